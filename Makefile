@@ -1,0 +1,48 @@
+# apertured: `make demo` shows the main job on a real kernel, `make test` tests everything.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+# The product carries the Swift runtime, so that it runs where no Swift is installed.
+RELEASE = --configuration release --product apertured --static-swift-stdlib
+# A warning in this package's own targets is an error; SwiftPM keeps it away from the dependencies.
+STRICT = -Xswiftc -warnings-as-errors
+PACKAGES = libpci-dev libudev-dev pci.ids pkg-config
+LAB = Tests/Lab/lab
+SCENARIO ?=
+JOBS ?= $(shell nproc)
+
+.PHONY: demo test lab bench build release unit lint packages lab-packages clean
+
+demo: lab-packages release
+	$(LAB) demo
+
+test: lint unit lab-packages release
+	$(LAB) run --quick --jobs $(JOBS)
+
+lab: lab-packages release
+	$(LAB) run $(if $(SCENARIO),$(SCENARIO),--all) --jobs $(JOBS)
+
+bench: packages
+	Benchmarks/run
+
+build: packages
+	$(SWIFT) build $(STRICT)
+
+release: packages
+	$(SWIFT) build $(RELEASE)
+
+unit: packages
+	$(SWIFT) build --build-tests $(STRICT)
+	$(SWIFT) test --skip-build --parallel
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
+
+packages:
+	@./.ci/packages $(PACKAGES)
+
+lab-packages: packages
+	@./.ci/packages $$(cat Tests/Lab/packages.txt)
+
+clean:
+	rm -rf .build

@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// The same settings for every Swift target; each number is its Swift Evolution proposal.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),  // SE-0458
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+    .enableUpcomingFeature("InferIsolatedConformances"),  // SE-0470
+    .enableUpcomingFeature("ImmutableWeakCaptures"),  // SE-0481
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "apertured",
+    products: [.executable(name: "apertured", targets: ["apertured"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // Pure: standard library only.
+        .target(name: "Aperture", swiftSettings: settings),
+
+        // C: what Swift cannot import (variadic callbacks, ioctl numbers), and the system libraries.
+        .systemLibrary(name: "CPCI", pkgConfig: "libpci", providers: [.apt(["libpci-dev"])]),
+        .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
+        .target(name: "CPCICallbacks", dependencies: ["CPCI"]),
+        .target(name: "CLinux"),
+
+        // Effects.
+        .target(name: "Sysfs", dependencies: ["Aperture", systemPackage], swiftSettings: settings),
+        .target(name: "PCIAccess", dependencies: ["Aperture", "CPCI", "CPCICallbacks"], swiftSettings: settings),
+        .target(name: "Udev", dependencies: ["Aperture", "CUdev", systemPackage], swiftSettings: settings),
+        .target(name: "VFIO", dependencies: ["Aperture", "CLinux", "Sysfs", systemPackage], swiftSettings: settings),
+        .target(
+            name: "Reclaim",
+            dependencies: ["Aperture", "CLinux", "Sysfs", "Udev", "VFIO", systemPackage],
+            swiftSettings: settings),
+
+        // Faces.
+        .executableTarget(
+            name: "apertured",
+            dependencies: [
+                "Aperture", "Sysfs", "PCIAccess", "VFIO", "Reclaim", argumentParser, logging, systemPackage,
+            ],
+            swiftSettings: settings),
+
+        // Tests.
+        .target(
+            name: "Fixtures", dependencies: ["Aperture", "Sysfs", "Reclaim", "VFIO", systemPackage],
+            path: "Tests/Fixtures", swiftSettings: settings),
+        .testTarget(
+            name: "ApertureTests", dependencies: ["Aperture", "Fixtures"], resources: [.copy("Samples")],
+            swiftSettings: settings),
+        .testTarget(name: "SysfsTests", dependencies: ["Sysfs", "Fixtures"], swiftSettings: settings),
+        .testTarget(name: "PCIAccessTests", dependencies: ["PCIAccess", "Fixtures"], swiftSettings: settings),
+        .testTarget(
+            name: "ReclaimTests", dependencies: ["Reclaim", "Aperture", "Fixtures", "VFIO"], swiftSettings: settings),
+        .testTarget(name: "CommandTests", dependencies: ["apertured", "Fixtures"], swiftSettings: settings),
+    ]
+)

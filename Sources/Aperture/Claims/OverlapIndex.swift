@@ -1,0 +1,143 @@
+/// Which of a fixed set of ranges overlap a given one. The ranges may nest to any depth, cross and repeat.
+///
+/// A query splits its answer in two. Ranges that start inside the query stand side by side in the order of starts: a
+/// ``StartDirectory`` finds the first, and the rest follow. Ranges that start before it must reach into it, and hang
+/// in a tree for that: the Cartesian tree of the last bytes (Vuillemin 1980), in which the nearest earlier range that
+/// reaches at least as far is a range's *outer* one (its parent, where ranges nest), and the ranges between the two,
+/// which reach less far, form its left subtree. Going outward from any range the reach only grows, so the first outer
+/// range that reaches the query is found with jump pointers (Myers, "An applicative random-access stack", 1983), all
+/// further ones reach it too, and a left subtree is walked only as far down as it does.
+///
+/// Space is O(n), at most 2^31 - 1 ranges; building takes O(n) when the ranges come sorted by start, as /proc/iomem
+/// lists them, and O(n log n) otherwise.
+package struct OverlapIndex: Sendable {
+    /// A range, and what a query reads of the tree when ranges only nest. Ranks count in the order of starts.
+    private struct Node {
+        let start: UInt64
+        let last: UInt64
+        /// Where the range stands in the input.
+        let position: Int32
+        /// The rank of the nearest earlier range that reaches at least as far, or `none`.
+        let outer: Int32
+        /// The rank of an outer range further out, or the range's own where there is none.
+        let leap: Int32
+        /// The rank of the range that reaches furthest of those between the outer one and this, or `none`.
+        let left: Int32
+    }
+
+    /// The rest of the tree, which is read only where ranges cross.
+    private struct Links {
+        var parent: Int32
+        var right: Int32
+    }
+
+    private static let none: Int32 = -1
+
+    /// By rank.
+    private let nodes: [Node]
+    private let links: [Links]
+    private let directory: StartDirectory
+
+    /// Builds the index over the ranges; answers are positions in this array.
+    package init(_ ranges: [AddressRange]) {
+        precondition(ranges.count <= Int(Int32.max), "an index holds at most 2^31 - 1 ranges")
+        var order = Array(ranges.indices)
+        if !zip(ranges, ranges.dropFirst()).allSatisfy({ $0.start <= $1.start }) {
+            order.sort { ranges[$0].start < ranges[$1].start }
+        }
+
+        var nodes: [Node] = []
+        var links: [Links] = []
+        var depths: [Int32] = []
+        nodes.reserveCapacity(ranges.count)
+        links.reserveCapacity(ranges.count)
+        depths.reserveCapacity(ranges.count)
+        // The chain of outer ranges that starts at the newest node is what a textbook keeps on a stack.
+        var outer = Self.none
+        for (rank, position) in order.enumerated() {
+            let rank = Int32(rank)
+            let range = ranges[position]
+            var left = Self.none
+            while outer != Self.none, nodes[Int(outer)].last < range.last {
+                left = outer
+                outer = nodes[Int(outer)].outer
+            }
+            var leap = rank
+            if outer != Self.none {
+                let near = nodes[Int(outer)].leap
+                let far = nodes[Int(near)].leap
+                let evenly = depths[Int(outer)] - depths[Int(near)] == depths[Int(near)] - depths[Int(far)]
+                leap = evenly ? far : outer
+                links[Int(outer)].right = rank
+            }
+            if left != Self.none { links[Int(left)].parent = rank }
+            nodes.append(
+                Node(
+                    start: range.start, last: range.last, position: Int32(position), outer: outer, leap: leap,
+                    left: left))
+            links.append(Links(parent: outer, right: Self.none))
+            depths.append(outer == Self.none ? 0 : depths[Int(outer)] + 1)
+            outer = rank
+        }
+        self.nodes = nodes
+        self.links = links
+        directory = StartDirectory(sorted: nodes.map(\.start))
+    }
+
+    /// Calls `body` with the position of every range that overlaps `range`, in no particular order.
+    ///
+    /// O(log n + k) for k overlaps, whatever the ranges; allocates nothing.
+    package func forEachOverlap(of range: AddressRange, _ body: (Int) -> Void) {
+        let first = directory.firstRank(for: range.start) { nodes[$0].start }
+        var rank = first
+        while rank < nodes.count, nodes[rank].start <= range.last {
+            if nodes[rank].last >= range.start { body(Int(nodes[rank].position)) }
+            rank += 1
+        }
+
+        var outer = Int32(truncatingIfNeeded: first) - 1
+        while outer != Self.none, !reaches(outer, range.start) {
+            let leap = nodes[Int(outer)].leap
+            outer = nodes[Int(reaches(leap, range.start) ? outer : leap)].outer
+        }
+        while outer != Self.none {
+            let node = nodes[Int(outer)]
+            body(Int(node.position))
+            if reaches(node.left, range.start) { walk(down: node.left, reaching: range.start, body) }
+            outer = node.outer
+        }
+    }
+
+    /// The positions of the ranges that overlap `range`, ascending; O(log n + k log k).
+    package func overlaps(of range: AddressRange) -> [Int] {
+        var positions: [Int] = []
+        forEachOverlap(of: range) { positions.append($0) }
+        positions.sort()
+        return positions
+    }
+
+    /// Whether there is such a rank and its range reaches the address.
+    private func reaches(_ rank: Int32, _ address: UInt64) -> Bool {
+        rank != Self.none && nodes[Int(rank)].last >= address
+    }
+
+    /// Calls `body` for `top` and what reaches the address below it: no range reaches further than the one above it,
+    /// so each step down is an overlap, and each step up undoes one.
+    private func walk(down top: Int32, reaching address: UInt64, _ body: (Int) -> Void) {
+        var rank = top
+        while true {
+            body(Int(nodes[Int(rank)].position))
+            if reaches(nodes[Int(rank)].left, address) {
+                rank = nodes[Int(rank)].left
+                continue
+            }
+            var below = Self.none
+            while links[Int(rank)].right == below || !reaches(links[Int(rank)].right, address) {
+                guard rank != top else { return }
+                below = rank
+                rank = links[Int(rank)].parent
+            }
+            rank = links[Int(rank)].right
+        }
+    }
+}

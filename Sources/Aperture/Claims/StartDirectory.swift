@@ -1,0 +1,48 @@
+/// Where in a sorted list of starts a search begins: the space between the first and the last start in equal pages, and
+/// for each page the rank of the first start in it.
+///
+/// Starts that are spread out come one or two to a page and need no search; where they crowd, the page is searched.
+struct StartDirectory: Sendable {
+    /// How many starts of one page are passed over rather than searched.
+    private static let crowd = 8
+
+    private let origin: UInt64
+    /// Pages are of 2^shift bytes.
+    private let shift: UInt64
+    /// One entry for each page and one, the count of starts, for the space behind them.
+    private let ranks: [Int32]
+
+    /// O(n) time and space; the starts must be ascending.
+    init(sorted starts: [UInt64]) {
+        origin = starts.first ?? 0
+        let span = (starts.last ?? 0) - origin
+        let bits = UInt64(UInt64.bitWidth - span.leadingZeroBitCount)
+        let wanted = UInt64(Int.bitWidth - starts.count.leadingZeroBitCount)
+        shift = bits > wanted ? bits - wanted : 0
+        var ranks: [Int32] = []
+        ranks.reserveCapacity(Int(span >> shift) + 2)
+        for (rank, start) in starts.enumerated() {
+            let page = Int((start - origin) >> shift)
+            while ranks.count <= page { ranks.append(Int32(rank)) }
+        }
+        ranks.append(Int32(starts.count))
+        self.ranks = ranks
+    }
+
+    /// A rank before which every start is below the address, and from which at most eight are.
+    ///
+    /// O(1) where the address's page holds few starts, O(log n) at worst.
+    func firstRank(for address: UInt64, start: (Int) -> UInt64) -> Int {
+        guard address > origin else { return 0 }
+        let page = (address - origin) >> shift
+        guard page < UInt64(ranks.count - 1) else { return Int(ranks[ranks.count - 1]) }
+        var low = Int(ranks[Int(page)])
+        var high = Int(ranks[Int(page) + 1])
+        guard high - low > Self.crowd else { return low }
+        while low < high {
+            let middle = (low + high) / 2
+            if start(middle) < address { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

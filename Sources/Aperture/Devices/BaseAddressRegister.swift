@@ -1,0 +1,24 @@
+/// A memory window of a PCI function that one of its base address registers places: a row of sysfs `resource`.
+package struct BaseAddressRegister: Hashable, Sendable {
+    /// 0 to 5. A 64-bit register takes two numbers and has the lower one.
+    package let index: Int
+    package let range: AddressRange
+    /// `IORESOURCE_*` of include/linux/ioport.h.
+    package let flags: UInt64
+
+    package init(index: Int, range: AddressRange, flags: UInt64) {
+        self.index = index
+        self.range = range
+        self.flags = flags
+    }
+
+    /// `IORESOURCE_PREFETCH`.
+    package var isPrefetchable: Bool { flags & 0x2000 != 0 }
+
+    /// `IORESOURCE_MEM_64`.
+    package var is64Bit: Bool { flags & 0x0010_0000 != 0 }
+}
+
+extension BaseAddressRegister: CustomStringConvertible {
+    package var description: String { "BAR \(index) \(range)" }
+}

@@ -1,0 +1,39 @@
+/// A PCI class code: base class, subclass and programming interface, 24 bits (PCI Code and ID Assignment, chapter 1),
+/// as sysfs `class` prints it: `0x030000`.
+package struct PCIClass: Hashable, Sendable, RawRepresentable {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+        self.rawValue = rawValue & 0xff_ffff
+    }
+
+    /// The base class: 0x03 is a display controller, 0x06 a bridge.
+    package var base: UInt8 { UInt8(truncatingIfNeeded: rawValue >> 16) }
+
+    /// Base class and subclass: 0x0300 VGA compatible, 0x0302 3D controller, 0x0380 other display controller.
+    package var code: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 8) }
+
+    /// All of base class 0x03, and nothing else.
+    package var isDisplay: Bool { base == 0x03 }
+
+    /// The one class that vfio-pci evicts framebuffers for by itself (`vfio_pci_is_vga()`, kernel 6.0 and later).
+    package var isVGA: Bool { code == 0x0300 }
+
+    /// Any bridge: VFIO lets a bridge share a group with an assigned device.
+    package var isBridge: Bool { base == 0x06 }
+
+    /// What the code is called in a table.
+    package var label: String {
+        switch code {
+        case 0x0300: "VGA"
+        case 0x0301: "XGA"
+        case 0x0302: "3D"
+        case 0x0380: "display"
+        default: Hex(code, digits: 4, prefix: "").description
+        }
+    }
+}
+
+extension PCIClass: CustomStringConvertible {
+    package var description: String { Hex(rawValue, digits: 6).description }
+}

@@ -1,0 +1,35 @@
+/// A platform device that firmware's framebuffer became (`drivers/firmware/sysfb.c`), found under
+/// `/sys/bus/platform/devices`: on every kernel the one place that lists it, whatever its parent.
+package struct PlatformFramebuffer: Hashable, Sendable {
+    /// `efi-framebuffer.0`, `simple-framebuffer.0`, …
+    package var name: String
+    /// The bound platform driver, or `nil`.
+    package var driver: String?
+    /// `driver_override`, or `nil` where the kernel prints `(null)`.
+    package var driverOverride: String?
+    /// The PCI device that the kernel made its parent (6.9 and later, `sysfb_parent_dev()`); `nil` below the plain
+    /// `/sys/devices/platform`.
+    package var parent: PCIAddress?
+
+    package init(name: String, driver: String?, driverOverride: String? = nil, parent: PCIAddress? = nil) {
+        self.name = name
+        self.driver = driver
+        self.driverOverride = driverOverride
+        self.parent = parent
+    }
+
+    /// The device without its instance number: `efi-framebuffer`.
+    package var kind: Substring {
+        name.lastIndex(of: ".").map { name[..<$0] } ?? name[...]
+    }
+
+    /// Text mode and planar VGA: they live at 0xa0000, in no BAR.
+    package var isLegacyVGA: Bool {
+        kind == "vga-framebuffer" || kind == "ega-framebuffer" || driver == FramebufferDriver.vga16fb
+    }
+
+    /// Whether a platform device of this name is a firmware framebuffer.
+    package static func isFramebuffer(name: some StringProtocol) -> Bool {
+        name.contains("-framebuffer.") || name.hasSuffix("-framebuffer")
+    }
+}

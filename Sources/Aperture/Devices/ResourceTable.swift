@@ -1,0 +1,67 @@
+/// What sysfs `resource` says of a PCI function: where its BARs and its ROM are (`resource_show()` in
+/// drivers/pci/pci-sysfs.c).
+package struct ResourceTable: Hashable, Sendable {
+    /// The BARs that are memory and have an address, ascending by number.
+    package let memoryBARs: [BaseAddressRegister]
+
+    /// The expansion ROM, where it has an address; for the boot display often its shadow at 0xc0000.
+    package let rom: AddressRange?
+
+    package init(memoryBARs: [BaseAddressRegister], rom: AddressRange? = nil) {
+        self.memoryBARs = memoryBARs
+        self.rom = rom
+    }
+
+    /// Reads the rows: BARs 0 to 5 and the ROM, which every kernel prints for every function, and then SR-IOV and bridge
+    /// windows, which are read for their form only.
+    ///
+    /// A row is `0xSTART 0xEND 0xFLAGS`, one space apart, 1 to 16 hexadecimal digits each, with an inclusive end.
+    /// White space before it, blank lines, a carriage return before the line feed and a missing line feed at the very
+    /// end are accepted, as in ``Iomem``. A row whose start and end are zero is unused; another one of the first seven
+    /// whose end lies before its start is an error, and so are fewer than seven rows.
+    ///
+    /// Memory that the kernel marks as without an address (`IORESOURCE_UNSET`) or as switched off
+    /// (`IORESOURCE_DISABLED`) is left out.
+    ///
+    /// - Parameters:
+    ///   - bytes: The file.
+    ///   - source: What an error calls it.
+    package static func parse(_ bytes: [UInt8], source: String = "resource") throws(ParseError) -> ResourceTable {
+        var cursor = LineCursor(bytes, source: source)
+        var bars: [BaseAddressRegister] = []
+        var rom: AddressRange?
+        var row = 0
+        while cursor.findLine() {
+            let start = try cursor.prefixedNumber()
+            try cursor.skip(" ")
+            let column = cursor.column
+            let last = try cursor.prefixedNumber()
+            try cursor.skip(" ")
+            let flags = try cursor.prefixedNumber()
+
+            if row <= romRow, start != 0 || last != 0 {
+                guard let range = AddressRange(start: start, last: last) else {
+                    throw cursor.error(expected: "an end not before the start", column: column)
+                }
+                if flags & memory != 0, flags & (unset | disabled) == 0 {
+                    if row == romRow {
+                        rom = range
+                    } else {
+                        bars.append(BaseAddressRegister(index: row, range: range, flags: flags))
+                    }
+                }
+            }
+            try cursor.endLine()
+            row += 1
+        }
+        guard row > romRow else { throw cursor.error(expected: "at least 7 rows") }
+        return ResourceTable(memoryBARs: bars, rom: rom)
+    }
+
+    private static let romRow = 6
+
+    // IORESOURCE_* of include/linux/ioport.h.
+    private static let memory: UInt64 = 0x200
+    private static let disabled: UInt64 = 0x1000_0000
+    private static let unset: UInt64 = 0x2000_0000
+}

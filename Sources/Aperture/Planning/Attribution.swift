@@ -1,0 +1,34 @@
+/// Whether a platform framebuffer stands on a GPU, and on whose word.
+package struct Attribution: Hashable, Sendable {
+    /// What the witnesses come to.
+    package enum Verdict: Hashable, Sendable {
+        /// No witness puts it on this GPU.
+        case unrelated
+        /// It does, and /proc/iomem shows the claim.
+        case claims
+        /// It does, on two agreeing witnesses, while /proc/iomem is silent: efifb and vesafb go on without a line when
+        /// their `request_mem_region()` fails.
+        case claimsSilently
+        /// A driver is bound, one witness alone points here, and /proc/iomem is silent.
+        case insufficient
+        /// Some say here, some say elsewhere; or several devices could own the same line.
+        case contradictory
+    }
+
+    package let device: PlatformFramebuffer
+    package let verdict: Verdict
+    package let testimonies: [Testimony]
+
+    /// The witnesses that put it on this GPU, in order.
+    package var witnesses: [Witness] {
+        testimonies.filter(\.isInside).map(\.witness).sorted()
+    }
+
+    /// The widest range that a witness named, for a framebuffer without an iomem line.
+    package var namedRange: AddressRange? {
+        testimonies.lazy.compactMap { testimony -> AddressRange? in
+            guard case .inside(let range) = testimony.place else { return nil }
+            return range
+        }.max { $0.size < $1.size }
+    }
+}

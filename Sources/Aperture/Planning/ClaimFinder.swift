@@ -1,0 +1,52 @@
+/// Finds what stands in a GPU's BARs, in /proc/iomem's tree.
+struct ClaimFinder {
+    /// A foreign claim, before anyone asked whose it is.
+    struct Finding {
+        let bar: BaseAddressRegister
+        let claim: Claim
+        /// Foreign claims around it, outermost first.
+        let enclosing: [Claim]
+    }
+
+    let tree: ClaimTree
+
+    /// The innermost foreign claims in every memory BAR, and the BARs that /proc/iomem has no line for.
+    ///
+    /// `pci_request_region()` walks down from the BAR's own line (named by the address), so bridge windows and other
+    /// ranges around that line are none of our business. A framebuffer is the exception: a range equal to the BAR or
+    /// larger can be inserted *above* its line (`insert_resource()`).
+    func findings(of gpu: PCIFunction) -> (claims: [Finding], unlisted: [BaseAddressRegister]) {
+        var claims: [Finding] = []
+        var unlisted: [BaseAddressRegister] = []
+        for bar in gpu.memoryBARs {
+            let overlapping = tree.overlapping(bar.range)
+            guard let own = overlapping.first(where: { isOwnLine($0, of: gpu, bar) }) else {
+                unlisted.append(bar)
+                continue
+            }
+            let around = Set(tree.ancestors(of: own))
+            let foreign = overlapping.filter { index in
+                let name = tree.claims[index].name
+                if FramebufferDriver.kind(claimedAs: name) != nil { return true }
+                return index != own && !around.contains(index) && name != KernelPath.vfioDriver
+            }
+            claims += innermost(of: foreign, in: bar)
+        }
+        return (claims, unlisted)
+    }
+
+    private func isOwnLine(_ index: Int, of gpu: PCIFunction, _ bar: BaseAddressRegister) -> Bool {
+        tree.claims[index].range == bar.range && tree.claims[index].name == gpu.address.description
+    }
+
+    private func innermost(of foreign: [Int], in bar: BaseAddressRegister) -> [Finding] {
+        let all = Set(foreign)
+        let surrounding = foreign.map { index in tree.ancestors(of: index).filter(all.contains) }
+        let covered = Set(surrounding.joined())
+        return zip(foreign, surrounding).compactMap { index, ancestors in
+            guard !covered.contains(index) else { return nil }
+            let enclosing = ancestors.reversed().map { tree.claims[$0] }
+            return Finding(bar: bar, claim: tree.claims[index], enclosing: enclosing)
+        }
+    }
+}

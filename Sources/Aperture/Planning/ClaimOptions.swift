@@ -1,0 +1,22 @@
+/// What the person allows for this claim.
+package struct ClaimOptions: Hashable, Sendable {
+    /// What may be done about a range that no unbind removes.
+    package enum Residue: String, Hashable, Sendable, CaseIterable {
+        /// Rescan from 6.9 on; on 6.0 to 6.8 bounce through an allowed native driver; else refuse.
+        case auto
+        /// Let an allowed native driver probe the card once.
+        case bounce
+        /// Remove the GPU and rescan its bus, on any kernel.
+        case rescan
+        /// Nothing.
+        case refuse
+    }
+
+    package var residue = Residue.auto
+    /// Native drivers that may probe this card once, by module or driver name.
+    package var allowedNativeDrivers: Set<String> = []
+    /// Take the GPU alone, and leave its slot's other functions.
+    package var onlyFunction = false
+
+    package init() {}
+}

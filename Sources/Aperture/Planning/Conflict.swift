@@ -1,0 +1,60 @@
+/// A claim in one of the GPU's memory BARs that is neither the BAR's own line nor vfio-pci's: what makes
+/// `pci_request_region()` fail with EBUSY.
+package struct Conflict: Hashable, Sendable {
+    /// Whose claim it is.
+    package enum Owner: Hashable, Sendable {
+        /// A firmware framebuffer. `device` is nil when its platform device is gone, `driver` when none is bound.
+        case framebuffer(device: String?, driver: String?)
+        /// The driver that the GPU is bound to; its claim goes when it is unbound.
+        case nativeDriver(String)
+        case unknown
+    }
+
+    /// The BAR's index, 0 to 5.
+    package let bar: Int
+    /// The innermost claim.
+    package let claim: Claim
+    /// The claims between the BAR and the innermost one, outermost first: `BOOTFB` around `simpledrm`.
+    package let enclosing: [Claim]
+    package let owner: Owner
+    package let witnesses: [Witness]
+
+    package init(bar: Int, claim: Claim, enclosing: [Claim] = [], owner: Owner, witnesses: [Witness]) {
+        self.bar = bar
+        self.claim = claim
+        self.enclosing = enclosing
+        self.owner = owner
+        self.witnesses = witnesses
+    }
+
+    /// The platform device of the framebuffer, where there is one.
+    package var device: String? {
+        if case .framebuffer(let device, _) = owner { device } else { nil }
+    }
+
+    /// The driver whose unbind is meant to end the claim.
+    package var driver: String? {
+        switch owner {
+        case .framebuffer(_, let driver): driver
+        case .nativeDriver(let driver): driver
+        case .unknown: nil
+        }
+    }
+
+    /// Whether some of it belongs to a platform device rather than to a driver, so that no unbind ends it.
+    package var leavesResidue: Bool {
+        ([claim] + enclosing).contains { $0.name == FramebufferDriver.bootFramebuffer }
+    }
+
+    /// Whether nothing but a driverless device's own claim is left.
+    package var isResidue: Bool {
+        claim.name == FramebufferDriver.bootFramebuffer
+    }
+
+    /// Whether a driver that is no longer bound still claims: someone holds its node open (efifb, vesafb, simplefb),
+    /// until the last close.
+    package var isHeld: Bool {
+        guard case .framebuffer(_, let driver) = owner else { return false }
+        return driver == nil && !isResidue
+    }
+}

@@ -1,0 +1,31 @@
+/// What will be done for one GPU, or why not.
+package struct Plan: Sendable {
+    package enum Verdict: String, Hashable, Sendable {
+        case claim
+        case nothingToDo = "nothing-to-do"
+        case refused
+    }
+
+    /// The address that was asked for.
+    package let address: PCIAddress
+    /// The function found there, if any.
+    package let gpu: PCIFunction?
+    /// The functions that go to vfio-pci together, the GPU first among its slot's order.
+    package let functions: [PCIFunction]
+    package let conflicts: [Conflict]
+    /// Every platform framebuffer, as seen from this GPU.
+    package let attributions: [Attribution]
+    package let refusals: [Refusal]
+    package let steps: [PlanStep]
+    /// What a person should know before the first write: what cannot come back, what is risky.
+    package let warnings: [String]
+
+    package var verdict: Verdict {
+        if !refusals.isEmpty { .refused } else if steps.isEmpty { .nothingToDo } else { .claim }
+    }
+
+    /// The steps up to where the snapshot must be read anew.
+    package var nextRung: ArraySlice<PlanStep> {
+        steps.prefix { $0.rung == steps.first?.rung }
+    }
+}

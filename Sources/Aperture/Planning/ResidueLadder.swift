@@ -1,0 +1,135 @@
+/// What is done about `BOOTFB`: the range of a platform *device*, which stays when its driver is unbound.
+///
+/// Two things end it. A native driver's probe makes the kernel drop the platform device (6.0 and later), and leaves the
+/// BARs where they are, but initialises the card. A PCI remove and rescan releases the BAR with everything below it,
+/// and may give the card new addresses; before 6.9 the orphaned range keeps a pointer to a freed parent.
+struct ResidueLadder {
+    let gpu: PCIFunction
+    let functions: [PCIFunction]
+    let slot: [PCIFunction]
+    let conflict: Conflict
+    let kernel: KernelRelease
+    let options: ClaimOptions
+    let holders: [Holder]
+
+    private(set) var steps: [PlanStep] = []
+    private(set) var refusals: [Refusal] = []
+    private(set) var warnings: [String] = []
+
+    init(
+        gpu: PCIFunction, functions: [PCIFunction], slot: [PCIFunction], conflict: Conflict, kernel: KernelRelease,
+        options: ClaimOptions, holders: [Holder]
+    ) {
+        self.gpu = gpu
+        self.functions = functions
+        self.slot = slot
+        self.conflict = conflict
+        self.kernel = kernel
+        self.options = options
+        self.holders = holders
+    }
+
+    mutating func climb() {
+        // vfio-pci's own eviction drops the platform device of a VGA card when it binds (sysfb_disable()); what is
+        // left after that is seen by the next reading.
+        if gpu.pciClass.isVGA, kernel.isAtLeast(6, 0), gpu.driver != KernelPath.vfioDriver, options.residue == .auto {
+            return
+        }
+        switch options.residue {
+        case .auto where kernel.isAtLeast(6, 9): rescan()
+        case .auto where kernel.isAtLeast(6, 0) && allowedDriver != nil: bounce()
+        case .auto: refuse("kernel \(kernel) is older than 6.9", remedy: autoRemedy)
+        case .bounce: bounce()
+        case .rescan: rescan()
+        case .refuse: refuse("--residue refuse was given", remedy: "Allow another rung: --residue auto.")
+        }
+    }
+
+    private var allowedDriver: NativeDriver? {
+        options.allowedNativeDrivers.sorted().lazy.compactMap(NativeDriver.bouncing(named:)).first
+    }
+
+    private var autoRemedy: String {
+        let rescan =
+            "`--residue rescan` removes and rescans the GPU all the same; on this kernel the orphaned range keeps "
+            + "a pointer to freed memory, so later reads of /proc/iomem are at risk until the next boot."
+        let bounce = "`--allow-native DRIVER` lets the GPU's own driver probe it once, which ends the range. "
+        return kernel.isAtLeast(6, 0) ? bounce + rescan : rescan
+    }
+
+    // MARK: - Rungs
+
+    private mutating func bounce() {
+        guard kernel.isAtLeast(6, 0) else {
+            return refuse(
+                "before 6.0 a native driver's probe leaves the range in place (kernel \(kernel))", remedy: autoRemedy)
+        }
+        guard let native = allowedDriver else {
+            let names = NativeDriver.allowedToBounce.map(\.module).joined(separator: ", ")
+            return refuse(
+                "no native driver is allowed to probe \(gpu.address)",
+                remedy: "Name one with --allow-native: \(names).")
+        }
+        let reason = "\(native.driver)'s probe makes the kernel drop the platform device behind \(conflict.claim)"
+        steps = [
+            PlanStep(
+                action: .loadDriver, rung: .bounce, target: native.driver, path: KernelPath.modprobe,
+                value: native.module, reason: "\(native.driver) is to probe the card once",
+                expectation: .exists("\(KernelPath.pciDrivers)/\(native.driver)")),
+            PlanStep(
+                action: .clearDriverOverride, rung: .bounce, target: gpu.address.description,
+                path: KernelPath.driverOverride(gpu.address), value: "\n",
+                reason: "the override would keep \(native.driver) off", expectation: .attribute(nil)),
+            PlanStep(
+                action: .bindNative, rung: .bounce, target: gpu.address.description,
+                path: KernelPath.bind(driver: native.driver), value: gpu.address.description, reason: reason,
+                expectation: .driver(ofDevice: KernelPath.device(gpu.address), is: native.driver)),
+            .setOverride(of: gpu.address, rung: .bounce, reason: "the native driver had its one probe"),
+            .unbind(gpu.address, from: native.driver, rung: .bounce, reason: "the native driver had its one probe"),
+        ]
+        warnings.append("\(native.driver) will initialise \(gpu.address) once.")
+    }
+
+    private mutating func rescan() {
+        let planned = Set(functions.map(\.address))
+        let unplanned = slot.filter { !planned.contains($0.address) && $0.driver != nil }
+        guard unplanned.isEmpty else {
+            let names = unplanned.map { "\($0.address) (\($0.driver ?? ""))" }.joined(separator: ", ")
+            return refuse(
+                "functions of the slot that are not part of the claim are in use: \(names)",
+                remedy: "Claim the whole slot, without --only-function.")
+        }
+        let users = holders.filter { $0.node.hasPrefix("/dev/vfio/") }
+        guard gpu.driver != KernelPath.vfioDriver || users.isEmpty else {
+            refusals.append(
+                Refusal(
+                    .inUse, "\(users.map(\.description).joined(separator: ", ")).",
+                    remedy: "Stop the guest first: removing a device that a guest has open blocks in the kernel."))
+            return
+        }
+        let address = gpu.address.description
+        let reason = "\(conflict.claim) belongs to a platform device and outlives its driver (kernel \(kernel))"
+        steps = [
+            PlanStep(
+                action: .removeDevice, rung: .rescan, target: address, path: KernelPath.remove(gpu.address), value: "1",
+                reason: reason, expectation: .gone(KernelPath.device(gpu.address))),
+            PlanStep(
+                action: .rescanBus, rung: .rescan, target: address, path: KernelPath.busRescan(gpu.address), value: "1",
+                reason: "the kernel finds \(address) again and gives it clean BARs",
+                expectation: .returned(gpu.address)),
+        ]
+        warnings.append("\(address) is removed and found again: its BARs may get new addresses.")
+        if !kernel.isAtLeast(6, 9) {
+            warnings.append(
+                "On kernel \(kernel) the orphaned \(conflict.claim.name) range keeps a pointer to freed memory.")
+        }
+    }
+
+    private mutating func refuse(_ why: String, remedy: String) {
+        refusals.append(
+            Refusal(
+                .residueNeedsRescan,
+                "\(conflict.claim) stays in BAR \(conflict.bar) of \(gpu.address) when its driver is unbound, and \(why).",
+                remedy: remedy))
+    }
+}

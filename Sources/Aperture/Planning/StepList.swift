@@ -1,0 +1,197 @@
+/// Orders the writes of one claim.
+///
+/// The order matters: the override comes first, so that no native driver slips in between; every framebuffer goes
+/// before its card is removed, or it would go on drawing at the old address; companions of a GPU are unbound before
+/// the GPU that they depend on; vfio-pci comes last, when the BARs are free.
+struct StepList {
+    let gpu: PCIFunction
+    let functions: [PCIFunction]
+    let evidence: ConflictFinder.Result
+    let snapshot: Snapshot
+    let kernel: KernelRelease
+    let options: ClaimOptions
+
+    private(set) var steps: [PlanStep] = []
+    private(set) var refusals: [Refusal] = []
+    private(set) var warnings: [String] = []
+
+    init(
+        gpu: PCIFunction, functions: [PCIFunction], evidence: ConflictFinder.Result, snapshot: Snapshot,
+        kernel: KernelRelease, options: ClaimOptions
+    ) {
+        self.gpu = gpu
+        self.functions = functions
+        self.evidence = evidence
+        self.snapshot = snapshot
+        self.kernel = kernel
+        self.options = options
+    }
+
+    mutating func build() {
+        let unclaimed = functions.filter { $0.driver != KernelPath.vfioDriver }
+        let conflicts = evidence.conflicts
+        if !unclaimed.isEmpty {
+            prepare()
+            for function in unclaimed { override(function) }
+        }
+        if gpu.bootVGA == true { legacyVGA() }
+        evict(conflicts)
+        wait(conflicts.filter(\.isHeld))
+        for function in unclaimed.reversed() { unbind(function) }
+        residue(conflicts.filter(\.leavesResidue))
+        // A rescanned GPU comes back without a driver.
+        let returns = steps.contains { $0.rung == .rescan }
+        for function in functions where function.driver != KernelPath.vfioDriver || (returns && function == gpu) {
+            bind(function)
+        }
+    }
+
+    // MARK: - Steps
+
+    private mutating func prepare() {
+        guard snapshot.vfioDriver == .loadable else { return }
+        steps.append(
+            PlanStep(
+                action: .loadDriver, rung: .prepare, target: KernelPath.vfioDriver, path: KernelPath.modprobe,
+                value: KernelPath.vfioDriver, reason: "vfio-pci is a module and not loaded yet",
+                expectation: .exists("\(KernelPath.pciDrivers)/\(KernelPath.vfioDriver)")))
+    }
+
+    private mutating func override(_ function: PCIFunction) {
+        guard function.driverOverride != KernelPath.vfioDriver else { return }
+        steps.append(
+            .setOverride(
+                of: function.address, rung: .override, reason: "no other driver may take \(function.address) meanwhile")
+        )
+    }
+
+    /// `aperture_remove_conflicting_pci_devices()` does the same for the primary VGA device, through
+    /// `aperture_remove_legacy_vga_devices()`.
+    private mutating func legacyVGA() {
+        for console in snapshot.consoles where console.isVGAText && console.isBound {
+            // do_unbind_con_driver() gives a console to another registered driver; where there is none it changes
+            // nothing, and the write succeeds all the same. The kernel's own helper has dummy_con for this, user space
+            // has not.
+            guard snapshot.consoles.count > 1 else {
+                let next =
+                    gpu.pciClass.isVGA && kernel.isAtLeast(6, 0)
+                    ? "vfio-pci takes it away when it binds." : "it goes on writing to 0xb8000, which the guest will own."
+                warnings.append("No other console driver can take over \(console.name): \(next)")
+                continue
+            }
+            let path = KernelPath.consoleBind(console.number)
+            steps.append(
+                PlanStep(
+                    action: .handOverConsole, rung: .legacyVGA, target: "vtcon\(console.number)", path: path,
+                    value: "0", reason: "the VGA text console \(console.name) writes to 0xb8000 of the boot VGA device",
+                    expectation: .attribute("0")))
+        }
+        for device in snapshot.platformFramebuffers where device.driver == FramebufferDriver.vga16fb {
+            evict(device, rung: .legacyVGA, reason: "vga16fb draws to 0xa0000 of the boot VGA device")
+        }
+    }
+
+    private mutating func evict(_ conflicts: [Conflict]) {
+        var evicted: Set<String> = []
+        for conflict in conflicts {
+            guard case .framebuffer(let name?, _) = conflict.owner, evicted.insert(name).inserted else { continue }
+            guard let device = snapshot.platformFramebuffers.first(where: { $0.name == name }) else { continue }
+            let witnesses = conflict.witnesses.map(\.rawValue).joined(separator: ", ")
+            evict(
+                device, rung: .evict, reason: "\(conflict.claim) lies in BAR \(conflict.bar) (witnesses: \(witnesses))")
+        }
+    }
+
+    private mutating func evict(_ device: PlatformFramebuffer, rung: PlanStep.Rung, reason: String) {
+        let path = KernelPath.platformDevice(device.name)
+        // Set first: between an unbind and a later override, a module load could bind it again.
+        if device.driverOverride != KernelPath.vfioDriver {
+            steps.append(
+                PlanStep(
+                    action: .setFramebufferOverride, rung: rung, target: device.name, path: "\(path)/driver_override",
+                    value: KernelPath.vfioDriver,
+                    reason: "no framebuffer driver, loaded now or later, may bind \(device.name) again",
+                    expectation: .attribute(KernelPath.vfioDriver)))
+        }
+        guard let driver = device.driver else { return }
+        let holders = snapshot.holders(ofDevice: device.name)
+        if !holders.isEmpty { warnings.append("\(list(holders)): its claim can outlive the unbind.") }
+        // efifb's fb_destroy() used freed memory when its node was open during the unbind, until 5.18.
+        if !holders.isEmpty, !kernel.isAtLeast(5, 18) {
+            refusals.append(
+                Refusal(
+                    .framebufferHeld,
+                    "\(list(holders)), and kernel \(kernel) can crash when \(device.name) is unbound.",
+                    remedy: "End these processes first."))
+        }
+        steps.append(
+            PlanStep(
+                action: .unbindFramebuffer, rung: rung, target: device.name,
+                path: KernelPath.unbind(platformDriver: driver), value: device.name, reason: reason,
+                expectation: .driver(ofDevice: path, is: nil)))
+        if gpu.pciClass.isVGA, kernel.isAtLeast(6, 0) {
+            warnings.append(
+                "Binding vfio-pci makes the kernel drop \(device.name): the firmware console cannot come back before a "
+                    + "reboot.")
+        }
+    }
+
+    private mutating func wait(_ held: [Conflict]) {
+        for conflict in held {
+            let node = snapshot.framebuffers.first { $0.device == conflict.device }?.path ?? "/dev/fb0"
+            let holders = conflict.device.map(snapshot.holders(ofDevice:)) ?? []
+            let who = holders.isEmpty ? "no driver is bound, yet it is claimed" : list(holders)
+            steps.append(
+                PlanStep(
+                    action: .awaitRelease, rung: .wait, target: conflict.device ?? conflict.claim.name, path: node,
+                    value: "", reason: "\(conflict.claim) goes with the last close: \(who)",
+                    expectation: .released(conflict.claim)))
+        }
+    }
+
+    private mutating func unbind(_ function: PCIFunction) {
+        guard let driver = function.driver else { return }
+        steps.append(.unbind(function.address, from: driver, rung: .unbind, reason: "\(driver) drives it for the host"))
+    }
+
+    private mutating func residue(_ conflicts: [Conflict]) {
+        guard let conflict = conflicts.first else { return }
+        var ladder = ResidueLadder(
+            gpu: gpu, functions: functions, slot: snapshot.slot(of: gpu.address), conflict: conflict, kernel: kernel,
+            options: options, holders: snapshot.holders)
+        ladder.climb()
+        steps += ladder.steps
+        refusals += ladder.refusals
+        warnings += ladder.warnings
+    }
+
+    private mutating func bind(_ function: PCIFunction) {
+        steps.append(
+            PlanStep(
+                action: .bindVFIO, rung: .bind, target: function.address.description, path: KernelPath.driversProbe,
+                value: function.address.description, reason: "the override makes vfio-pci the only match",
+                expectation: .driver(ofDevice: KernelPath.device(function.address), is: KernelPath.vfioDriver)))
+    }
+
+    private func list(_ holders: [Holder]) -> String {
+        holders.map(\.description).joined(separator: ", ")
+    }
+}
+
+extension PlanStep {
+    /// Writes `vfio-pci` to a function's `driver_override`.
+    static func setOverride(of address: PCIAddress, rung: Rung, reason: String) -> PlanStep {
+        PlanStep(
+            action: .setDriverOverride, rung: rung, target: address.description,
+            path: KernelPath.driverOverride(address), value: KernelPath.vfioDriver, reason: reason,
+            expectation: .attribute(KernelPath.vfioDriver))
+    }
+
+    /// Unbinds a function from its PCI driver.
+    static func unbind(_ address: PCIAddress, from driver: String, rung: Rung, reason: String) -> PlanStep {
+        PlanStep(
+            action: .unbindDriver, rung: rung, target: address.description, path: KernelPath.unbind(driver: driver),
+            value: address.description, reason: reason,
+            expectation: .driver(ofDevice: KernelPath.device(address), is: nil))
+    }
+}

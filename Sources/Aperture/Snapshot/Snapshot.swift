@@ -1,0 +1,56 @@
+/// Everything a plan is made from, read at one time. A value: nothing here touches the machine.
+package struct Snapshot: Sendable {
+    /// Whether vfio-pci can be bound to.
+    package enum VFIODriver: Hashable, Sendable {
+        /// `/sys/bus/pci/drivers/vfio-pci` exists.
+        case registered
+        /// The running kernel's modules hold it.
+        case loadable
+        case missing
+    }
+
+    /// A display device that sysfs lists but could not be read, and why.
+    package struct Unreadable: Hashable, Sendable {
+        package var address: PCIAddress
+        package var reason: String
+
+        package init(address: PCIAddress, reason: String) {
+            self.address = address
+            self.reason = reason
+        }
+    }
+
+    /// Every display-class function, and the other functions of their slots, by address.
+    package var functions: [PCIFunction] = []
+    package var unreadable: [Unreadable] = []
+    package var platformFramebuffers: [PlatformFramebuffer] = []
+    package var memoryMap: MemoryMap = .unreadable("not read")
+    package var screenInfo: ScreenInfo?
+    package var framebuffers: [FramebufferNode] = []
+    package var consoles: [VirtualConsole] = []
+    package var kernel: KernelRelease?
+    package var vfioDriver = VFIODriver.missing
+    /// The class of every PCI function, display or not.
+    package var classes: [PCIAddress: PCIClass] = [:]
+    /// Who has the framebuffers' nodes open.
+    package var holders: [Holder] = []
+
+    package init() {}
+
+    package var displayFunctions: [PCIFunction] { functions.filter(\.pciClass.isDisplay) }
+
+    package func function(at address: PCIAddress) -> PCIFunction? {
+        functions.first { $0.address == address }
+    }
+
+    /// The function and its siblings in the slot, in order.
+    package func slot(of address: PCIAddress) -> [PCIFunction] {
+        functions.filter { $0.address.sharesSlot(with: address) }.sorted { $0.address < $1.address }
+    }
+
+    /// Whose nodes the device's framebuffers are, and who has them open.
+    package func holders(ofDevice name: String) -> [Holder] {
+        let nodes = framebuffers.filter { $0.device == name }.map(\.path)
+        return holders.filter { nodes.contains($0.node) }
+    }
+}

@@ -1,0 +1,35 @@
+#include "cpci_callbacks.h"
+
+#include <pci/pci.h>
+#include <setjmp.h>
+#include <stddef.h>
+
+/*
+ * `error` must not return (libpci's code goes on as if it did not), so it jumps back to whichever call of ours is
+ * running. One thread, one call at a time.
+ */
+static jmp_buf gave_up;
+
+static void __attribute__((noreturn)) error(char *message, ...) {
+    (void)message;
+    longjmp(gave_up, 1);
+}
+
+static void silent(char *message, ...) { (void)message; }
+
+void cpci_prepare(struct pci_access *access) {
+    access->error = error;
+    access->warning = silent;
+    access->debug = silent;
+}
+
+const char *cpci_name(struct pci_access *access, char *buffer, int size, int vendor, int device) {
+    if (setjmp(gave_up)) return NULL;
+    return pci_lookup_name(
+        access, buffer, size, PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE, vendor, device);
+}
+
+void cpci_close(struct pci_access *access) {
+    if (setjmp(gave_up)) return;
+    pci_cleanup(access);
+}

@@ -1,0 +1,34 @@
+internal import CPCI
+internal import CPCICallbacks
+
+/// Names of PCI devices from the system's `pci.ids`, through libpci.
+@safe package struct DeviceNames: ~Copyable {
+    /// Owned: freed by `pci_cleanup()`. `nil` when libpci had no memory, and every name is then a pair of numbers.
+    private let access: UnsafeMutablePointer<pci_access>?
+
+    package init() {
+        unsafe access = unsafe pci_alloc()
+        if let access = unsafe access { unsafe cpci_prepare(access) }
+    }
+
+    deinit {
+        if let access = unsafe access { unsafe cpci_close(access) }
+    }
+
+    /// `Vendor Device`, as `lspci` prints it; the two numbers in hexadecimal where the list has no entry.
+    package func name(vendor: UInt16, device: UInt16) -> String {
+        let number = { (value: UInt16) in
+            let digits = String(value, radix: 16)
+            return String(repeating: "0", count: 4 - digits.count) + digits
+        }
+        let plain = "\(number(vendor)):\(number(device))"
+        guard let access = unsafe access else { return plain }
+        return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+            guard
+                let base = buffer.baseAddress,
+                let name = unsafe cpci_name(access, base, CInt(buffer.count), CInt(vendor), CInt(device))
+            else { return plain }
+            return unsafe String(cString: name)
+        }
+    }
+}

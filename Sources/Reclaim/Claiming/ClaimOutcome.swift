@@ -1,0 +1,61 @@
+package import Aperture
+package import VFIO
+
+/// How a claim ended.
+package struct ClaimOutcome: Sendable {
+    package enum Result: Sendable {
+        /// The card is on vfio-pci with nothing in its BARs; proven unless the proof was not wanted.
+        case claimed
+        case nothingToDo
+        /// Refused by this plan; nothing was written.
+        case refused
+        case failed(ClaimFailure)
+    }
+
+    package var result: Result
+    /// The first plan: what was meant.
+    package var plan: Plan
+    /// What was written, in order.
+    package var performed: [PlanStep] = []
+    /// Empty when the proof was not wanted or not reached.
+    package var proofs: [RegionProof] = []
+
+    /// The rungs that were taken, in order.
+    package var rungs: [PlanStep.Rung] {
+        performed.map(\.rung).reduce(into: []) { rungs, rung in
+            if rungs.last != rung { rungs.append(rung) }
+        }
+    }
+}
+
+/// Why a claim that had begun did not end well.
+package enum ClaimFailure: Error, Sendable {
+    case snapshot(SnapshotError)
+    case step(StepFailure)
+    /// After a rung, the next plan refuses to go on.
+    case refusedMidway([Refusal])
+    /// A rung was taken and the same one is needed again.
+    case noProgress(PlanStep.Rung, remaining: [Conflict])
+    case vfio(VFIOError)
+    case unproven([RegionProof])
+}
+
+extension ClaimFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .snapshot(let error): error.description
+        case .step(let failure): failure.description
+        case .refusedMidway(let refusals):
+            "cannot go on: " + refusals.map(\.description).joined(separator: "; ")
+        case .noProgress(let rung, let remaining):
+            "rung \(rung.rawValue) was taken and did not help: "
+                + remaining.map { "BAR \($0.bar) still holds \($0.claim)" }.joined(separator: ", ")
+        case .vfio(let error): "not proven: \(error)"
+        case .unproven(let proofs):
+            "not proven: "
+                + (proofs.isEmpty
+                    ? "VFIO offers no BAR to map"
+                    : proofs.filter(\.hasFailed).map(\.description).joined(separator: "; "))
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package import Aperture
+package import Sysfs
+package import VFIO
+
+/// The machine, as the claim sees it: it is read, it is written to, and it can be asked for the proof. The only writer.
+package protocol Host {
+    func snapshot(withHolders: Bool) throws(SnapshotError) -> Snapshot
+
+    /// An attribute's text as the kernel shows it now; `nil` when it is not there, or is `(null)`.
+    func attribute(_ path: String) throws(FileTreeError) -> String?
+
+    /// The driver a device directory is linked to; `nil` for none.
+    func driver(ofDevice path: String) throws(FileTreeError) -> String?
+
+    func exists(_ path: String) -> Bool
+
+    /// One write to one attribute.
+    func write(_ value: String, to path: String) throws(FileTreeError)
+
+    /// Loads a kernel module with its dependencies.
+    func load(module: String) throws(ModuleError)
+
+    /// Writes to a bus's `rescan` file, and gives the function that appears its override before a native driver can
+    /// take it, as far as the kernel lets anyone.
+    func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError)
+
+    /// Waits for what may end a claim without an event of its own; returns after the interval at the latest.
+    func pause(milliseconds: Int32)
+
+    /// Maps every BAR of every function through VFIO.
+    func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof]
+}

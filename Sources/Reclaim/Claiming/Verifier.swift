@@ -1,0 +1,50 @@
+package import Aperture
+package import VFIO
+
+/// Proves a claim that stands, without changing it.
+package struct Verifier<H: Host> {
+    private let host: H
+
+    package init(host: H) {
+        self.host = host
+    }
+
+    /// - Throws: When the snapshot cannot be read.
+    package func verify(
+        _ address: PCIAddress, options: ClaimOptions = ClaimOptions()
+    ) throws(SnapshotError) -> VerificationReport {
+        let plan = Planner.plan(for: address, in: try host.snapshot(withHolders: false), options: options)
+        let unanswerable: [Refusal.Code] = [.noSuchDevice, .notADisplayDevice, .deviceUnreadable]
+        if let refusal = plan.refusals.first(where: { unanswerable.contains($0.code) }) {
+            return VerificationReport(plan: plan, refusal: refusal)
+        }
+        if let driver = plan.functions.first(where: { $0.driver != KernelPath.vfioDriver }) {
+            return VerificationReport(
+                plan: plan, complaint: "\(driver.address) is bound to \(driver.driver ?? "no driver"), not to vfio-pci")
+        }
+        if let refusal = plan.refusals.first {
+            return VerificationReport(plan: plan, complaint: refusal.description)
+        }
+        var outcome = ClaimOutcome(result: .nothingToDo, plan: plan)
+        var complaint: String?
+        do throws(ClaimFailure) {
+            try Claimer(host: host).prove(plan.functions, &outcome)
+        } catch {
+            complaint = error.description
+        }
+        if let conflict = plan.conflicts.first {
+            complaint = "BAR \(conflict.bar) holds \(conflict.claim)" + (complaint.map { "; \($0)" } ?? "")
+        }
+        return VerificationReport(plan: plan, proofs: outcome.proofs, complaint: complaint)
+    }
+}
+
+/// What a verification found.
+package struct VerificationReport: Sendable {
+    package var plan: Plan
+    package var proofs: [RegionProof] = []
+    /// The question makes no sense: there is no such GPU.
+    package var refusal: Refusal?
+    /// Why the claim does not hold; `nil` when it does.
+    package var complaint: String?
+}

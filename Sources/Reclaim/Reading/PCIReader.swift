@@ -1,0 +1,95 @@
+internal import Aperture
+internal import Sysfs
+
+/// Reads the display-class functions, the other functions of their slots, and their IOMMU groups.
+struct PCIReader {
+    let tree: FileTree
+
+    func read(into snapshot: inout Snapshot) throws(FileTreeError) {
+        let addresses = try tree.list(KernelPath.pciDevices).compactMap { PCIAddress($0) }
+        var classes: [PCIAddress: PCIClass] = [:]
+        for address in addresses {
+            do {
+                classes[address] = try pciClass(of: address)
+            } catch {
+                snapshot.unreadable.append(Snapshot.Unreadable(address: address, reason: error.description))
+            }
+        }
+        snapshot.classes = classes
+        let displays = addresses.filter { classes[$0]?.isDisplay == true }
+        for address in addresses where displays.contains(where: { $0.sharesSlot(with: address) }) {
+            guard let pciClass = classes[address] else { continue }
+            do {
+                snapshot.functions.append(try function(at: address, pciClass, classes))
+            } catch {
+                snapshot.unreadable.append(Snapshot.Unreadable(address: address, reason: error.description))
+            }
+        }
+    }
+
+    private func function(
+        at address: PCIAddress, _ pciClass: PCIClass, _ classes: [PCIAddress: PCIClass]
+    ) throws(SnapshotError) -> PCIFunction {
+        do {
+            let path = KernelPath.device(address)
+            return PCIFunction(
+                address: address, pciClass: pciClass, vendor: try number("\(path)/vendor"),
+                device: try number("\(path)/device"), driver: try tree.linkName("\(path)/driver"),
+                driverOverride: try tree.override("\(path)/driver_override"),
+                bootVGA: try tree.textIfPresent("\(path)/boot_vga").map { $0 == "1" },
+                iommuGroup: try group(of: path, classes), resources: try resources("\(path)/resource"))
+        } catch let error as SnapshotError {
+            throw error
+        } catch let error as FileTreeError {
+            throw .unreadable(error)
+        } catch {
+            throw .malformed(path: KernelPath.device(address), reason: "\(error)")
+        }
+    }
+
+    private func pciClass(of address: PCIAddress) throws(SnapshotError) -> PCIClass {
+        PCIClass(rawValue: try number("\(KernelPath.device(address))/class"))
+    }
+
+    /// A number that sysfs prints as `0x…`.
+    private func number<Number: FixedWidthInteger>(_ path: String) throws(SnapshotError) -> Number {
+        let text: String
+        do {
+            text = try tree.text(path)
+        } catch {
+            throw .unreadable(error)
+        }
+        guard text.hasPrefix("0x"), let number = Number(text.dropFirst(2), radix: 16) else {
+            throw .malformed(path: path, reason: "'\(text)' is not a hexadecimal number that fits")
+        }
+        return number
+    }
+
+    private func resources(_ path: String) throws(SnapshotError) -> ResourceTable {
+        let bytes: [UInt8]
+        do {
+            bytes = try tree.bytes(path)
+        } catch {
+            throw .unreadable(error)
+        }
+        do {
+            return try ResourceTable.parse(bytes)
+        } catch {
+            throw .malformed(path: path, reason: "\(error)")
+        }
+    }
+
+    private func group(of path: String, _ classes: [PCIAddress: PCIClass]) throws(FileTreeError) -> IOMMUGroup? {
+        guard let name = try tree.linkName("\(path)/iommu_group"), let number = Int(name) else { return nil }
+        let group = "\(KernelPath.iommuGroups)/\(number)"
+        var members: [IOMMUGroup.Member] = []
+        for member in try tree.listIfPresent("\(group)/devices") {
+            members.append(
+                IOMMUGroup.Member(
+                    name: member, driver: try tree.linkName("\(group)/devices/\(member)/driver"),
+                    pciClass: PCIAddress(member).flatMap { classes[$0] }))
+        }
+        let isNoIOMMU = try tree.textIfPresent("\(group)/name") == "vfio-noiommu"
+        return IOMMUGroup(number: number, isNoIOMMU: isNoIOMMU, members: members)
+    }
+}

@@ -1,0 +1,17 @@
+package import Sysfs
+
+/// A snapshot that could not be read: without it nothing can be planned.
+package enum SnapshotError: Error, Sendable {
+    case unreadable(FileTreeError)
+    /// A file was read and its content makes no sense.
+    case malformed(path: String, reason: String)
+}
+
+extension SnapshotError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unreadable(let error): error.description
+        case .malformed(let path, let reason): "\(path): \(reason)"
+        }
+    }
+}

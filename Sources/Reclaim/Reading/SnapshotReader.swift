@@ -1,0 +1,128 @@
+package import Aperture
+internal import CLinux
+package import Sysfs
+internal import SystemPackage
+
+/// Reads a snapshot below one root. It opens nothing for writing.
+package struct SnapshotReader: Sendable {
+    private let tree: FileTree
+
+    package init(tree: FileTree) {
+        self.tree = tree
+    }
+
+    /// - Parameter withHolders: Whether to look through `/proc/*/fd` for who has framebuffers and VFIO groups open.
+    package func read(withHolders: Bool = false) throws(SnapshotError) -> Snapshot {
+        var snapshot = Snapshot()
+        do {
+            try PCIReader(tree: tree).read(into: &snapshot)
+            snapshot.platformFramebuffers = try platformFramebuffers()
+            snapshot.framebuffers = try framebuffers()
+            snapshot.consoles = try consoles()
+            snapshot.screenInfo = try screenInfo()
+            snapshot.kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
+            snapshot.vfioDriver = try vfioDriver(snapshot.kernel)
+        } catch {
+            throw .unreadable(error)
+        }
+        snapshot.memoryMap = memoryMap()
+        if withHolders { snapshot.holders = HolderReader(tree: tree).holders() }
+        return snapshot
+    }
+
+    /// /proc/iomem, and what it shows; failures are part of the evidence, not errors.
+    package func memoryMap() -> MemoryMap {
+        do {
+            let claims = try Iomem.parse(try tree.bytes(KernelPath.iomem))
+            if claims.isEmpty { return .unreadable("it is empty") }
+            return Iomem.isMasked(claims) ? .masked : .claims(ClaimTree(claims))
+        } catch let error as FileTreeError {
+            return .unreadable(error.description)
+        } catch {
+            return .unreadable("\(error)")
+        }
+    }
+
+    private func platformFramebuffers() throws(FileTreeError) -> [PlatformFramebuffer] {
+        var devices: [PlatformFramebuffer] = []
+        for name in try tree.listIfPresent(KernelPath.platformDevices)
+        where PlatformFramebuffer.isFramebuffer(name: name) {
+            let path = KernelPath.platformDevice(name)
+            devices.append(
+                PlatformFramebuffer(
+                    name: name, driver: try tree.linkName("\(path)/driver"),
+                    driverOverride: try tree.override("\(path)/driver_override"), parent: try parent(of: path)))
+        }
+        return devices
+    }
+
+    /// The directory above the device's own: `…/0000:00:01.0/efi-framebuffer.0` since 6.9.
+    private func parent(of path: String) throws(FileTreeError) -> PCIAddress? {
+        guard let components = try tree.linkTarget(path)?.split(separator: "/"), components.count >= 2 else {
+            return nil
+        }
+        return PCIAddress(components[components.count - 2])
+    }
+
+    private func framebuffers() throws(FileTreeError) -> [FramebufferNode] {
+        var nodes: [FramebufferNode] = []
+        for name in try tree.listIfPresent(KernelPath.graphics) {
+            guard name.hasPrefix("fb"), let number = Int(name.dropFirst(2)) else { continue }
+            nodes.append(
+                FramebufferNode(
+                    number: number, device: try tree.linkName("\(KernelPath.graphics)/\(name)/device"),
+                    memory: memory(of: "/dev/\(name)")))
+        }
+        return nodes
+    }
+
+    /// `FBIOGET_FSCREENINFO`. A node that cannot be opened or asked is a witness that says nothing.
+    private func memory(of node: String) -> AddressRange? {
+        guard let file = try? FileDescriptor.open(tree.locate(node), .readOnly, options: [.closeOnExec, .nonBlocking])
+        else { return nil }
+        defer { try? file.close() }
+        var start: UInt64 = 0
+        var length: UInt64 = 0
+        guard unsafe clinux_framebuffer_memory(file.rawValue, &start, &length) == 0, start != 0 else { return nil }
+        return AddressRange(start: start, size: length)
+    }
+
+    private func consoles() throws(FileTreeError) -> [VirtualConsole] {
+        var consoles: [VirtualConsole] = []
+        for name in try tree.listIfPresent(KernelPath.consoles) {
+            guard name.hasPrefix("vtcon"), let number = Int(name.dropFirst(5)) else { continue }
+            let path = "\(KernelPath.consoles)/\(name)"
+            // A console driver can be unregistered between the listing and the reading.
+            guard
+                let title = try tree.textIfPresent("\(path)/name"), let bound = try tree.textIfPresent("\(path)/bind")
+            else { continue }
+            consoles.append(VirtualConsole(number: number, name: title, isBound: bound == "1"))
+        }
+        return consoles
+    }
+
+    private func screenInfo() throws(FileTreeError) -> ScreenInfo? {
+        do {
+            return ScreenInfo(bootParameters: try tree.bytes(KernelPath.bootParameters))
+        } catch  where error.isAbsence {
+            // x86 alone has it.
+            return nil
+        }
+    }
+
+    private func vfioDriver(_ kernel: KernelRelease?) throws(FileTreeError) -> Snapshot.VFIODriver {
+        if tree.exists("\(KernelPath.pciDrivers)/\(KernelPath.vfioDriver)") { return .registered }
+        guard
+            let kernel, let modules = try tree.textIfPresent("/lib/modules/\(kernel.text)/modules.dep")
+        else { return .missing }
+        return modules.contains("/vfio-pci.ko") ? .loadable : .missing
+    }
+}
+
+extension FileTree {
+    /// A `driver_override`: the kernel prints `(null)` for none (`driver_override_show()`).
+    func override(_ path: String) throws(FileTreeError) -> String? {
+        guard let text = try textIfPresent(path), text != "(null)", !text.isEmpty else { return nil }
+        return text
+    }
+}

@@ -1,0 +1,78 @@
+internal import Aperture
+internal import ArgumentParser
+internal import Logging
+internal import Reclaim
+internal import VFIO
+
+struct ClaimCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "claim",
+        abstract: "Evict the framebuffers in a GPU's BARs, bind the GPU to vfio-pci, and prove that VFIO can map it.",
+        discussion: """
+            Takes every endpoint of the GPU's slot, unless --only-function is given. Already claimed: does nothing but \
+            the proof.
+            """)
+
+    @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
+    var address: PCIAddress
+
+    @Flag(name: [.customShort("n"), .long], help: "Show the plan and write nothing.")
+    var dryRun = false
+
+    @Flag(help: "Do not open the GPU through VFIO at the end.")
+    var noVerify = false
+
+    @Option(help: ArgumentHelp("Seconds to wait for a framebuffer that a process holds open.", valueName: "seconds"))
+    var wait = 10
+
+    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    var quiet = false
+
+    @OptionGroup var policy: PolicyOptions
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        guard (0...3600).contains(wait) else { throw ValidationError("--wait takes 0 to 3600 seconds.") }
+    }
+
+    func run() throws {
+        var settings = Claimer<MachineHost>.Settings()
+        settings.options = policy.claimOptions
+        settings.proves = !noVerify
+        settings.releaseDeadline = Int32(wait) * 1000
+        if dryRun {
+            return try PlanCommand.show(
+                address, Claimer(host: common.host, settings: settings), asJSON: common.json)
+        }
+        let log = ClaimLog(address: address, level: quiet ? .error : .info)
+        let outcome: ClaimOutcome
+        do {
+            outcome = try Claimer(host: common.host, settings: settings, tell: log.tell).claim(address)
+        } catch {
+            log.fail(error)
+            throw ExitStatus.failed
+        }
+        if common.json { print(OutcomeDocument(outcome).json.text) }
+        try end(outcome, log)
+    }
+
+    private func end(_ outcome: ClaimOutcome, _ log: ClaimLog) throws {
+        switch outcome.result {
+        case .claimed:
+            if !common.json { print("\(address): claimed\(proof(outcome))") }
+        case .nothingToDo:
+            if !common.json { print("\(address): nothing to do\(proof(outcome))") }
+        case .refused:
+            outcome.plan.refusals.forEach(log.refuse)
+            throw ExitStatus.refused
+        case .failed(let failure):
+            log.fail(failure)
+            throw ExitStatus.failed
+        }
+    }
+
+    private func proof(_ outcome: ClaimOutcome) -> String {
+        let mapped = Set(outcome.proofs.filter { $0.outcome == .mapped }.map { "\($0.address) \($0.bar)" }).count
+        return outcome.proofs.isEmpty ? ", not verified" : ", \(mapped) BARs mapped through VFIO"
+    }
+}

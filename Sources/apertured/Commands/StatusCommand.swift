@@ -1,0 +1,54 @@
+internal import Aperture
+internal import ArgumentParser
+internal import Reclaim
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "List the display devices, their drivers, and what holds which BAR.")
+
+    @Argument(help: ArgumentHelp("PCI addresses; all display devices without any.", valueName: "gpu"))
+    var addresses: [PCIAddress] = []
+
+    @Flag(name: .shortAndLong, help: "Show what each witness says of each framebuffer.")
+    var verbose = false
+
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+        let snapshot: Snapshot
+        do {
+            snapshot = try common.host.snapshot(withHolders: false)
+        } catch {
+            Terminal.complain("apertured: \(error)")
+            throw ExitStatus.failed
+        }
+        let wanted = addresses.isEmpty ? snapshot.displayFunctions.map(\.address).sorted() : addresses
+        let rows = wanted.map { GPUStatus(plan: Planner.plan(for: $0, in: snapshot), snapshot: snapshot) }
+        if common.json {
+            print(StatusDocument(rows).json.text)
+        } else if rows.isEmpty {
+            print("No display devices.")
+        } else {
+            print(StatusTable(rows.filter { $0.plan.gpu?.pciClass.isDisplay == true }).text, terminator: "")
+            if verbose { rows.forEach { print(WitnessText($0.plan).text, terminator: "") } }
+        }
+        try complain(snapshot, rows)
+    }
+
+    private func complain(_ snapshot: Snapshot, _ rows: [GPUStatus]) throws {
+        for device in snapshot.unreadable where addresses.isEmpty {
+            Terminal.complain("apertured: \(device.address) could not be read: \(device.reason)")
+        }
+        if case .claims = snapshot.memoryMap {
+        } else if let refusal = rows.lazy.flatMap(\.plan.refusals).first(where: {
+            $0.code == .iomemMasked || $0.code == .iomemUnreadable
+        }) {
+            Terminal.complain("apertured: what holds the BARs is not known: \(refusal)")
+        }
+        let unknown = rows.flatMap(\.plan.refusals).filter {
+            $0.code == .noSuchDevice || $0.code == .notADisplayDevice || $0.code == .deviceUnreadable
+        }
+        unknown.forEach { Terminal.complain("apertured: refused: \($0)") }
+        if !unknown.isEmpty { throw ExitStatus.refused }
+    }
+}

@@ -1,0 +1,48 @@
+internal import Aperture
+internal import ArgumentParser
+internal import Reclaim
+internal import VFIO
+
+struct VerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Open a claimed GPU through VFIO and map every BAR: the proof.",
+        discussion: """
+            Uses the IOMMU group and its container, and the device's own node with an iommufd where the kernel has \
+            them. Opening a function resets it; a guest that has it open is not disturbed: VFIO then refuses.
+            """)
+
+    @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
+    var address: PCIAddress
+
+    @Flag(help: "Verify this function alone, and not the rest of its slot.")
+    var onlyFunction = false
+
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+        var options = ClaimOptions()
+        options.onlyFunction = onlyFunction
+        let report: VerificationReport
+        do {
+            report = try Verifier(host: common.host).verify(address, options: options)
+        } catch {
+            Terminal.complain("apertured: \(error)")
+            throw ExitStatus.failed
+        }
+        if common.json {
+            print(VerificationDocument(report).json.text)
+        } else {
+            report.proofs.forEach { print($0) }
+        }
+        if let refusal = report.refusal {
+            Terminal.complain("apertured: refused: \(refusal)")
+            throw ExitStatus.refused
+        }
+        if let complaint = report.complaint {
+            Terminal.complain("apertured: \(address): \(complaint)")
+            throw ExitStatus.failed
+        }
+        if !common.json { print("\(address): verified") }
+    }
+}

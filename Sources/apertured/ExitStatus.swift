@@ -1,0 +1,9 @@
+/// The program's exit statuses; thrown by a command that has already said what is the matter.
+enum ExitStatus: Int32, Error {
+    /// Done, or nothing to do.
+    case done = 0
+    case failed = 1
+    case usage = 2
+    /// Refused; nothing was touched.
+    case refused = 3
+}

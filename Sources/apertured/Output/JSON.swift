@@ -1,0 +1,69 @@
+/// A JSON value, written as text (RFC 8259). Objects keep the order they are given, so that output is stable.
+indirect enum JSON {
+    case null
+    case bool(Bool)
+    case number(Int)
+    case string(String)
+    case array([JSON])
+    case object([(String, JSON)])
+
+    static func string(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
+
+    /// Indented by two spaces, without a newline at the end.
+    var text: String {
+        var text = ""
+        write(to: &text, indent: 0)
+        return text
+    }
+
+    private func write(to text: inout String, indent: Int) {
+        switch self {
+        case .null: text += "null"
+        case .bool(let value): text += value ? "true" : "false"
+        case .number(let value): text += "\(value)"
+        case .string(let value): Self.quote(value, to: &text)
+        case .array(let values):
+            Self.block(values, "[", "]", to: &text, indent: indent) { value, text in
+                value.write(to: &text, indent: indent + 1)
+            }
+        case .object(let members):
+            Self.block(members, "{", "}", to: &text, indent: indent) { member, text in
+                Self.quote(member.0, to: &text)
+                text += ": "
+                member.1.write(to: &text, indent: indent + 1)
+            }
+        }
+    }
+
+    private static func block<Element>(
+        _ elements: [Element], _ open: String, _ close: String, to text: inout String, indent: Int,
+        _ write: (Element, inout String) -> Void
+    ) {
+        text += open
+        for (index, element) in elements.enumerated() {
+            text += index == 0 ? "\n" : ",\n"
+            text += String(repeating: "  ", count: indent + 1)
+            write(element, &text)
+        }
+        if !elements.isEmpty { text += "\n" + String(repeating: "  ", count: indent) }
+        text += close
+    }
+
+    private static func quote(_ value: String, to text: inout String) {
+        text += "\""
+        for scalar in value.unicodeScalars {
+            switch scalar {
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            case "\0"..<" ":
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        text += "\""
+    }
+}

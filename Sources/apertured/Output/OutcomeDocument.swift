@@ -1,0 +1,50 @@
+internal import Aperture
+internal import Reclaim
+internal import SystemPackage
+internal import VFIO
+
+/// What came of a claim, as JSON.
+struct OutcomeDocument {
+    let json: JSON
+
+    init(_ outcome: ClaimOutcome) {
+        var failure: ClaimFailure?
+        let result: String
+        switch outcome.result {
+        case .claimed: result = "claimed"
+        case .nothingToDo: result = "nothing-to-do"
+        case .refused: result = "refused"
+        case .failed(let why):
+            result = "failed"
+            failure = why
+        }
+        json = .object([
+            ("version", .number(1)),
+            ("gpu", PlanDocument.gpu(outcome.plan)),
+            ("result", .string(result)),
+            ("refusals", .array(outcome.plan.refusals.map(PlanDocument.refusal))),
+            ("conflicts", .array(outcome.plan.conflicts.map(PlanDocument.conflict))),
+            ("rungs", .array(outcome.rungs.map { .string($0.rawValue) })),
+            ("steps", .array(outcome.performed.map(PlanDocument.step))),
+            ("regions", .array(outcome.proofs.map(Self.region))),
+            ("error", .string(failure?.description)),
+        ])
+    }
+
+    static func region(_ proof: RegionProof) -> JSON {
+        let (outcome, errno): (String, JSON) =
+            switch proof.outcome {
+            case .mapped: ("mapped", .null)
+            case .notMappable: ("not-mappable", .null)
+            case .failed(let errno): ("failed", .number(Int(errno.rawValue)))
+            }
+        return .object([
+            ("address", .string("\(proof.address)")),
+            ("interface", .string(proof.interface.rawValue)),
+            ("bar", .number(proof.bar)),
+            ("size", .string("\(Hex(proof.size))")),
+            ("outcome", .string(outcome)),
+            ("errno", errno),
+        ])
+    }
+}

@@ -1,0 +1,26 @@
+internal import Aperture
+
+/// What each witness says of each framebuffer, seen from one GPU.
+struct WitnessText {
+    let text: String
+
+    init(_ plan: Plan) {
+        var lines: [String] = []
+        for attribution in plan.attributions {
+            let driver = attribution.device.driver ?? "no driver"
+            lines.append("\(plan.address): \(attribution.device.name) (\(driver)): \(Self.label(attribution.verdict))")
+            lines += attribution.testimonies.map { "    \($0)" }
+        }
+        text = lines.map { "\($0)\n" }.joined()
+    }
+
+    private static func label(_ verdict: Attribution.Verdict) -> String {
+        switch verdict {
+        case .unrelated: "not on this GPU"
+        case .claims: "claims part of a BAR"
+        case .claimsSilently: "draws into a BAR without a line in \(KernelPath.iomem)"
+        case .insufficient: "one witness alone"
+        case .contradictory: "the witnesses disagree"
+        }
+    }
+}

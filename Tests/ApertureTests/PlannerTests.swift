@@ -1,0 +1,579 @@
+import Aperture
+import Fixtures
+import Testing
+
+/// One machine, and what a plan for its GPU must say.
+struct PlanCase: CustomTestStringConvertible {
+    var name: String
+    var machine: @Sendable () throws -> FixtureHost
+    var gpu = "0000:01:00.0"
+    var options = ClaimOptions()
+    /// `action target` of every step, in order.
+    var steps: [String] = []
+    var refusals: [Refusal.Code] = []
+    /// `BAR owner device driver` of every conflict.
+    var conflicts: [String] = []
+
+    var testDescription: String { name }
+
+    func plan() throws -> Plan {
+        let address = try #require(PCIAddress(gpu))
+        return Planner.plan(for: address, in: try machine().snapshot(withHolders: true), options: options)
+    }
+}
+
+extension ClaimOptions {
+    init(residue: Residue = .auto, allow: Set<String> = [], onlyFunction: Bool = false) {
+        self.init()
+        self.residue = residue
+        allowedNativeDrivers = allow
+        self.onlyFunction = onlyFunction
+    }
+}
+
+let gpu = "0000:01:00.0"
+private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
+private let claimed = ["set-driver-override \(gpu)", "bind-vfio-pci \(gpu)"]
+private let evictEFI = [
+    "set-driver-override \(gpu)", "set-framebuffer-override efi-framebuffer.0", "unbind-framebuffer efi-framebuffer.0",
+    "bind-vfio-pci \(gpu)",
+]
+private let evictSimple = [
+    "set-driver-override \(gpu)", "set-framebuffer-override simple-framebuffer.0",
+    "unbind-framebuffer simple-framebuffer.0",
+]
+private let rescan = ["remove-device \(gpu)", "rescan-bus \(gpu)"]
+private let bounce = [
+    "load-driver bochs-drm", "clear-driver-override \(gpu)", "bind-native \(gpu)", "set-driver-override \(gpu)",
+    "unbind-driver \(gpu)",
+]
+private let bind = ["bind-vfio-pci \(gpu)"]
+private let residueConflict = ["0 simpledrm simple-framebuffer.0 simple-framebuffer"]
+
+@Suite("Planner")
+struct PlannerTests {
+    @Test("The plan's steps, conflicts and refusals", arguments: evictions + residues + cards + refusals + evidence)
+    func plan(_ row: PlanCase) throws {
+        let plan = try row.plan()
+        #expect(plan.refusals.map(\.code) == row.refusals)
+        #expect(plan.steps.map { "\($0.action.rawValue) \($0.target)" } == row.steps)
+        let conflicts = plan.conflicts.map {
+            "\($0.bar) \($0.claim.name) \($0.device ?? "-") \($0.driver ?? "-")"
+        }
+        #expect(conflicts == row.conflicts)
+        #expect(plan.steps.allSatisfy { !$0.reason.isEmpty && $0.path.hasPrefix("/") })
+        #expect(plan.refusals.allSatisfy { !$0.message.isEmpty && !$0.remedy.isEmpty })
+    }
+
+    @Test("Every refusal code is reached by a row")
+    func everyCodeIsReached() {
+        let reached = Set((residues + refusals + evidence).flatMap(\.refusals))
+        // A device that vanishes while it is read, and a guest on the card, have tests of their own.
+        #expect(Set(Refusal.Code.allCases).subtracting(reached) == [.deviceUnreadable, .inUse])
+    }
+}
+
+private let evictions: [PlanCase] = [
+    PlanCase(
+        name: "efifb on a VGA card, 5.10",
+        machine: {
+            try FixtureHost {
+                Kernel("5.10.0-32-amd64")
+                GPU(gpu, class: 0x030000, bootVGA: true, below: "0000:00:01.0")
+                FirmwareFramebuffer(.efifb, fb)
+            }
+        }, steps: evictEFI, conflicts: ["0 efifb efi-framebuffer.0 efi-framebuffer"]),
+    PlanCase(
+        name: "efifb below the PCI parent, 6.12",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, below: "0000:00:01.0")
+                FirmwareFramebuffer(.efifb, fb, parent: gpu)
+            }
+        }, steps: evictEFI, conflicts: ["0 efifb efi-framebuffer.0 efi-framebuffer"]),
+    PlanCase(
+        name: "efidrm",
+        machine: {
+            try FixtureHost {
+                Kernel("7.2.12-efidrm")
+                GPU(gpu)
+                FirmwareFramebuffer(.efidrm, fb, parent: gpu)
+            }
+        }, steps: evictEFI, conflicts: ["0 efidrm efi-framebuffer.0 efi-framebuffer"]),
+    PlanCase(
+        name: "vesafb over the whole BAR",
+        machine: {
+            try FixtureHost {
+                Kernel("5.10.0-32-amd64")
+                GPU(gpu, class: 0x030000, bootVGA: true)
+                FirmwareFramebuffer(.vesafb, 0xc000_0000...0xc0ff_ffff)
+            }
+        },
+        steps: [
+            "set-driver-override \(gpu)", "set-framebuffer-override vesa-framebuffer.0",
+            "unbind-framebuffer vesa-framebuffer.0", "bind-vfio-pci \(gpu)",
+        ], conflicts: ["0 vesafb vesa-framebuffer.0 vesa-framebuffer"]),
+    PlanCase(
+        name: "a 64-bit BAR above 4 GiB, the framebuffer in the middle",
+        machine: {
+            try FixtureHost {
+                GPU(
+                    gpu,
+                    bars: [.wide(0, 0x20_0000_0000...0x2f_ffff_ffff), .wide(2, 0x30_0000_0000...0x30_0fff_ffff)])
+                FirmwareFramebuffer(.efifb, 0x30_0100_0000...0x30_011d_4fff)
+            }
+        }, steps: evictEFI, conflicts: ["2 efifb efi-framebuffer.0 efi-framebuffer"]),
+    PlanCase(
+        name: "bound to vfio-pci already, and the framebuffer still there",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, driver: "vfio-pci", override: "vfio-pci")
+                FirmwareFramebuffer(.efifb, fb)
+            }
+        },
+        steps: ["set-framebuffer-override efi-framebuffer.0", "unbind-framebuffer efi-framebuffer.0"],
+        conflicts: ["0 efifb efi-framebuffer.0 efi-framebuffer"]),
+    PlanCase(
+        name: "claimed already: nothing to do",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, driver: "vfio-pci", override: "vfio-pci")
+                Line(0xc000_0000...0xc0ff_ffff, "vfio-pci")
+            }
+        }),
+    PlanCase(
+        name: "vfio-pci not loaded yet",
+        machine: {
+            try FixtureHost {
+                VFIODriver(.loadable)
+                GPU(gpu)
+            }
+        }, steps: ["load-driver vfio-pci"] + claimed),
+    PlanCase(
+        name: "the VGA text console of the boot VGA device",
+        machine: {
+            try FixtureHost {
+                Kernel("6.1.0-50-amd64")
+                GPU(gpu, class: 0x030000, bootVGA: true)
+                Console(0, "(S) VGA+", isBound: true)
+                Console(1, "(M) frame buffer device", isBound: true)
+                FirmwareFramebuffer(.vga16fb, 0xa0000...0xbffff)
+            }
+        },
+        steps: [
+            "set-driver-override \(gpu)", "hand-over-console vtcon0", "set-framebuffer-override vga-framebuffer.0",
+            "unbind-framebuffer vga-framebuffer.0", "bind-vfio-pci \(gpu)",
+        ]),
+    PlanCase(
+        name: "the VGA text console stays where no other console driver could take it",
+        machine: {
+            try FixtureHost {
+                Kernel("5.10.0-32-amd64")
+                GPU(gpu, class: 0x030000, bootVGA: true)
+                Console(0, "(S) VGA+", isBound: true)
+            }
+        }, steps: claimed),
+    PlanCase(
+        name: "the VGA text console is left alone for a GPU that is not the boot VGA device",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                Console(0, "(S) VGA+", isBound: true)
+                FirmwareFramebuffer(.vga16fb, 0xa0000...0xbffff)
+            }
+        }, steps: claimed),
+]
+
+private let residues: [PlanCase] = [
+    PlanCase(
+        name: "BOOTFB and simpledrm, 6.12: rescan",
+        machine: {
+            try FixtureHost {
+                Kernel("6.12.107-simpledrm")
+                GPU(gpu, below: "0000:00:01.0")
+                FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+            }
+        }, steps: evictSimple + rescan + bind, conflicts: residueConflict),
+    PlanCase(
+        name: "BOOTFB and simpledrm, 6.12, a VGA card: vfio-pci drops the platform device",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, class: 0x030000, bootVGA: true)
+                FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+            }
+        }, steps: evictSimple + bind, conflicts: residueConflict),
+    PlanCase(
+        name: "BOOTFB alone, its driver gone",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, override: "vfio-pci")
+                FirmwareFramebuffer(.bootSimpledrm, fb, isBound: false, override: "vfio-pci")
+            }
+        }, steps: rescan + bind, conflicts: ["0 BOOTFB simple-framebuffer.0 -"]),
+    PlanCase(
+        name: "an orphaned BOOTFB under a card on vfio-pci",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, driver: "vfio-pci", override: "vfio-pci")
+                Line(fb, "BOOTFB")
+            }
+        }, steps: rescan + bind, conflicts: ["0 BOOTFB - -"]),
+    PlanCase(
+        name: "6.1 refuses the rescan",
+        machine: {
+            try FixtureHost {
+                Kernel("6.1.0-50-amd64")
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, refusals: [.residueNeedsRescan], conflicts: residueConflict),
+    PlanCase(
+        name: "6.1 bounces when a native driver is allowed",
+        machine: {
+            try FixtureHost {
+                Kernel("6.1.0-50-amd64")
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, options: ClaimOptions(allow: ["bochs"]), steps: evictSimple + bounce + bind, conflicts: residueConflict),
+    PlanCase(
+        name: "5.10 refuses, and an allowed native driver does not help",
+        machine: {
+            try FixtureHost {
+                Kernel("5.10.223-simplefb")
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, options: ClaimOptions(allow: ["bochs"]), refusals: [.residueNeedsRescan], conflicts: residueConflict),
+    PlanCase(
+        name: "5.10 refuses the bounce that was asked for",
+        machine: {
+            try FixtureHost {
+                Kernel("5.10.223-simplefb")
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, options: ClaimOptions(residue: .bounce, allow: ["bochs"]), refusals: [.residueNeedsRescan],
+        conflicts: residueConflict),
+    PlanCase(
+        name: "5.10 rescans when told to",
+        machine: {
+            try FixtureHost {
+                Kernel("5.10.223-simplefb")
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, options: ClaimOptions(residue: .rescan), steps: evictSimple + rescan + bind, conflicts: residueConflict),
+    PlanCase(
+        name: "6.12 bounces when told to and allowed",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, options: ClaimOptions(residue: .bounce, allow: ["bochs"]), steps: evictSimple + bounce + bind,
+        conflicts: residueConflict),
+    PlanCase(
+        name: "a bounce without an allowed driver is refused",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, options: ClaimOptions(residue: .bounce), refusals: [.residueNeedsRescan], conflicts: residueConflict),
+    PlanCase(
+        name: "--residue refuse refuses",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, options: ClaimOptions(residue: .refuse), refusals: [.residueNeedsRescan], conflicts: residueConflict),
+    PlanCase(
+        name: "no rescan while a function outside the claim is in use",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                Function("0000:01:00.1", class: 0x040300, driver: "snd_hda_intel", group: 2)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        }, options: ClaimOptions(onlyFunction: true), refusals: [.residueNeedsRescan], conflicts: residueConflict),
+]
+
+private let cards: [PlanCase] = [
+    PlanCase(
+        name: "a card with audio: companions are unbound first",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, driver: "amdgpu")
+                Function(
+                    "0000:01:00.1", class: 0x040300, bars: [BAR(0, 0xc200_0000...0xc200_3fff)],
+                    driver: "snd_hda_intel")
+            }
+        },
+        steps: [
+            "set-driver-override \(gpu)", "set-driver-override 0000:01:00.1", "unbind-driver 0000:01:00.1",
+            "unbind-driver \(gpu)", "bind-vfio-pci \(gpu)", "bind-vfio-pci 0000:01:00.1",
+        ]),
+    PlanCase(
+        name: "a card with a bridge function: bridges stay",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                Function("0000:01:00.2", class: 0x060400, driver: "pcieport")
+            }
+        }, steps: claimed),
+    PlanCase(
+        name: "a native driver's own claim is no unknown owner",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, driver: "bochs-drm")
+                Line(0xc000_0000...0xc0ff_ffff, "bochs-drm")
+            }
+        },
+        steps: ["set-driver-override \(gpu)", "unbind-driver \(gpu)", "bind-vfio-pci \(gpu)"],
+        conflicts: ["0 bochs-drm - bochs-drm"]),
+    PlanCase(
+        name: "two cards: the other one's framebuffer is not in the plan",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+                FirmwareFramebuffer(.efifb, fb)
+            }
+        }, gpu: "0000:02:00.0",
+        steps: ["set-driver-override 0000:02:00.0", "bind-vfio-pci 0000:02:00.0"]),
+    PlanCase(
+        name: "a laptop with two display controllers: the screen is on the integrated one",
+        machine: {
+            try FixtureHost {
+                GPU(
+                    "0000:00:02.0", class: 0x030000, bars: [.wide(2, 0x40_0000_0000...0x40_0fff_ffff)], driver: nil,
+                    bootVGA: true, group: 0)
+                GPU(gpu, class: 0x030200, bars: [.wide(1, 0x60_0000_0000...0x61_ffff_ffff)], driver: "nouveau")
+                FirmwareFramebuffer(.efifb, 0x40_0000_0000...0x40_007e_8fff, parent: "0000:00:02.0")
+            }
+        }, steps: ["set-driver-override \(gpu)", "unbind-driver \(gpu)", "bind-vfio-pci \(gpu)"]),
+]
+
+private let refusals: [PlanCase] = [
+    PlanCase(
+        name: "no such device", machine: { try FixtureHost { GPU(gpu) } }, gpu: "0000:05:00.0",
+        refusals: [.noSuchDevice]),
+    PlanCase(
+        name: "the audio function is no display device",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                Function("0000:01:00.1", class: 0x040300)
+            }
+        }, gpu: "0000:01:00.1", refusals: [.notADisplayDevice]),
+    PlanCase(
+        name: "a network card elsewhere is no display device",
+        machine: {
+            try FixtureHost { Function("0000:03:00.0", class: 0x020000) }
+        }, gpu: "0000:03:00.0", refusals: [.notADisplayDevice]),
+    PlanCase(
+        name: "a masked /proc/iomem",
+        machine: {
+            try FixtureHost {
+                MaskedMemoryMap()
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb)
+            }
+        }, refusals: [.iomemMasked]),
+    PlanCase(
+        name: "a /proc/iomem that makes no sense",
+        machine: {
+            let host = try FixtureHost { GPU(gpu) }
+            try host.folder.write("c0000000-c0ff\n", to: "/proc/iomem")
+            return host
+        }, refusals: [.iomemUnreadable]),
+    PlanCase(
+        name: "an empty /proc/iomem",
+        machine: {
+            let host = try FixtureHost { GPU(gpu) }
+            try host.folder.write("", to: "/proc/iomem")
+            return host
+        }, refusals: [.iomemUnreadable]),
+    PlanCase(
+        name: "no kernel version",
+        machine: {
+            try FixtureHost {
+                Kernel("unknown")
+                GPU(gpu)
+            }
+        }, refusals: [.kernelUnknown]),
+    PlanCase(
+        name: "no IOMMU", machine: { try FixtureHost { GPU(gpu, group: nil) } }, refusals: [.noIOMMU]),
+    PlanCase(
+        name: "a group that VFIO made up without an IOMMU",
+        machine: {
+            let host = try FixtureHost { GPU(gpu) }
+            try host.folder.write("vfio-noiommu\n", to: "/sys/kernel/iommu_groups/1/name")
+            return host
+        }, refusals: [.noIOMMU]),
+    PlanCase(
+        name: "a group shared with a bound device",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                Function("0000:02:00.0", class: 0x020000, driver: "e1000")
+                Function("0000:00:01.0", class: 0x060400, driver: "pcieport")
+                Function("0000:02:01.0", class: 0x020000)
+            }
+        }, refusals: [.groupNotViable]),
+    PlanCase(
+        name: "--only-function with a bound sibling in the group",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                Function("0000:01:00.1", class: 0x040300, driver: "snd_hda_intel")
+            }
+        }, options: ClaimOptions(onlyFunction: true), refusals: [.groupNotViable]),
+    PlanCase(
+        name: "no vfio-pci",
+        machine: {
+            try FixtureHost {
+                VFIODriver(.missing)
+                GPU(gpu)
+            }
+        }, refusals: [.vfioPCIMissing]),
+    PlanCase(
+        name: "several refusals at once",
+        machine: {
+            try FixtureHost {
+                VFIODriver(.missing)
+                MaskedMemoryMap()
+                GPU(gpu, group: nil)
+            }
+        }, refusals: [.iomemMasked, .noIOMMU, .vfioPCIMissing]),
+    PlanCase(
+        name: "an unknown owner in the BAR",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                Line(0xc010_0000...0xc010_ffff, "mystery")
+            }
+        }, refusals: [.unknownOwner], conflicts: ["0 mystery - -"]),
+    PlanCase(
+        name: "a claim that the native driver does not explain",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, driver: "amdgpu")
+                Line(0xc010_0000...0xc010_ffff, "mystery")
+            }
+        }, refusals: [.unknownOwner], conflicts: ["0 mystery - -"]),
+    PlanCase(
+        name: "efifb's claim without its platform device",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                Line(fb, "efifb")
+            }
+        }, refusals: [.framebufferHeld], conflicts: ["0 efifb - -"]),
+    PlanCase(
+        name: "5.10 would crash if efifb were unbound while its node is open",
+        machine: {
+            try FixtureHost {
+                Kernel("5.10.0-32-amd64")
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb)
+                Process(812, "plymouthd", holds: "/dev/fb0")
+            }
+        }, refusals: [.framebufferHeld], conflicts: ["0 efifb efi-framebuffer.0 efi-framebuffer"]),
+    PlanCase(
+        name: "a BAR without a line of its own",
+        machine: {
+            let host = try FixtureHost { GPU(gpu) }
+            try host.folder.write("40000000-febfffff : PCI Bus 0000:00\n", to: "/proc/iomem")
+            return host
+        }, refusals: [.evidenceMissing]),
+]
+
+private let evidence: [PlanCase] = [
+    PlanCase(
+        name: "no line, and the parent and the boot parameters agree",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb, parent: gpu, isListed: false)
+                BootScreen(base: 0xc000_0000, size: 0x3e8000)
+            }
+        }, steps: evictEFI, conflicts: ["0 efi-framebuffer.0 efi-framebuffer.0 efi-framebuffer"]),
+    PlanCase(
+        name: "no line, and only the parent speaks",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb, parent: gpu, isListed: false)
+            }
+        }, refusals: [.evidenceMissing]),
+    PlanCase(
+        name: "no line, and the parent and the boot parameters disagree",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+                FirmwareFramebuffer(.efifb, fb, parent: gpu, isListed: false)
+                BootScreen(base: 0xd000_0000, size: 0x3e8000)
+            }
+        }, refusals: [.contradictoryEvidence]),
+    PlanCase(
+        name: "a line here, and a parent elsewhere",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+                FirmwareFramebuffer(.efifb, fb, parent: "0000:02:00.0")
+            }
+        }, refusals: [.contradictoryEvidence], conflicts: ["0 efifb - -"]),
+    PlanCase(
+        name: "boot parameters that no card answers to any more say nothing",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb, parent: gpu)
+                BootScreen(base: 0x9000_0000, size: 0x3e8000)
+            }
+        }, steps: evictEFI, conflicts: ["0 efifb efi-framebuffer.0 efi-framebuffer"]),
+    PlanCase(
+        name: "two devices of a kind, and nothing tells whose the line is",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.simpledrm, fb, instance: 0)
+                FirmwareFramebuffer(.simpledrm, 0x7000_0000...0x7000_ffff, instance: 1)
+            }
+        }, refusals: [.contradictoryEvidence, .contradictoryEvidence], conflicts: ["0 simpledrm - -"]),
+    PlanCase(
+        name: "two devices of a kind, and the parent tells",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.simpledrm, fb, instance: 0, parent: gpu)
+                FirmwareFramebuffer(.simpledrm, 0x7000_0000...0x7000_ffff, instance: 1)
+            }
+        },
+        steps: [
+            "set-driver-override \(gpu)", "set-framebuffer-override simple-framebuffer.0",
+            "unbind-framebuffer simple-framebuffer.0", "bind-vfio-pci \(gpu)",
+        ], conflicts: ["0 simpledrm simple-framebuffer.0 simple-framebuffer"]),
+    PlanCase(
+        name: "an unbound device that no line speaks for is left alone",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb, isBound: false, parent: gpu)
+            }
+        }, steps: claimed),
+    PlanCase(
+        name: "a held claim is waited for",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, override: "vfio-pci")
+                FirmwareFramebuffer(.efifb, fb, isBound: false, override: "vfio-pci")
+                Line(fb, "efifb")
+            }
+        }, steps: ["await-release efi-framebuffer.0"] + bind, conflicts: ["0 efifb efi-framebuffer.0 -"]),
+]

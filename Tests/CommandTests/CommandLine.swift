@@ -1,0 +1,46 @@
+import Foundation
+
+/// The built program, run as a person runs it.
+struct CommandLine {
+    struct Result {
+        var status: Int32
+        var output: String
+        var errors: String
+
+        /// The output as a JSON object.
+        var object: [String: Any] {
+            get throws {
+                let value = try JSONSerialization.jsonObject(with: Data(output.utf8))
+                guard let object = value as? [String: Any] else { throw CocoaError(.coderReadCorrupt) }
+                return object
+            }
+        }
+    }
+
+    /// The program stands beside the test bundle, which is this process.
+    private static var program: URL {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appending(path: "apertured")
+    }
+
+    static func run(_ arguments: String...) throws -> Result { try run(arguments) }
+
+    static func run(_ arguments: [String]) throws -> Result {
+        let process = Process()
+        let output = Pipe()
+        let errors = Pipe()
+        process.executableURL = program
+        process.arguments = arguments
+        process.standardOutput = output
+        process.standardError = errors
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        // The errors fit a pipe's buffer: a few lines, so that reading one after the other cannot block.
+        let outputData = output.fileHandleForReading.readDataToEndOfFile()
+        let errorData = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus, output: String(decoding: outputData, as: UTF8.self),
+            errors: String(decoding: errorData, as: UTF8.self))
+    }
+}

@@ -1,0 +1,215 @@
+import Fixtures
+import Testing
+
+private let gpu = "0000:01:00.0"
+private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
+
+@Suite("Command line", .timeLimit(.minutes(2)))
+struct CommandTests {
+    private static func conflicted() throws -> FixtureHost {
+        try FixtureHost {
+            GPU(gpu, class: 0x038000, group: 3)
+            FirmwareFramebuffer(.efifb, fb, parent: gpu)
+        }
+    }
+
+    @Test("plan --json prints the documented object")
+    func planJSON() throws {
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("plan", gpu, "--json", "--root", host.folder.path)
+        #expect(result.status == 0)
+        #expect(result.errors.isEmpty)
+        let object = try result.object
+        #expect(object["version"] as? Int == 1)
+        #expect(object["verdict"] as? String == "claim")
+        let card = try #require(object["gpu"] as? [String: Any])
+        #expect(card["address"] as? String == gpu)
+        #expect(card["class"] as? String == "0x038000")
+        #expect(card["vendor"] as? String == "0x1234")
+        #expect(card["device"] as? String == "0x1111")
+        #expect(card["iommuGroup"] as? Int == 3)
+        #expect(card["functions"] as? [String] == [gpu])
+        #expect(result.output.contains("\"bootVGA\": null"))
+        #expect(result.output.contains("\"driver\": null"))
+        let aperture = try #require((object["apertures"] as? [[String: Any]])?.first)
+        #expect(aperture["bar"] as? Int == 0)
+        #expect(aperture["start"] as? String == "0xc0000000")
+        #expect(aperture["end"] as? String == "0xc0ffffff")
+        #expect(aperture["prefetchable"] as? Bool == true)
+        #expect(aperture["is64Bit"] as? Bool == false)
+        let conflict = try #require((object["conflicts"] as? [[String: Any]])?.first)
+        #expect(conflict["bar"] as? Int == 0)
+        #expect(conflict["start"] as? String == "0xc0000000")
+        #expect(conflict["end"] as? String == "0xc03e7fff")
+        #expect(conflict["owner"] as? String == "efifb")
+        #expect(conflict["device"] as? String == "efi-framebuffer.0")
+        #expect(conflict["driver"] as? String == "efi-framebuffer")
+        #expect(conflict["witnesses"] as? [String] == ["iomem", "parent"])
+        let steps = try #require(object["steps"] as? [[String: Any]])
+        let unbind = try #require(steps.first { $0["action"] as? String == "unbind-framebuffer" })
+        #expect(unbind["target"] as? String == "efi-framebuffer.0")
+        #expect(unbind["path"] as? String == "/sys/bus/platform/drivers/efi-framebuffer/unbind")
+        #expect(unbind["value"] as? String == "efi-framebuffer.0")
+        #expect((unbind["reason"] as? String)?.isEmpty == false)
+        #expect((object["refusals"] as? [Any])?.isEmpty == true)
+    }
+
+    @Test("A refused plan prints the refusal and exits 3")
+    func refusedPlan() throws {
+        let host = try FixtureHost { GPU(gpu, group: nil) }
+        let result = try CommandLine.run("plan", gpu, "--json", "--root", host.folder.path)
+        #expect(result.status == 3)
+        let object = try result.object
+        #expect(object["verdict"] as? String == "refused")
+        let refusal = try #require((object["refusals"] as? [[String: Any]])?.first)
+        #expect(refusal["code"] as? String == "no-iommu")
+        #expect((refusal["message"] as? String)?.contains(gpu) == true)
+        #expect((refusal["remedy"] as? String)?.isEmpty == false)
+        #expect((object["steps"] as? [Any])?.isEmpty == true)
+        #expect(result.errors.contains("refused: no-iommu"))
+    }
+
+    @Test("A short address means domain 0")
+    func shortAddress() throws {
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("plan", "01:00.0", "--root", host.folder.path)
+        #expect(result.status == 0)
+        #expect(result.output.hasPrefix("\(gpu): claim\n"))
+    }
+
+    @Test("Nothing to do exits 0")
+    func nothingToDo() throws {
+        let host = try FixtureHost { GPU(gpu, driver: "vfio-pci", override: "vfio-pci") }
+        let result = try CommandLine.run("plan", gpu, "--json", "--root", host.folder.path)
+        #expect(result.status == 0)
+        #expect(try result.object["verdict"] as? String == "nothing-to-do")
+    }
+
+    @Test("claim --dry-run shows the plan and writes nothing")
+    func dryRun() throws {
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("claim", gpu, "--dry-run", "--json", "--root", host.folder.path)
+        #expect(result.status == 0)
+        #expect(try result.object["verdict"] as? String == "claim")
+        #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
+    }
+
+    @Test("A claim whose write has no effect exits 1 and names the step")
+    func failedClaim() throws {
+        // Plain files do not react: the first unbind leaves the driver link.
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("claim", gpu, "--json", "--root", host.folder.path)
+        #expect(result.status == 1)
+        let object = try result.object
+        #expect(object["result"] as? String == "failed")
+        #expect(object["rungs"] as? [String] == ["override", "evict"])
+        #expect((object["error"] as? String)?.contains("/sys/bus/platform/drivers/efi-framebuffer/unbind") == true)
+        #expect(result.errors.contains("unbind-framebuffer"))
+    }
+
+    @Test("A refused claim exits 3 and writes nothing")
+    func refusedClaim() throws {
+        let host = try FixtureHost { GPU(gpu, group: nil) }
+        let result = try CommandLine.run("claim", gpu, "--root", host.folder.path)
+        #expect(result.status == 3)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.contains("no-iommu"))
+        #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
+    }
+
+    @Test("status lists every display device and what holds which BAR")
+    func status() throws {
+        let host = try FixtureHost {
+            GPU(gpu, class: 0x030000, bootVGA: true)
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], driver: "vfio-pci", group: 2)
+            Function("0000:02:00.1", class: 0x040300, group: 2)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        let result = try CommandLine.run("status", "--root", host.folder.path)
+        #expect(result.status == 0)
+        let lines = result.output.split(separator: "\n")
+        #expect(lines.count == 3)
+        #expect(lines[0].hasPrefix("ADDRESS"))
+        #expect(lines[1].hasPrefix(gpu))
+        #expect(lines[1].contains("vga") && lines[1].contains("framebuffer") && lines[1].contains("BAR 0: efifb"))
+        #expect(lines[2].hasPrefix("0000:02:00.0") && lines[2].contains("claimed"))
+    }
+
+    @Test("status --json has a state for every device")
+    func statusJSON() throws {
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("status", "--json", "--root", host.folder.path)
+        #expect(result.status == 0)
+        let devices = try #require(try result.object["gpus"] as? [[String: Any]])
+        #expect(devices.count == 1)
+        #expect(devices.first?["state"] as? String == "framebuffer")
+    }
+
+    @Test("A masked /proc/iomem is said, and no state is made up")
+    func maskedStatus() throws {
+        let host = try FixtureHost {
+            MaskedMemoryMap()
+            GPU(gpu)
+        }
+        let result = try CommandLine.run("status", "--root", host.folder.path)
+        #expect(result.status == 0)
+        #expect(result.output.contains("unknown"))
+        #expect(result.errors.contains("iomem-masked"))
+    }
+
+    @Test("status --verbose shows the witnesses")
+    func witnesses() throws {
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("status", gpu, "--verbose", "--root", host.folder.path)
+        #expect(result.output.contains("iomem says on this GPU (efifb 0xc0000000-0xc03e7fff)"))
+        #expect(result.output.contains("parent says on this GPU (child of \(gpu))"))
+    }
+
+    @Test("verify of a card that is not on vfio-pci exits 1")
+    func verifyUnclaimed() throws {
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("verify", gpu, "--json", "--root", host.folder.path)
+        #expect(result.status == 1)
+        let object = try result.object
+        #expect(object["verified"] as? Bool == false)
+        #expect((object["error"] as? String)?.contains("not to vfio-pci") == true)
+    }
+
+    @Test("verify names the VFIO call that failed")
+    func verifyFailure() throws {
+        // The fixture's nodes are plain files: no ioctl works on them.
+        let host = try FixtureHost { GPU(gpu, driver: "vfio-pci", override: "vfio-pci") }
+        try host.folder.write("", to: "/dev/vfio/vfio")
+        let result = try CommandLine.run("verify", gpu, "--root", host.folder.path)
+        #expect(result.status == 1)
+        #expect(result.errors.contains("VFIO_GET_API_VERSION on /dev/vfio/vfio"))
+    }
+
+    @Test(
+        "Usage errors exit 2 and name what was wrong",
+        arguments: [
+            (["plan"], "gpu"), (["plan", "nonsense"], "nonsense"), (["plan", "0000:01:20.0"], "0000:01:20.0"),
+            (["claim", "../../etc"], "../../etc"), (["frobnicate"], "frobnicate"),
+            (["claim", gpu, "--residue", "x"], "x"),
+            (["claim", gpu, "--allow-native", "nvidia"], "nvidia"), (["claim", gpu, "--wait", "-1"], "--wait"),
+            (["status", "--root", "/nowhere"], "/nowhere"),
+        ])
+    func usage(_ arguments: [String], _ named: String) throws {
+        let result = try CommandLine.run(arguments)
+        #expect(result.status == 2)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.contains(named))
+    }
+
+    @Test(
+        "--help and --version exit 0 on the standard output",
+        arguments: [
+            (["--help"], "USAGE: apertured"), (["--version"], "0.1.0"), (["claim", "--help"], "--residue"),
+            (["help", "verify"], "iommufd"),
+        ])
+    func help(_ arguments: [String], _ expected: String) throws {
+        let result = try CommandLine.run(arguments)
+        #expect(result.status == 0)
+        #expect(result.output.contains(expected))
+    }
+}

@@ -1,0 +1,244 @@
+package import Aperture
+package import Reclaim
+package import Sysfs
+package import SystemPackage
+package import VFIO
+
+/// A host made of files that reacts to writes as the kernel does, and fails where it is told to.
+///
+/// Reads go through the product's own reader; only what the kernel would do after a write is played here.
+package final class FixtureHost: Host {
+    /// What is to go wrong.
+    package enum Fault: Sendable {
+        /// The write fails with this error and changes nothing.
+        case fails(Errno)
+        /// The write succeeds and changes nothing.
+        case isIgnored
+    }
+
+    package private(set) var machine: Machine
+    package let folder: TemporaryFolder
+    /// Every write, in order: path and value.
+    package private(set) var writes: [(path: String, value: String)] = []
+    package private(set) var loadedModules: [String] = []
+    package private(set) var pauses = 0
+
+    /// Faults by the number of the write, from 0.
+    package var faults: [Int: Fault] = [:]
+    /// How many pauses a held framebuffer outlives its unbind by; `nil` when nobody holds one.
+    package var heldForPauses: Int?
+    /// A native driver that takes the GPU on a rescan before the override is set.
+    package var nativeWinsRescan: String?
+    /// Where the GPU's BARs lie after a rescan; in place without it.
+    package var barsAfterRescan: [BAR]?
+    /// What VFIO answers instead of mapping.
+    package var vfioError: VFIOError?
+
+    private let files: MachineFiles
+    private let real: MachineHost
+    private var removed: [Function] = []
+    private var heldLines: [Claim] = []
+
+    package init(@MachineBuilder _ parts: () -> [any Part]) throws {
+        machine = Machine(parts)
+        folder = try TemporaryFolder()
+        files = MachineFiles(folder: folder)
+        try files.write(machine)
+        real = MachineHost(tree: FileTree(root: FilePath(folder.path)))
+    }
+
+    // MARK: - Reading
+
+    package func snapshot(withHolders: Bool) throws(SnapshotError) -> Snapshot {
+        try real.snapshot(withHolders: withHolders)
+    }
+
+    package func attribute(_ path: String) throws(FileTreeError) -> String? { try real.attribute(path) }
+
+    package func driver(ofDevice path: String) throws(FileTreeError) -> String? { try real.driver(ofDevice: path) }
+
+    package func exists(_ path: String) -> Bool { real.exists(path) }
+
+    // MARK: - Writing
+
+    package func write(_ value: String, to path: String) throws(FileTreeError) {
+        let number = writes.count
+        writes.append((path, value))
+        switch faults[number] {
+        case .fails(let errno): throw FileTreeError(.write, path, errno, value: value)
+        case .isIgnored: return
+        case nil: break
+        }
+        try play(value, path)
+    }
+
+    package func load(module: String) throws(ModuleError) {
+        loadedModules.append(module)
+        let driver = NativeDriver.bouncing(named: module)?.driver ?? module
+        do {
+            try files.writeDriver(driver)
+        } catch {
+            throw ModuleError(module: module, reason: "\(error)")
+        }
+    }
+
+    package func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {
+        try write("1", to: path)
+        guard exists(KernelPath.device(address)) else { return }
+        do {
+            try folder.write("vfio-pci\n", to: KernelPath.driverOverride(address))
+        } catch {
+            throw FileTreeError(.write, KernelPath.driverOverride(address), .ioError, value: "vfio-pci")
+        }
+    }
+
+    package func pause(milliseconds: Int32) {
+        pauses += 1
+        if let limit = heldForPauses, pauses >= limit { release(heldLines) }
+    }
+
+    /// Maps what `pci_request_region()` would give: a BAR with nothing but its own line in it.
+    package func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof] {
+        if let vfioError { throw vfioError }
+        return functions.flatMap { address, _ in
+            (machine.functions.first { $0.address == address.description }?.bars ?? []).map { bar in
+                let isBlocked = machine.lines.contains {
+                    $0.range.overlaps(bar.range) && !$0.name.hasPrefix("PCI Bus") && $0.name != address.description
+                }
+                return RegionProof(
+                    address: address, interface: .group, bar: bar.index,
+                    size: UInt64(truncatingIfNeeded: bar.range.size),
+                    outcome: isBlocked ? .failed(.resourceBusy) : .mapped)
+            }
+        }
+    }
+
+    // MARK: - What the kernel does
+
+    private func play(_ value: String, _ path: String) throws(FileTreeError) {
+        do {
+            let parts = path.split(separator: "/").map(String.init)
+            switch parts.last {
+            case "driver_override":
+                try folder.write(value == "\n" ? "(null)\n" : "\(value)\n", to: path)
+            case "unbind" where path.hasPrefix(KernelPath.platformDrivers): try unbindFramebuffer(value)
+            case "unbind": try unbindFunction(value, from: parts[parts.count - 2])
+            case "bind" where path.hasPrefix(KernelPath.consoles): try folder.write("\(value)\n", to: path)
+            case "bind": try bind(value, to: parts[parts.count - 2])
+            case "drivers_probe": try probe(value)
+            case "remove": try remove(parts[parts.count - 2])
+            case "rescan": try rescan()
+            default: throw Errno.noSuchFileOrDirectory
+            }
+            try files.writeMemoryMap(machine)
+        } catch {
+            throw FileTreeError(.write, path, error as? Errno ?? .ioError, value: value)
+        }
+    }
+
+    /// The driver's claim goes, unless its node is held open; the device's own (BOOTFB) stays.
+    private func unbindFramebuffer(_ name: String) throws {
+        let link = "\(KernelPath.platformDevice(name))/driver"
+        guard let framebuffer = machine.framebuffers.first(where: { $0.name == name }), folder.exists(link) else {
+            throw Errno.noSuchDevice
+        }
+        try folder.remove(link)
+        let claims = machine.lines.filter { $0.name == framebuffer.kind.claim && $0.range == framebuffer.range }
+        if heldForPauses == nil { release(claims) } else { heldLines = claims }
+    }
+
+    private func unbindFunction(_ address: String, from driver: String) throws {
+        let index = try functionIndex(address)
+        guard machine.functions[index].driver == driver else { throw Errno.noSuchDevice }
+        machine.functions[index].driver = nil
+        try folder.remove("\(MachineFiles.home(of: machine.functions[index]))/driver")
+        machine.lines.removeAll { $0.name == driver }
+    }
+
+    private func probe(_ address: String) throws {
+        let override = try attribute("/sys/bus/pci/devices/\(address)/driver_override")
+        guard let override else { throw Errno.noSuchDevice }
+        try bind(address, to: override)
+    }
+
+    /// A driver that calls the aperture helper drops the platform devices whose range overlaps (6.0 and later): native
+    /// drivers, and vfio-pci for class 0x0300.
+    private func bind(_ address: String, to driver: String) throws {
+        let index = try functionIndex(address)
+        let override = try attribute("/sys/bus/pci/devices/\(address)/driver_override")
+        guard folder.exists("\(KernelPath.pciDrivers)/\(driver)"), override == nil || override == driver else {
+            throw Errno.noSuchDevice
+        }
+        guard machine.functions[index].driver == nil else { throw Errno.resourceBusy }
+        machine.functions[index].driver = driver
+        try folder.link(
+            "\(MachineFiles.home(of: machine.functions[index]))/driver", to: "\(KernelPath.pciDrivers)/\(driver)")
+        let isModern = machine.kernel.flatMap(KernelRelease.init)?.isAtLeast(6, 0) == true
+        if isModern, driver != "vfio-pci" || machine.functions[index].pciClass >> 8 == 0x0300 {
+            try dropFramebuffers(over: machine.functions[index].bars)
+        }
+    }
+
+    private func dropFramebuffers(over bars: [BAR]) throws {
+        for framebuffer in machine.framebuffers where bars.contains(where: { $0.range.overlaps(framebuffer.range) }) {
+            let home = MachineFiles.home(of: framebuffer, among: machine.functions)
+            try folder.remove("\(KernelPath.platformDevices)/\(framebuffer.name)")
+            try folder.remove(home)
+            machine.lines.removeAll {
+                $0.range == framebuffer.range && ($0.name == "BOOTFB" || $0.name == framebuffer.kind.claim)
+            }
+        }
+        machine.framebuffers.removeAll { framebuffer in
+            bars.contains { $0.range.overlaps(framebuffer.range) }
+        }
+    }
+
+    /// `release_resource()` of a BAR takes along whatever stands below it.
+    private func remove(_ address: String) throws {
+        let index = try functionIndex(address)
+        let function = machine.functions.remove(at: index)
+        removed.append(function)
+        machine.lines.removeAll { line in
+            line.name == address
+                || function.bars.contains { bar in
+                    bar.range.contains(line.range) && !line.name.hasPrefix("PCI Bus")
+                }
+        }
+        try folder.remove("/sys/bus/pci/devices/\(address)")
+        if let group = function.group { try folder.remove("\(KernelPath.iommuGroups)/\(group)/devices/\(address)") }
+        try folder.remove(MachineFiles.home(of: function))
+        for framebuffer in machine.framebuffers where framebuffer.parent == address {
+            try? folder.remove("\(KernelPath.platformDevices)/\(framebuffer.name)")
+        }
+        machine.framebuffers.removeAll { $0.parent == address }
+    }
+
+    private func rescan() throws {
+        for var function in removed {
+            function.driver = nil
+            function.override = nil
+            if let bars = barsAfterRescan, function.pciClass >> 16 == 0x03 { function.bars = bars }
+            machine.functions.append(function)
+            machine.lines += function.bars.map { Claim(range: $0.range, name: function.address) }
+            try files.write(function)
+            if let native = nativeWinsRescan {
+                try files.writeDriver(native)
+                try bind(function.address, to: native)
+            }
+        }
+        removed = []
+    }
+
+    private func release(_ claims: [Claim]) {
+        machine.lines.removeAll { claims.contains($0) }
+        heldLines.removeAll { claims.contains($0) }
+        try? files.writeMemoryMap(machine)
+    }
+
+    private func functionIndex(_ address: String) throws -> Int {
+        guard let index = machine.functions.firstIndex(where: { $0.address == address }) else {
+            throw Errno.noSuchDevice
+        }
+        return index
+    }
+}

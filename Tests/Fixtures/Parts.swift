@@ -1,0 +1,222 @@
+package import Aperture
+
+/// Something that stands in a fixture machine.
+package protocol Part {
+    func place(in machine: inout Machine)
+}
+
+/// The running kernel.
+package struct Kernel: Part {
+    let release: String
+
+    package init(_ release: String) {
+        self.release = release
+    }
+
+    package func place(in machine: inout Machine) { machine.kernel = release }
+}
+
+/// A memory BAR: index and inclusive range.
+package struct BAR: Hashable, Sendable {
+    package var index: Int
+    package var range: AddressRange
+    /// IORESOURCE flags; a 32-bit prefetchable memory BAR by default.
+    package var flags: UInt64
+
+    package init(_ index: Int, _ range: ClosedRange<UInt64>, flags: UInt64 = 0x42208) {
+        self.index = index
+        self.range = AddressRange(start: range.lowerBound, last: range.upperBound) ?? .all
+        self.flags = flags
+    }
+
+    /// A 64-bit prefetchable memory BAR.
+    package static func wide(_ index: Int, _ range: ClosedRange<UInt64>) -> BAR {
+        BAR(index, range, flags: 0x14220c)
+    }
+}
+
+/// A PCI function: a GPU unless the class says otherwise.
+package struct Function: Part {
+    package var address: String
+    package var pciClass: UInt32
+    package var vendor: UInt16 = 0x1234
+    package var device: UInt16 = 0x1111
+    package var bars: [BAR]
+    package var driver: String?
+    package var override: String?
+    package var bootVGA: Bool?
+    /// The IOMMU group; `nil` without an IOMMU.
+    package var group: Int?
+    /// The bridge above it, by address; `nil` on the root bus.
+    package var below: String?
+
+    package init(
+        _ address: String, class pciClass: UInt32, bars: [BAR] = [], driver: String? = nil, override: String? = nil,
+        bootVGA: Bool? = nil, group: Int? = 1, below: String? = nil
+    ) {
+        self.address = address
+        self.pciClass = pciClass
+        self.bars = bars
+        self.driver = driver
+        self.override = override
+        self.bootVGA = bootVGA
+        self.group = group
+        self.below = below
+    }
+
+    package func place(in machine: inout Machine) {
+        machine.functions.append(self)
+        machine.lines += bars.map { Claim(range: $0.range, name: address) }
+        if let driver { machine.drivers.insert(driver) }
+    }
+}
+
+/// A display controller that is not VGA compatible, with one 16 MiB BAR, unless told otherwise.
+package struct GPU: Part {
+    let function: Function
+
+    package init(
+        _ address: String, class pciClass: UInt32 = 0x038000, bars: [BAR] = [BAR(0, 0xc000_0000...0xc0ff_ffff)],
+        driver: String? = nil, override: String? = nil, bootVGA: Bool? = nil, group: Int? = 1, below: String? = nil
+    ) {
+        function = Function(
+            address, class: pciClass, bars: bars, driver: driver, override: override, bootVGA: bootVGA, group: group,
+            below: below)
+    }
+
+    package func place(in machine: inout Machine) { function.place(in: &machine) }
+}
+
+/// A line of /proc/iomem that belongs to nothing else in the fixture.
+package struct Line: Part {
+    let claim: Claim
+
+    package init(_ range: ClosedRange<UInt64>, _ name: String) {
+        claim = Claim(range: AddressRange(start: range.lowerBound, last: range.upperBound) ?? .all, name: name)
+    }
+
+    package func place(in machine: inout Machine) { machine.lines.append(claim) }
+}
+
+/// A firmware framebuffer: its platform device, its driver, its claims.
+package struct FirmwareFramebuffer: Part {
+    package enum Kind: String, Sendable {
+        case efifb, efidrm, vesafb, simplefb, simpledrm
+        /// `BOOTFB` around simpledrm, as SYSFB_SIMPLEFB kernels have it.
+        case bootSimpledrm
+        case vga16fb
+
+        var claim: String { self == .bootSimpledrm ? "simpledrm" : rawValue }
+        var driver: String { self == .vga16fb ? "vga16fb" : deviceKind }
+        var deviceKind: String {
+            switch self {
+            case .efifb, .efidrm: "efi-framebuffer"
+            case .vesafb: "vesa-framebuffer"
+            case .simplefb, .simpledrm, .bootSimpledrm: "simple-framebuffer"
+            case .vga16fb: "vga-framebuffer"
+            }
+        }
+    }
+
+    package var kind: Kind
+    package var range: AddressRange
+    package var instance: Int
+    package var isBound: Bool
+    /// The PCI parent (6.9 and later).
+    package var parent: String?
+    /// Whether /proc/iomem has the claim.
+    package var isListed: Bool
+    package var override: String?
+
+    package init(
+        _ kind: Kind, _ range: ClosedRange<UInt64>, instance: Int = 0, isBound: Bool = true, parent: String? = nil,
+        isListed: Bool = true, override: String? = nil
+    ) {
+        self.kind = kind
+        self.range = AddressRange(start: range.lowerBound, last: range.upperBound) ?? .all
+        self.instance = instance
+        self.isBound = isBound
+        self.parent = parent
+        self.isListed = isListed
+        self.override = override
+    }
+
+    package var name: String { "\(kind.deviceKind).\(instance)" }
+
+    package func place(in machine: inout Machine) {
+        machine.framebuffers.append(self)
+        guard isListed, kind != .vga16fb else { return }
+        if kind == .bootSimpledrm { machine.lines.append(Claim(range: range, name: "BOOTFB")) }
+        if isBound { machine.lines.append(Claim(range: range, name: kind.claim)) }
+    }
+}
+
+/// A console driver.
+package struct Console: Part {
+    let console: VirtualConsole
+
+    package init(_ number: Int, _ name: String, isBound: Bool) {
+        console = VirtualConsole(number: number, name: name, isBound: isBound)
+    }
+
+    package func place(in machine: inout Machine) { machine.consoles.append(console) }
+}
+
+/// What firmware told the kernel of its screen.
+package struct BootScreen: Part {
+    let base: UInt64
+    let size: UInt32
+    let mode: UInt8
+
+    /// - Parameter size: Bytes for EFI (mode 0x70), 64 KiB blocks for VESA (0x23).
+    package init(base: UInt64, size: UInt32, mode: UInt8 = 0x70) {
+        self.base = base
+        self.size = size
+        self.mode = mode
+    }
+
+    /// The first bytes of the zero page (`struct screen_info`).
+    package var bytes: [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        func put(_ value: UInt64, at offset: Int) {
+            for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * UInt64(index))) }
+        }
+        bytes[0x0f] = mode
+        put(base & 0xffff_ffff, at: 0x18)
+        put(UInt64(size), at: 0x1c)
+        put(base >> 32 == 0 ? 0 : 2, at: 0x36)
+        put(base >> 32, at: 0x3a)
+        return bytes
+    }
+
+    package func place(in machine: inout Machine) { machine.bootParameters = bytes }
+}
+
+/// Whether vfio-pci can be bound to; registered unless the fixture says otherwise.
+package struct VFIODriver: Part {
+    let state: Snapshot.VFIODriver
+
+    package init(_ state: Snapshot.VFIODriver) {
+        self.state = state
+    }
+
+    package func place(in machine: inout Machine) { machine.vfio = state }
+}
+
+/// A process with a node open.
+package struct Process: Part {
+    let holder: Holder
+
+    package init(_ pid: Int32, _ command: String, holds node: String) {
+        holder = Holder(pid: pid, command: command, node: node)
+    }
+
+    package func place(in machine: inout Machine) { machine.holders.append(holder) }
+}
+
+/// /proc/iomem read without CAP_SYS_ADMIN.
+package struct MaskedMemoryMap: Part {
+    package init() {}
+
+    package func place(in machine: inout Machine) { machine.isMasked = true }
+}

@@ -1,0 +1,59 @@
+import Foundation
+
+/// A folder that goes with its owner.
+package final class TemporaryFolder: Sendable {
+    package let path: String
+
+    package init() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "apertured-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        path = url.path
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    /// Writes a file, and the folders above it.
+    package func write(_ text: String, to name: String) throws {
+        try write(Array(text.utf8), to: name)
+    }
+
+    package func write(_ bytes: [UInt8], to name: String) throws {
+        let file = path + name
+        try FileManager.default.createDirectory(
+            atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try Data(bytes).write(to: URL(fileURLWithPath: file))
+    }
+
+    package func makeFolder(_ name: String) throws {
+        try FileManager.default.createDirectory(atPath: path + name, withIntermediateDirectories: true)
+    }
+
+    /// Makes a symbolic link below the folder that points, relatively as sysfs does, to another place below it.
+    package func link(_ name: String, to target: String) throws {
+        let parent = (name as NSString).deletingLastPathComponent
+        try makeFolder(parent)
+        let up = String(repeating: "../", count: parent.split(separator: "/").count)
+        try? FileManager.default.removeItem(atPath: path + name)
+        try FileManager.default.createSymbolicLink(
+            atPath: path + name, withDestinationPath: up + target.drop { $0 == "/" })
+    }
+
+    /// Makes a symbolic link with this very target.
+    package func symlink(_ name: String, destination: String) throws {
+        try FileManager.default.createSymbolicLink(atPath: path + name, withDestinationPath: destination)
+    }
+
+    package func remove(_ name: String) throws {
+        try FileManager.default.removeItem(atPath: path + name)
+    }
+
+    package func exists(_ name: String) -> Bool {
+        FileManager.default.fileExists(atPath: path + name)
+    }
+
+    package func text(_ name: String) throws -> String {
+        try String(contentsOfFile: path + name, encoding: .utf8)
+    }
+}

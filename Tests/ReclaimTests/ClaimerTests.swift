@@ -1,0 +1,218 @@
+import Aperture
+import Fixtures
+import Reclaim
+import SystemPackage
+import Testing
+import VFIO
+
+private let gpu = "0000:01:00.0"
+private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
+
+extension FixtureHost {
+    /// Claims the GPU with a short patience.
+    func claim(
+        _ address: String = gpu, options: ClaimOptions = ClaimOptions(), proves: Bool = true
+    ) throws -> ClaimOutcome {
+        var settings = Claimer<FixtureHost>.Settings()
+        settings.options = options
+        settings.proves = proves
+        settings.releaseDeadline = 1000
+        return try Claimer(host: self, settings: settings).claim(try #require(PCIAddress(address)))
+    }
+
+    var driver: String? { get throws { try driver(ofDevice: "/sys/bus/pci/devices/\(gpu)") } }
+}
+
+extension ClaimOutcome {
+    var isClaimed: Bool { if case .claimed = result { true } else { false } }
+
+    var failure: ClaimFailure? { if case .failed(let failure) = result { failure } else { nil } }
+
+    var stepFailure: StepFailure? {
+        if case .step(let failure) = failure { failure } else { nil }
+    }
+}
+
+@Suite("Claimer")
+struct ClaimerTests {
+    @Test("efifb is evicted, the card bound and proven")
+    func efifb() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        let outcome = try host.claim()
+        #expect(outcome.isClaimed)
+        #expect(outcome.rungs == [.override, .evict, .bind])
+        #expect(outcome.proofs.map(\.outcome) == [.mapped])
+        #expect(try host.driver == "vfio-pci")
+        #expect(
+            host.writes.map(\.path) == [
+                "/sys/bus/pci/devices/\(gpu)/driver_override",
+                "/sys/bus/platform/devices/efi-framebuffer.0/driver_override",
+                "/sys/bus/platform/drivers/efi-framebuffer/unbind",
+                "/sys/bus/pci/drivers_probe",
+            ])
+    }
+
+    @Test("A second claim writes nothing, and proves again")
+    func twice() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        _ = try host.claim()
+        let writes = host.writes.count
+        let outcome = try host.claim()
+        guard case .nothingToDo = outcome.result else {
+            Issue.record("\(outcome.result)")
+            return
+        }
+        #expect(host.writes.count == writes)
+        #expect(outcome.proofs.count == 1)
+    }
+
+    @Test("A refusal writes nothing")
+    func refusal() throws {
+        let host = try FixtureHost {
+            GPU(gpu, group: nil)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        let outcome = try host.claim()
+        guard case .refused = outcome.result else {
+            Issue.record("\(outcome.result)")
+            return
+        }
+        #expect(host.writes.isEmpty)
+        #expect(outcome.proofs.isEmpty)
+    }
+
+    @Test("BOOTFB goes with a rescan, and the new BARs are used")
+    func rescan() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+        }
+        host.barsAfterRescan = [BAR(0, 0x4000_0000...0x40ff_ffff)]
+        let outcome = try host.claim()
+        #expect(outcome.isClaimed)
+        #expect(outcome.rungs == [.override, .evict, .rescan, .bind])
+        #expect(outcome.proofs.map(\.outcome) == [.mapped])
+        let snapshot = try host.snapshot(withHolders: false)
+        #expect(snapshot.functions.first?.memoryBARs.first?.range.start == 0x4000_0000)
+    }
+
+    @Test("A native driver that wins the rescan is unbound again")
+    func nativeWins() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+        }
+        host.nativeWinsRescan = "bochs-drm"
+        let outcome = try host.claim()
+        #expect(outcome.isClaimed)
+        #expect(outcome.rungs == [.override, .evict, .rescan, .unbind, .bind])
+        #expect(try host.driver == "vfio-pci")
+    }
+
+    @Test("BOOTFB goes with an allowed bounce, and the BARs stay")
+    func bounce() throws {
+        let host = try FixtureHost {
+            Kernel("6.1.0-50-amd64")
+            GPU(gpu)
+            FirmwareFramebuffer(.bootSimpledrm, fb)
+        }
+        var options = ClaimOptions()
+        options.allowedNativeDrivers = ["bochs"]
+        let outcome = try host.claim(options: options)
+        #expect(outcome.isClaimed)
+        #expect(outcome.rungs == [.override, .evict, .bounce, .bind])
+        #expect(host.loadedModules == ["bochs"])
+        #expect(!host.exists("/sys/bus/platform/devices/simple-framebuffer.0"))
+        #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == "vfio-pci")
+    }
+
+    @Test("On a VGA card vfio-pci's own eviction ends BOOTFB: no other rung is taken")
+    func vga() throws {
+        let host = try FixtureHost {
+            GPU(gpu, class: 0x030000, bootVGA: true)
+            FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+        }
+        let outcome = try host.claim()
+        #expect(outcome.isClaimed)
+        #expect(outcome.rungs == [.override, .evict, .bind])
+    }
+
+    @Test("A held framebuffer is waited for until its last close")
+    func held() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.efifb, fb)
+            Process(812, "plymouthd", holds: "/dev/fb0")
+        }
+        host.heldForPauses = 3
+        let outcome = try host.claim()
+        #expect(outcome.isClaimed)
+        #expect(outcome.rungs == [.override, .evict, .wait, .bind])
+        #expect(host.pauses == 3)
+    }
+
+    @Test("A framebuffer that stays held names the process")
+    func heldForever() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.efifb, fb)
+            Process(812, "plymouthd", holds: "/dev/fb0")
+        }
+        host.heldForPauses = .max
+        let failure = try #require(try host.claim().stepFailure)
+        #expect(failure.code == .framebufferHeld)
+        #expect(failure.description.contains("plymouthd (pid 812)"))
+        #expect(try host.driver == nil)
+    }
+
+    @Test("The other card's framebuffer is never touched")
+    func twoCards() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        let outcome = try host.claim("0000:02:00.0")
+        #expect(outcome.isClaimed)
+        #expect(host.writes.allSatisfy { !$0.path.contains("platform") && !$0.path.contains(gpu) })
+        #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/efi-framebuffer.0") == "efi-framebuffer")
+        #expect(try host.folder.text("/proc/iomem").contains("efifb"))
+    }
+
+    @Test("A whole card goes: audio with the GPU")
+    func multiFunction() throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: "amdgpu")
+            Function(
+                "0000:01:00.1", class: 0x040300, bars: [BAR(0, 0xc200_0000...0xc200_3fff)], driver: "snd_hda_intel")
+        }
+        let outcome = try host.claim()
+        #expect(outcome.isClaimed)
+        #expect(Set(outcome.proofs.map(\.address.description)) == [gpu, "0000:01:00.1"])
+        #expect(try host.driver(ofDevice: "/sys/bus/pci/devices/0000:01:00.1") == "vfio-pci")
+    }
+
+    @Test("A proof that fails fails the claim, with the call and what is known of it")
+    func unproven() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        host.vfioError = VFIOError(call: "VFIO_SET_IOMMU", target: "/dev/vfio/1", errno: .resourceBusy)
+        let failure = try #require(try host.claim().failure)
+        #expect(failure.description.contains("VFIO_SET_IOMMU on /dev/vfio/1"))
+        #expect(failure.description.contains("iommu=nopt"))
+    }
+
+    @Test("Without the proof a claim stands unproven")
+    func noVerify() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        host.vfioError = VFIOError(call: "open", target: "/dev/vfio/1", errno: .resourceBusy)
+        let outcome = try host.claim(proves: false)
+        #expect(outcome.isClaimed)
+        #expect(outcome.proofs.isEmpty)
+    }
+}

@@ -1,0 +1,130 @@
+import Aperture
+import Fixtures
+import Reclaim
+import Testing
+
+@Suite("Snapshot reader")
+struct SnapshotReaderTests {
+    private let gpu = "0000:01:00.0"
+
+    @Test("A function's facts are read")
+    func function() throws {
+        let host = try FixtureHost {
+            GPU(
+                gpu, class: 0x030000,
+                bars: [.wide(0, 0x20_0000_0000...0x2f_ffff_ffff), BAR(2, 0xc000_0000...0xc000_0fff)],
+                driver: "amdgpu", override: "vfio-pci", bootVGA: true, group: 7)
+            Function("0000:01:00.1", class: 0x040300, driver: "snd_hda_intel", group: 7)
+            Function("0000:02:00.0", class: 0x020000)
+        }
+        let snapshot = try host.snapshot(withHolders: false)
+        #expect(snapshot.functions.map(\.address.description) == [gpu, "0000:01:00.1"])
+        let function = try #require(snapshot.functions.first)
+        #expect(function.vendor == 0x1234 && function.device == 0x1111)
+        #expect(function.pciClass.isVGA)
+        #expect(function.driver == "amdgpu")
+        #expect(function.driverOverride == "vfio-pci")
+        #expect(function.bootVGA == true)
+        #expect(function.memoryBARs.map(\.index) == [0, 2])
+        #expect(function.memoryBARs[0].is64Bit && !function.memoryBARs[1].is64Bit)
+        #expect(function.iommuGroup?.number == 7)
+        #expect(
+            function.iommuGroup?.members.map { "\($0.name) \($0.driver ?? "-")" } == [
+                "\(gpu) amdgpu", "0000:01:00.1 snd_hda_intel",
+            ])
+    }
+
+    @Test("A cleared override, and attributes that are not there, are nil")
+    func absent() throws {
+        let host = try FixtureHost { GPU(gpu, group: nil) }
+        let function = try #require(try host.snapshot(withHolders: false).functions.first)
+        #expect(function.driverOverride == nil)
+        #expect(function.bootVGA == nil)
+        #expect(function.driver == nil)
+        #expect(function.iommuGroup == nil)
+    }
+
+    @Test("A framebuffer's parent is a PCI device only where the kernel says so", arguments: [nil, "0000:01:00.0"])
+    func parent(_ parent: String?) throws {
+        let host = try FixtureHost {
+            GPU(gpu, below: "0000:00:01.0")
+            FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff, parent: parent)
+        }
+        let framebuffer = try #require(try host.snapshot(withHolders: false).platformFramebuffers.first)
+        #expect(framebuffer.name == "efi-framebuffer.0")
+        #expect(framebuffer.driver == "efi-framebuffer")
+        #expect(framebuffer.parent?.description == parent)
+    }
+
+    @Test("A device that makes no sense is named, and the others are read all the same")
+    func malformed() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+        }
+        try host.folder.write("0x0000 nonsense\n", to: "/sys/bus/pci/devices/\(gpu)/resource")
+        let snapshot = try host.snapshot(withHolders: false)
+        #expect(snapshot.functions.map(\.address.description) == ["0000:02:00.0"])
+        #expect(snapshot.unreadable.map(\.address.description) == [gpu])
+        #expect(snapshot.unreadable.first?.reason.contains("/resource") == true)
+        let address = try #require(PCIAddress(gpu))
+        #expect(Planner.plan(for: address, in: snapshot).refusals.map(\.code) == [.deviceUnreadable])
+    }
+
+    @Test("The boot parameters, the consoles and the kernel are read")
+    func surroundings() throws {
+        let host = try FixtureHost {
+            Kernel("6.1.0-50-amd64")
+            GPU(gpu)
+            BootScreen(base: 0x20_c000_0000, size: 0x3e8000)
+            Console(0, "(S) dummy device", isBound: false)
+            Console(1, "(M) frame buffer device", isBound: true)
+        }
+        let snapshot = try host.snapshot(withHolders: false)
+        #expect(snapshot.kernel?.isAtLeast(6, 1) == true && snapshot.kernel?.isAtLeast(6, 2) == false)
+        #expect(snapshot.screenInfo?.framebuffer == AddressRange(start: 0x20_c000_0000, size: 0x3e8000))
+        #expect(snapshot.consoles.map(\.isBound) == [false, true])
+    }
+
+    @Test("VESA counts in blocks of 64 KiB")
+    func vesa() {
+        let info = ScreenInfo(bootParameters: BootScreen(base: 0xfc00_0000, size: 0x200, mode: 0x23).bytes)
+        #expect(info?.mode == .vesa)
+        #expect(info?.framebuffer == AddressRange(start: 0xfc00_0000, size: 0x200_0000))
+        #expect(ScreenInfo(bootParameters: [1, 2, 3]) == nil)
+    }
+
+    @Test("Who holds a framebuffer or a VFIO group is named")
+    func holders() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff)
+            Process(812, "plymouthd", holds: "/dev/fb0")
+            Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
+            Process(901, "bash", holds: "/dev/tty1")
+        }
+        let snapshot = try host.snapshot(withHolders: true)
+        #expect(snapshot.holders.map(\.pid).sorted() == [812, 900])
+        #expect(snapshot.holders(ofDevice: "efi-framebuffer.0").map(\.command) == ["plymouthd"])
+    }
+
+    @Test(
+        "vfio-pci is registered, loadable or missing",
+        arguments: [
+            Snapshot.VFIODriver.registered, .loadable, .missing,
+        ])
+    func vfioDriver(_ state: Snapshot.VFIODriver) throws {
+        let host = try FixtureHost {
+            VFIODriver(state)
+            GPU(gpu)
+        }
+        #expect(try host.snapshot(withHolders: false).vfioDriver == state)
+    }
+
+    @Test("Without a PCI bus there is nothing to plan from")
+    func noBus() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        try host.folder.remove("/sys/bus/pci")
+        #expect(throws: SnapshotError.self) { try host.snapshot(withHolders: false) }
+    }
+}
