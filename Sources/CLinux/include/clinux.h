@@ -2,6 +2,8 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "clinux_rescan.h"
+
 #include <linux/fb.h>
 #include <linux/vfio.h>
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 package import Aperture
+internal import CLinux
 internal import Glibc
 package import Sysfs
 internal import SystemPackage
@@ -41,8 +42,18 @@ package struct MachineHost: Host {
     }
 
     package func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {
-        try tree.write("1", to: path)
-        try tree.write(KernelPath.vfioDriver, to: KernelPath.driverOverride(address))
+        let override = KernelPath.driverOverride(address)
+        var result = clinux_rescan()
+        let error = unsafe clinux_rescan(
+            tree.locate(path).string, tree.locate(override).string, KernelPath.vfioDriver, &result)
+        guard error == 0 else { throw FileTreeError(.write, path, Errno(rawValue: error), value: "1") }
+        guard result.rescan_errno == 0 else {
+            throw FileTreeError(.write, path, Errno(rawValue: result.rescan_errno), value: "1")
+        }
+        guard result.override_errno == 0 else {
+            throw FileTreeError(
+                .write, override, Errno(rawValue: result.override_errno), value: KernelPath.vfioDriver)
+        }
     }
 
     package func pause(milliseconds: Int32) {

@@ -12,6 +12,9 @@ struct StatusCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Show what each witness says of each framebuffer.")
     var verbose = false
 
+    @Flag(help: "Draw the BARs as bars of the address space, with the claims inside them, to scale.")
+    var map = false
+
     @OptionGroup var common: CommonOptions
 
     func run() throws {
@@ -29,10 +32,16 @@ struct StatusCommand: ParsableCommand {
         } else if rows.isEmpty {
             print("No display devices.")
         } else {
-            print(StatusTable(rows.filter { $0.plan.gpu?.pciClass.isDisplay == true }).text, terminator: "")
-            if verbose { rows.forEach { print(WitnessText($0.plan).text, terminator: "") } }
+            let found = rows.filter { $0.plan.gpu?.pciClass.isDisplay == true }
+            if !found.isEmpty { print(StatusTable(found).text, terminator: "") }
+            if verbose { found.forEach { print(WitnessText($0.plan).text, terminator: "") } }
+            if map { found.forEach { print(drawing(of: $0, snapshot), terminator: "") } }
         }
         try complain(snapshot, rows)
+    }
+
+    private func drawing(of row: GPUStatus, _ snapshot: Snapshot) -> String {
+        AddressMap(row.plan, snapshot.memoryMap, width: Terminal.width, isColored: Terminal.isColored).text
     }
 
     private func complain(_ snapshot: Snapshot, _ rows: [GPUStatus]) throws {

@@ -1,0 +1,29 @@
+/* A write that lets devices appear, while one of them is given its driver_override as it does. */
+#ifndef CLINUX_RESCAN_H
+#define CLINUX_RESCAN_H
+
+#include <stdbool.h>
+
+struct clinux_rescan {
+    /* 0, or the errno of the rescan itself. */
+    int rescan_errno;
+    /* 0, or the errno of the write to driver_override. */
+    int override_errno;
+    /* Whether the override was written while the rescan was still going on. */
+    bool during_rescan;
+};
+
+/*
+ * Writes "1" to `rescan`. Meanwhile a second thread waits for `driver_override` to appear and writes `value` to it.
+ *
+ * The kernel shows a device's attributes in device_add(), and only later, after it has assigned the BARs, looks for a
+ * driver in pci_bus_add_device(): device_attach() then takes the first that matches, whatever drivers_autoprobe says,
+ * and a driver_override written between the two decides it. Nothing in user space can hold the second step back, so the
+ * first moment has to be caught: the thread asks again and again, on a processor of its own, for as long as the write
+ * lasts. An event would come too late: it is sent at the same time, but it takes a wake-up to arrive.
+ *
+ * Returns 0, or the errno of starting the thread; then nothing was written.
+ */
+int clinux_rescan(const char *rescan, const char *driver_override, const char *value, struct clinux_rescan *result);
+
+#endif

@@ -1,0 +1,71 @@
+internal import Aperture
+
+/// A GPU's BARs as bars of the address space, to scale, each with what stands in it.
+struct AddressMap {
+    let text: String
+
+    private static let labelWidth = 12
+    private static let narrowest = 16
+
+    /// - Parameters:
+    ///   - width: Columns that a line may take.
+    ///   - isColored: Whether owners get a colour of their own.
+    init(_ plan: Plan, _ memoryMap: MemoryMap, width: Int, isColored: Bool) {
+        var lines = ["\(plan.address)"]
+        guard case .claims(let tree) = memoryMap else {
+            text = lines[0] + ": what holds its BARs cannot be seen\n"
+            return
+        }
+        for bar in plan.gpu?.memoryBARs ?? [] {
+            let kind = (bar.is64Bit ? "64-bit" : "32-bit") + (bar.isPrefetchable ? " prefetchable" : "")
+            lines.append("  BAR \(bar.index)  \(bar.range)  \(Self.size(bar.range))  \(kind)")
+            let columns = max(Self.narrowest, width - Self.labelWidth - 4)
+            lines.append(Self.row("", String(repeating: ".", count: columns), color: nil))
+            for index in tree.overlapping(bar.range) {
+                let claim = tree.claims[index]
+                guard bar.range.contains(claim.range), claim.name != plan.address.description else { continue }
+                let color = isColored ? Self.color(of: claim.name) : nil
+                lines.append(Self.row(claim.name, Self.scaled(claim.range, in: bar.range, columns), color: color))
+                let indent = String(repeating: " ", count: Self.labelWidth + 4)
+                lines.append("\(indent)\(claim.range)  \(Self.size(claim.range))")
+            }
+        }
+        if plan.gpu?.memoryBARs.isEmpty ?? true { lines.append("  no memory BARs") }
+        text = lines.map { "\($0)\n" }.joined()
+    }
+
+    private static func row(_ label: String, _ bar: String, color: String?) -> String {
+        let label = label.prefix(labelWidth)
+        let padding = String(repeating: " ", count: labelWidth - label.count)
+        let bar = color.map { "\u{1b}[\($0)m\(bar)\u{1b}[0m" } ?? bar
+        return "  \(label)\(padding) |\(bar)|"
+    }
+
+    /// The claim's cells filled, every claim at least one.
+    private static func scaled(_ claim: AddressRange, in bar: AddressRange, _ columns: Int) -> String {
+        let columns = UInt128(columns)
+        let first = UInt128(claim.start - bar.start) * columns / bar.size
+        let past = (UInt128(claim.last - bar.start) + 1) * columns
+        let end = max(first + 1, past / bar.size + (past % bar.size == 0 ? 0 : 1))
+        return (0..<columns).map { $0 >= first && $0 < end ? "#" : " " }.joined()
+    }
+
+    /// Green for vfio-pci's, red for a framebuffer's, yellow for any other (ECMA-48 SGR).
+    private static func color(of name: String) -> String {
+        if name == KernelPath.vfioDriver { return "32" }
+        return FramebufferDriver.kind(claimedAs: name) == nil ? "33" : "31"
+    }
+
+    /// `16 MiB`, `3.9 MiB`, `512 B`: the largest unit that leaves a whole part, cut after one digit.
+    static func size(_ range: AddressRange) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+        var unit = 0
+        var scale: UInt128 = 1
+        while unit < units.count - 1, range.size >= scale * 1024 {
+            scale *= 1024
+            unit += 1
+        }
+        let tenths = range.size * 10 / scale % 10
+        return "\(range.size / scale)" + (tenths == 0 ? "" : ".\(tenths)") + " \(units[unit])"
+    }
+}
