@@ -1,0 +1,202 @@
+# The words scenario scripts are written in. Lines that start with @@ are read by the harness (report.py).
+#
+# /lab/scenario sets GPU (the address to claim), OTHER (its neighbour), BEFORE (the expectation, "-" for no probe),
+# CLIENT (`client` or `real_client`), OPTIONS (for `claim`), GIVEN, MEANWHILE and FINALLY (words from here, run at those
+# moments).
+
+. /lab/scenario
+
+vfio=/sys/bus/pci/drivers/vfio-pci
+
+section() { echo "@@ $*"; }
+saw() { echo "@@saw $*"; }
+
+# expect SENTENCE COMMAND…
+expect() {
+    sentence=$1
+    shift
+    if "$@"; then echo "@@ok $sentence"; else echo "@@FAIL $sentence"; fi
+}
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+driver_of() { basename "$(readlink /sys/bus/pci/devices/$1/driver 2>/dev/null)"; }
+
+# The memory BARs of a device as "start end", 16 digits each: comparable as strings, so that awk needs no arithmetic.
+bars_of() {
+    head -n 6 /sys/bus/pci/devices/$1/resource | awk '$1 != $2 && substr($3, length($3) - 2, 1) ~ /[2367abef]/ \
+        { print substr($1, 3), substr($2, 3) }'
+}
+
+# claims inside|outside BARS-FILE: the lines of /proc/iomem within (or not within) the BARs, without bridges, PCI
+# devices and vfio-pci.
+claims() {
+    awk -v wanted=$1 '
+        function padded(hex) { return substr("0000000000000000", length(hex) + 1) hex }
+        NR == FNR { start[NR] = $1; end[NR] = $2; bars = NR; next }
+        {
+            line = $0
+            sub(/^ +/, "", line)
+            split(line, part, / : /)
+            split(part[1], range, "-")
+            name = substr(line, length(part[1]) + 4)
+            if (name ~ /^PCI / || name ~ /^[0-9a-f]+:[0-9a-f]+:[0-9a-f]+\.[0-7]$/ || name == "vfio-pci") next
+            where = "outside"
+            for (i = 1; i <= bars; i++)
+                if (padded(range[1]) >= start[i] && padded(range[2]) <= end[i]) where = "inside"
+            if (where == wanted) print line
+        }' "$2" /proc/iomem
+}
+
+# The names of the claims inside the GPU, outermost first, each once: "efifb", "BOOTFB>simpledrm", or "-".
+framebuffer_of() {
+    bars_of $1 >/run/bars
+    names=$(claims inside /run/bars | sed 's/.* : //' | awk '!seen[$0]++' | tr '\n' '>')
+    names=${names%>}
+    echo "${names:--}"
+}
+
+# Every framebuffer that is not on the GPU: its claim, its platform device, the other display cards with their drivers.
+# BARS-FILE holds the GPU's BARs as they were before the claim: a rescan may move them.
+framebuffers_elsewhere() {
+    claims outside $1 | grep -E ' : (efifb|vesafb|simplefb|simpledrm|efidrm|vesadrm|BOOTFB)$'
+    for device in /sys/bus/pci/devices/*; do
+        case $(cat $device/class) in
+            0x03*) ;;
+            *) continue ;;
+        esac
+        [ ${device##*/} = $GPU ] && continue
+        echo "${device##*/} $(driver_of ${device##*/})"
+        cat $device/resource
+    done
+}
+
+# Everything a claim may change, to be compared as text.
+state() {
+    stat -c '%N' /sys/bus/pci/devices/*/driver /sys/bus/platform/devices/*/driver 2>/dev/null
+    grep -H '' /sys/bus/pci/devices/*/driver_override /sys/bus/platform/devices/*/driver_override 2>/dev/null
+    grep -H '' /sys/class/vtconsole/*/bind 2>/dev/null
+    cat /proc/fb /proc/iomem
+}
+
+# same FILE COMMAND…: what COMMAND prints now is what FILE holds; else shows the difference.
+same() {
+    file=$1
+    shift
+    "$@" >/run/now
+    cmp -s $file /run/now || { diff $file /run/now; return 1; }
+}
+
+show_consoles() { grep -H '' /sys/class/vtconsole/*/name /sys/class/vtconsole/*/bind; }
+
+show_iomem() { grep -E 'PCI Bus|[0-9a-f]+:[0-9a-f]+\.[0-7]$|fb$|drm$|BOOTFB|vfio-pci' /proc/iomem; }
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+# What everyone's script does: no look at any framebuffer.
+bind_by_hand() {
+    echo vfio-pci >/sys/bus/pci/devices/$1/driver_override
+    echo $1 >/sys/bus/pci/drivers_probe
+}
+
+unbind_by_hand() {
+    echo $1 >$vfio/unbind
+    # An empty write would leave the override as it is.
+    echo >/sys/bus/pci/devices/$1/driver_override
+}
+
+# client NAME: runs the independent client and reports its verdict as NAME.
+client() {
+    /lab/vfio-client $GPU >/run/client 2>&1
+    status=$?
+    cat /run/client
+    case $status in
+        0) saw $1 mapped ;;
+        1) if grep -q 'busy' /run/client; then saw $1 EBUSY; else saw $1 failed; fi ;;
+        *) if grep -q 'not viable' /run/client; then saw $1 not-viable; else saw $1 "setup-failed"; fi ;;
+    esac
+}
+
+# real_client NAME: the same question put to a real virtual machine monitor, which gets the card and runs until its
+# firmware has printed all it has to say. It goes on without a mapping that it can't have, and the kernel then reports
+# every single access: what they say decides, and the first such line ends the trial.
+real_client() {
+    rm -f /run/firmware
+    # Read so far by the console: what comes from here on is about this trial.
+    dmesg -c >/dev/null
+    dmesg -n 5
+    qemu-system-x86_64 -nodefaults -display none -vga none -machine q35 -accel tcg -m 64 \
+        -device pcie-root-port,id=slot1,chassis=1 -device vfio-pci,host=$GPU,bus=slot1 \
+        -chardev file,path=/run/firmware,id=firmware -device isa-debugcon,iobase=0x402,chardev=firmware \
+        >/run/monitor 2>&1 &
+    monitor=$!
+    waited=0
+    while [ $waited -lt 90 ] && kill -0 $monitor 2>/dev/null; do
+        grep -q 'No bootable device' /run/firmware 2>/dev/null && break
+        grep -q 'mmap' /run/monitor && break
+        sleep 1
+        waited=$((waited + 1))
+    done
+    kill $monitor 2>/dev/null
+    wait $monitor
+    dmesg -n 7
+    head -n 3 /run/monitor | sed 's/^/qemu: /'
+    tail -n 3 /run/firmware | sed 's/^/firmware: /'
+    dmesg | grep "can't reserve" | head -n 1
+    if grep -q 'mmap' /run/monitor || dmesg | grep -q "can't reserve"; then
+        saw $1 EBUSY
+    elif grep -q 'No bootable device' /run/firmware; then
+        saw $1 mapped
+    else
+        saw $1 firmware-silent
+    fi
+}
+
+# --- circumstances ---------------------------------------------------------------------------------------------------
+
+# Keeps the framebuffer's device node open for so many seconds. Nothing else of it may stay open: the scenario ends when
+# the last process has closed the report.
+hold_framebuffer() {
+    sleep $1 </dev/fb0 >/dev/null 2>&1 &
+    expect "a process holds /dev/fb0 open" [ -c /dev/fb0 ]
+}
+
+# The cards' native driver, whatever this kernel calls it, with a check that it took the card.
+load_native() {
+    modprobe bochs 2>/dev/null || modprobe bochs-drm
+    expect "the native driver has the card" [ "$(driver_of $GPU)" = bochs-drm ]
+}
+
+# The native driver is loaded but has no card yet: it takes whatever appears next.
+load_native_idle() {
+    echo none >/sys/bus/pci/devices/$GPU/driver_override
+    modprobe bochs 2>/dev/null || modprobe bochs-drm
+    echo >/sys/bus/pci/devices/$GPU/driver_override
+    expect "the native driver is loaded" [ -d /sys/bus/pci/drivers/bochs-drm ]
+    expect "it does not have the card" [ -z "$(driver_of $GPU)" ]
+}
+
+# Loads modules for devices as they appear, as udev does on a full system.
+autoload_modules() {
+    printf '%s\n' '#!/bin/sh' '[ "$ACTION" = add ] && [ -n "$MODALIAS" ] && modprobe -q "$MODALIAS"' >/run/autoload
+    chmod +x /run/autoload
+    uevent /run/autoload >/dev/null 2>&1 &
+}
+
+# load_for MODULE ADDRESS: a host driver for another function, with a check that it took it.
+load_for() {
+    modprobe $1
+    expect "$2 has a host driver" [ -n "$(driver_of $2)" ]
+}
+
+# Waits for it: modules are loaded beside the claim, not by it.
+expect_loaded() {
+    waited=0
+    until [ -d /sys/module/$1 ] || [ $waited -ge 50 ]; do
+        usleep 100000
+        waited=$((waited + 1))
+    done
+    expect "module $1 was loaded" [ -d /sys/module/$1 ]
+}
+
+expect_driver() { expect "$1 is bound to $2" [ "$(driver_of $1)" = $2 ]; }

@@ -1,0 +1,100 @@
+"""Runs one scenario: prepares its kernel, boots its machines, judges their report."""
+
+import dataclasses
+import os
+import subprocess
+import time
+
+import debian
+import initramfs
+import kernels
+import report as reports
+from machine import Machine
+from topologies import TOPOLOGIES
+
+# What a QEMU inside the machine needs: itself, its emulator (a module of its own), the firmware it starts with.
+REAL_CLIENT = (("/usr/bin/qemu-system-x86_64", "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so"),
+               ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/kvmvapic.bin"))
+
+
+@dataclasses.dataclass
+class Result:
+    scenario: object
+    verdict: str  # passed, failed, not run
+    reasons: list
+    report: reports.Report
+    kernel: str = "-"
+    seconds: float = 0.0
+
+
+class Bench:
+    """What all scenarios of one run share: the binary under test, the client, the folder for logs."""
+
+    def __init__(self, apertured, logs):
+        self.apertured = apertured
+        self.logs = logs
+        self._kernels = {}
+        self._missing = {}
+        os.makedirs(logs, exist_ok=True)
+        self.client = os.path.join(logs, "vfio-client")
+        source = os.path.join(kernels.REPOSITORY, "Tests", "Lab", "client", "vfio-client.c")
+        # Static: the client must not depend on anything that is brought along for apertured.
+        subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-static", "-o", self.client, source], check=True)
+
+    def prepare(self, scenarios, say=lambda text: None):
+        """Gets the scenarios' kernels before any machine starts: one at a time, so that no two jobs fetch the same."""
+        for name in dict.fromkeys(scenario.kernel for scenario in scenarios):
+            say(f"kernel {name}")
+            try:
+                self._kernels[name] = kernels.obtain(name)
+            except debian.NotAvailable as reason:
+                self._missing[name] = str(reason)
+
+    def run(self, scenario, follow=lambda line: None):
+        """The result; `follow` gets every line of the report as it comes."""
+        started = time.monotonic()
+        report = reports.Report()
+        if scenario.kernel in self._missing:
+            return Result(scenario, "not run", [self._missing[scenario.kernel]], report)
+        kernel = self._kernels[scenario.kernel]
+        broken = []
+        for script in (["probe"] if scenario.probe_apart else []) + [scenario.script]:
+            report.section = ""
+            broken = self._boot(scenario, kernel, script, report, follow)
+            if broken:
+                break
+        broken = broken or reports.judge(scenario, report)
+        seconds = time.monotonic() - started
+        return Result(scenario, "failed" if broken else "passed", broken, report, kernel.version, seconds)
+
+    def _boot(self, scenario, kernel, script, report, follow):
+        topology = TOPOLOGIES[scenario.topology]
+        base = os.path.join(self.logs, scenario.name)
+        suffix = "" if script == scenario.script else f".{script}"
+        archive = f"{base}{suffix}.initramfs"
+        variables = {
+            "GPU": topology.gpu, "OTHER": topology.other,
+            "BEFORE": "-" if scenario.probe_apart else scenario.before,
+            "OPTIONS": scenario.options, "GIVEN": scenario.given, "MEANWHILE": scenario.meanwhile,
+            "FINALLY": scenario.finally_, "CLIENT": scenario.client,
+        }
+        programs, files = REAL_CLIENT if scenario.client == "real_client" else ((), ())
+        initramfs.build(archive, kernel, self.apertured, self.client, script, variables, programs, files)
+        machine = Machine(
+            kernel.image, archive, f"{base}{suffix}.log", firmware=scenario.firmware,
+            devices=[device.format(card=scenario.card) for device in topology.devices],
+            arguments=scenario.arguments, iommu=scenario.iommu)
+        try:
+            with open(f"{base}{suffix}.report", "w", encoding="utf-8") as kept:
+                for line in machine.lines():
+                    kept.write(line + "\n")
+                    kept.flush()
+                    report.read(line)
+                    follow(line)
+        finally:
+            os.remove(archive)
+        if report.done:
+            return []
+        how = f"no end within {machine.deadline} seconds" if machine.timed_out else "the machine stopped early"
+        where = f"in section {report.section}" if report.section else "before the first section"
+        return [f"{how}, {where}" + (f": {machine.errors}" if machine.errors else "")]

@@ -1,0 +1,132 @@
+"""The matrix: every scenario with what is expected of it, and nowhere else.
+
+framebuffer  the claims inside the GPU's BARs when the scenario starts, outermost first; - for none
+before       what the independent client meets after a plain bind to vfio-pci: EBUSY, clear, not-viable; - for no probe
+exit         what `apertured claim` returns; alternatives with |
+after        what the client meets after the claim: mapped; - where the card is not vfio-pci's
+rungs        how the conflict was cleared, in the claim's own words and order; - for not at all, "" for any way
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    name: str
+    kernel: str
+    framebuffer: str
+    card: str
+    topology: str
+    before: str
+    exit: str
+    after: str
+    rungs: str
+    _: dataclasses.KW_ONLY
+    quick: bool = False
+    firmware: str = "ovmf"
+    arguments: str = ""  # for the kernel
+    options: str = ""  # for `apertured claim`
+    code: str = ""  # a refusal's or failure's name, or the call that failed: must be printed
+    given: str = ""  # words of guest/vocabulary.sh, run before the probe
+    meanwhile: str = ""  # the same, right before the claim
+    finally_: str = ""  # the same, after it
+    iommu: bool = True
+    client: str = "client"  # or real_client: a QEMU inside the machine
+    script: str = "claim"
+
+    @property
+    def probe_apart(self):
+        """vfio-pci evicts by itself on class 0300 since 6.0, for good: the probe gets a boot of its own."""
+        return self.before == "clear" and self.card == VGA
+
+
+VGA, BOCHS = "VGA", "bochs-display"  # class 0300, class 0380
+SIMPLEDRM = "BOOTFB>simpledrm"
+VESA = {"firmware": "seabios", "arguments": "vga=0x318"}
+TEXT = {"firmware": "seabios"}
+
+S = Scenario
+SCENARIOS = (
+    # The story: an eviction, a neighbour left alone, a refusal.
+    S("claim-efifb-0380", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", quick=True),
+    S("two-gpus", "6.1", "-", BOCHS, "two-gpus-claim-second", "clear", "0", "mapped", "-", quick=True),
+    S("no-iommu", "6.1", "efifb", BOCHS, "root-port", "-", "3", "-", "-", code="no-iommu", iommu=False, quick=True),
+
+    # Debian's kernels × both classes, under OVMF.
+    S("5.10-efifb-0300", "5.10", "efifb", VGA, "root-port", "EBUSY", "0", "mapped", "evict"),
+    S("5.10-efifb-0380", "5.10", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict"),
+    S("6.1-efifb-0300", "6.1", "efifb", VGA, "root-port", "clear", "0", "mapped", "evict", quick=True),
+    S("6.12-efifb-0300", "6.12", "efifb", VGA, "root-port", "clear", "0", "mapped", "evict"),
+    S("6.12-efifb-0380", "6.12", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict"),
+    S("7.x-efifb-0300", "7.x", "efifb", VGA, "root-port", "clear", "0", "mapped", "evict"),
+    S("7.x-efifb-0380", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict"),
+
+    # Under SeaBIOS: a VESA framebuffer, and VGA text mode.
+    S("5.10-vesafb-0300", "5.10", "vesafb", VGA, "root-bus", "EBUSY", "0", "mapped", "evict", **VESA),
+    S("6.1-vesafb-0300", "6.1", "vesafb", VGA, "root-bus", "clear", "0", "mapped", "evict", **VESA),
+    S("5.10-text-0300", "5.10", "-", VGA, "root-bus", "clear", "0", "mapped", "-", finally_="show_consoles", **TEXT),
+    S("6.1-text-0300", "6.1", "-", VGA, "root-bus", "clear", "0", "mapped", "-", finally_="show_consoles", **TEXT),
+
+    # Drivers that Debian's kernels lack; BOOTFB stays behind when simplefb or simpledrm is unbound.
+    S("5.10-simplefb-0300-auto", "5.10-simplefb", "BOOTFB", VGA, "root-port", "EBUSY", "3", "-", "-",
+      code="residue-needs-rescan"),
+    S("5.10-simplefb-0380-auto", "5.10-simplefb", "BOOTFB", BOCHS, "root-port", "EBUSY", "3", "-", "-",
+      code="residue-needs-rescan", quick=True),
+    S("5.10-simplefb-0300-rescan", "5.10-simplefb", "BOOTFB", VGA, "root-port", "EBUSY", "0", "mapped",
+      "evict,rescan", options="--residue rescan"),
+    S("5.10-simplefb-0380-rescan", "5.10-simplefb", "BOOTFB", BOCHS, "root-port", "EBUSY", "0", "mapped",
+      "evict,rescan", options="--residue rescan", quick=True),
+    S("6.12-simpledrm-0300", "6.12-simpledrm", SIMPLEDRM, VGA, "root-port", "clear", "0", "mapped", ""),
+    S("6.12-simpledrm-0380", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped", "evict,rescan",
+      quick=True),
+    S("6.12-simpledrm-bounce", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped",
+      "evict,bounce", options="--residue bounce --allow-native bochs", quick=True),
+    S("6.12-simpledrm-refuse", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "3", "-", "-",
+      options="--residue refuse", code="residue"),
+    S("7.2-efidrm-0300", "7.2-efidrm", "efidrm", VGA, "root-port", "clear", "0", "mapped", "evict"),
+    S("7.2-efidrm-0380", "7.2-efidrm", "efidrm", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", quick=True),
+
+    # A process has /dev/fb0 open: efifb's claim outlives the unbind until the last close.
+    S("holder-closes", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict,wait",
+      meanwhile="hold_framebuffer 8", quick=True),
+    S("holder-closes-7.x", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict,wait",
+      meanwhile="hold_framebuffer 8"),
+    S("holder-stays", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "1|3", "-", "", meanwhile="hold_framebuffer 900",
+      code="framebuffer-held"),
+
+    # Where the card sits, and with whom.
+    S("root-bus", "6.1", "efifb", BOCHS, "root-bus", "EBUSY", "0", "mapped", "evict"),
+    S("root-bus-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-bus", "EBUSY", "0", "mapped", "evict,rescan"),
+    S("native-first", "6.12", "bochs-drm", BOCHS, "root-port", "-", "0", "mapped", "unbind", given="load_native"),
+    S("native-loads-during-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped",
+      "evict,rescan", options="--residue rescan", meanwhile="autoload_modules", finally_="expect_loaded bochs"),
+    S("native-idle-during-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped",
+      "evict,rescan|evict,rescan,unbind", options="--residue rescan", meanwhile="load_native_idle"),
+    S("identical-gpus", "6.12", "efifb", BOCHS, "two-gpus", "EBUSY", "0", "mapped", "evict"),
+    S("identical-gpus-native", "6.12", "bochs-drm", BOCHS, "two-gpus", "-", "0", "mapped", "unbind",
+      given="load_native"),
+    S("identical-gpus-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "two-gpus", "EBUSY", "0", "mapped", "evict,rescan"),
+    S("multi-function", "6.1", "efifb", BOCHS, "multi-function", "not-viable", "0", "mapped", "evict,unbind",
+      given="load_for snd-hda-intel $OTHER", finally_="expect_driver $OTHER vfio-pci"),
+    S("multi-function-only", "6.1", "efifb", BOCHS, "multi-function", "not-viable", "3", "-", "-",
+      given="load_for snd-hda-intel $OTHER", options="--only-function", code="group-not-viable"),
+    S("multi-function-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "multi-function", "EBUSY", "0", "mapped",
+      "evict,rescan", finally_="expect_driver $OTHER vfio-pci"),
+    S("shared-group", "6.1", "efifb", BOCHS, "shared-group", "not-viable", "3", "-", "-",
+      given="load_for e1000 $OTHER", code="group-not-viable"),
+
+    # How the IOMMU is set up. After a rescan on 5.10 with iommu=pt, VFIO_SET_IOMMU fails on the root bus, and there only.
+    S("iommu-pt", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", arguments="iommu=pt"),
+    S("iommu-nopt", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", arguments="iommu=nopt"),
+    S("iommu-pt-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped", "evict,rescan",
+      arguments="iommu=pt"),
+    S("iommu-pt-rescan-5.10", "5.10-simplefb", "BOOTFB", BOCHS, "root-bus", "EBUSY", "1", "setup-failed",
+      "evict,rescan", arguments="iommu=pt", options="--residue rescan", code="VFIO_SET_IOMMU"),
+    S("iommu-pt-rescan-5.10-port", "5.10-simplefb", "BOOTFB", BOCHS, "root-port", "EBUSY", "0", "mapped",
+      "evict,rescan", arguments="iommu=pt", options="--residue rescan"),
+    S("iommu-nopt-rescan-5.10", "5.10-simplefb", "BOOTFB", BOCHS, "root-bus", "EBUSY", "0", "mapped",
+      "evict,rescan", arguments="iommu=nopt", options="--residue rescan"),
+
+    # A virtual machine monitor instead of the small client.
+    S("real-client", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", client="real_client"),
+)
