@@ -38,25 +38,31 @@ let package = Package(
 
         // Effects.
         .target(name: "Sysfs", dependencies: ["Aperture", systemPackage], swiftSettings: settings),
+        .target(name: "Record", dependencies: ["Aperture", "Sysfs", systemPackage], swiftSettings: settings),
         .target(name: "PCIAccess", dependencies: ["Aperture", "CPCI", "CPCICallbacks"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["Aperture", "CUdev", systemPackage], swiftSettings: settings),
         .target(name: "VFIO", dependencies: ["Aperture", "CLinux", "Sysfs", systemPackage], swiftSettings: settings),
         .target(
             name: "Reclaim",
-            dependencies: ["Aperture", "CLinux", "Sysfs", "Udev", "VFIO", systemPackage],
+            dependencies: ["Aperture", "CLinux", "Record", "Sysfs", "Udev", "VFIO", systemPackage],
             swiftSettings: settings),
 
         // Faces.
         .executableTarget(
             name: "apertured",
             dependencies: [
-                "Aperture", "Sysfs", "PCIAccess", "VFIO", "Reclaim", argumentParser, logging, systemPackage,
+                "Aperture", "Sysfs", "PCIAccess", "Record", "Reclaim", "VFIO", argumentParser, logging, systemPackage,
             ],
             swiftSettings: settings),
 
+        // Not part of the product: ratios, measured side by side.
+        .executableTarget(
+            name: "ApertureBenchmarks", dependencies: ["Aperture", "Sysfs", systemPackage],
+            path: "Benchmarks/ApertureBenchmarks", swiftSettings: settings),
+
         // Tests.
         .target(
-            name: "Fixtures", dependencies: ["Aperture", "Sysfs", "Reclaim", "VFIO", systemPackage],
+            name: "Fixtures", dependencies: ["Aperture", "Record", "Reclaim", "Sysfs", "VFIO", systemPackage],
             path: "Tests/Fixtures", swiftSettings: settings),
         .testTarget(
             name: "ApertureTests", dependencies: ["Aperture", "Fixtures"], resources: [.copy("Samples")],
@@ -64,7 +70,13 @@ let package = Package(
         .testTarget(name: "SysfsTests", dependencies: ["Sysfs", "Fixtures"], swiftSettings: settings),
         .testTarget(name: "PCIAccessTests", dependencies: ["PCIAccess", "Fixtures"], swiftSettings: settings),
         .testTarget(
-            name: "ReclaimTests", dependencies: ["Reclaim", "Aperture", "Fixtures", "VFIO"], swiftSettings: settings),
-        .testTarget(name: "CommandTests", dependencies: ["apertured", "Fixtures"], swiftSettings: settings),
+            name: "ReclaimTests", dependencies: ["Aperture", "Fixtures", "Record", "Reclaim", "Sysfs", "VFIO", systemPackage],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RecordTests", dependencies: ["Aperture", "Fixtures", "Record", "Sysfs", systemPackage],
+            swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests", dependencies: ["Aperture", "apertured", "Fixtures", "Reclaim"],
+            swiftSettings: settings),
     ]
 )

@@ -19,7 +19,7 @@ struct watch {
 };
 
 static int write_all(const char *path, const char *value) {
-    int file = open(path, O_WRONLY | O_CLOEXEC);
+    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (file < 0) return errno;
     ssize_t written = write(file, value, strlen(value));
     int error = written < 0 ? errno : 0;

@@ -17,6 +17,11 @@ package struct FileTreeError: Error, Hashable, Sendable {
     /// What was being written; `nil` for the other operations.
     package let value: String?
 
+    /// The process that is stuck in the kernel with a write that has not come back.
+    package var stuckProcess: Int32?
+    /// How long it was waited for, and where it is stuck, for a person.
+    package var detail: String?
+
     package init(_ operation: Operation, _ path: String, _ errno: Errno, value: String? = nil) {
         self.operation = operation
         self.path = path
@@ -34,6 +39,6 @@ package struct FileTreeError: Error, Hashable, Sendable {
 extension FileTreeError: CustomStringConvertible {
     package var description: String {
         let what = value.map { "write '\($0 == "\n" ? "\\n" : $0)' to" } ?? operation.rawValue
-        return "cannot \(what) \(path): \(errno) (errno \(errno.rawValue))"
+        return "cannot \(what) \(path): \(errno) (errno \(errno.rawValue))" + (detail.map { ": \($0)" } ?? "")
     }
 }

@@ -6,4 +6,6 @@ enum ExitStatus: Int32, Error {
     case usage = 2
     /// Refused; nothing was touched.
     case refused = 3
+    /// Failed, and something could not be taken back; it was named.
+    case notRestored = 4
 }

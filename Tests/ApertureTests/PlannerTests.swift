@@ -68,8 +68,8 @@ struct PlannerTests {
     @Test("Every refusal code is reached by a row")
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))
-        // A device that vanishes while it is read, and a guest on the card, have tests of their own.
-        #expect(Set(Refusal.Code.allCases).subtracting(reached) == [.deviceUnreadable, .inUse])
+        // A device that vanishes while it is read, a holder, and a release of what was never claimed: tests of their own.
+        #expect(Set(Refusal.Code.allCases).subtracting(reached) == [.deviceUnreadable, .inUse, .notClaimed])
     }
 }
 
@@ -156,12 +156,12 @@ private let evictions: [PlanCase] = [
                 Kernel("6.1.0-50-amd64")
                 GPU(gpu, class: 0x030000, bootVGA: true)
                 Console(0, "(S) VGA+", isBound: true)
-                Console(1, "(M) frame buffer device", isBound: true)
+                Console(1, "(M) frame buffer device", isBound: false)
                 FirmwareFramebuffer(.vga16fb, 0xa0000...0xbffff)
             }
         },
         steps: [
-            "set-driver-override \(gpu)", "hand-over-console vtcon0", "set-framebuffer-override vga-framebuffer.0",
+            "set-driver-override \(gpu)", "hand-over-console vtcon1", "set-framebuffer-override vga-framebuffer.0",
             "unbind-framebuffer vga-framebuffer.0", "bind-vfio-pci \(gpu)",
         ]),
     PlanCase(

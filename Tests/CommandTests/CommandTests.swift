@@ -1,10 +1,12 @@
+import Aperture
 import Fixtures
+import Reclaim
 import Testing
 
 private let gpu = "0000:01:00.0"
 private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
 
-@Suite("Command line", .timeLimit(.minutes(2)))
+@Suite("Command line")
 struct CommandTests {
     private static func conflicted() throws -> FixtureHost {
         try FixtureHost {
@@ -114,6 +116,56 @@ struct CommandTests {
         #expect(result.status == 3)
         #expect(result.output.isEmpty)
         #expect(result.errors.contains("no-iommu"))
+        #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
+    }
+
+    @Test("A second caller waits, and is told who is at work")
+    func locked() throws {
+        let host = try Self.conflicted()
+        let holder = try LockHolder(root: host.folder.path)
+        defer { holder.end() }
+        let result = try CommandLine.run("claim", gpu, "--lock-wait", "0", "--root", host.folder.path)
+        #expect(result.status == 1)
+        #expect(result.errors.contains("another apertured is at work"))
+        #expect(result.errors.contains("(pid \(holder.pid))"))
+        #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
+    }
+
+    @Test("A claim cut short is settled by recover, which a second time has nothing to do")
+    func recover() throws {
+        let host = try Self.conflicted()
+        let start = try host.folder.contents()
+        host.kill = FixtureHost.Kill(3, isAfter: false)
+        _ = try? Claimer(host: host).claim(try #require(PCIAddress(gpu)))
+        #expect(try host.folder.contents() != start)
+        // Plain files do not react, and clearing an override is a newline: the read-back tells.
+        let result = try CommandLine.run("recover", "--json", "--root", host.folder.path)
+        #expect(result.status == 0)
+        let settled = try #require((try result.object["gpus"] as? [[String: Any]])?.first)
+        #expect(settled["gpu"] as? String == gpu)
+        #expect(settled["settled"] as? Bool == true)
+        let again = try CommandLine.run("recover", "--json", "--root", host.folder.path)
+        #expect(again.status == 0)
+        #expect((try again.object["gpus"] as? [Any])?.isEmpty == true)
+    }
+
+    @Test("A release of what was never claimed exits 3")
+    func releaseUnclaimed() throws {
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("release", gpu, "--json", "--root", host.folder.path)
+        #expect(result.status == 3)
+        #expect(try result.object["result"] as? String == "refused")
+        #expect(result.errors.contains("not-claimed"))
+    }
+
+    @Test("A record that is not trusted is named, and nothing is written")
+    func untrustedRecord() throws {
+        let host = try Self.conflicted()
+        try host.folder.makeFolder("/run/apertured")
+        try host.folder.write("{}", to: "/run/apertured/\(gpu).json")
+        let result = try CommandLine.run("claim", gpu, "--root", host.folder.path)
+        #expect(result.status == 1)
+        #expect(result.errors.contains("/run/apertured is not trusted"))
         #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
     }
 

@@ -1,4 +1,5 @@
 package import Aperture
+package import Record
 package import Reclaim
 package import Sysfs
 package import SystemPackage
@@ -14,6 +15,24 @@ package final class FixtureHost: Host {
         case fails(Errno)
         /// The write succeeds and changes nothing.
         case isIgnored
+        /// The file is not there yet: it will be at the next look.
+        case isLate
+        /// The GPU goes away under the write.
+        case vanishes
+    }
+
+    /// The process was killed: nothing it does has an effect any more.
+    package struct Killed: Error {}
+
+    /// When the process is killed: before or after the effect with this number, writes and saved records alike.
+    package struct Kill: Sendable {
+        package var effect: Int
+        package var isAfter: Bool
+
+        package init(_ effect: Int, isAfter: Bool) {
+            self.effect = effect
+            self.isAfter = isAfter
+        }
     }
 
     package private(set) var machine: Machine
@@ -25,6 +44,12 @@ package final class FixtureHost: Host {
 
     /// Faults by the number of the write, from 0.
     package var faults: [Int: Fault] = [:]
+    /// Every effect so far: writes, records saved and removed, modules loaded.
+    package private(set) var effects = 0
+    package var kill: Kill?
+    package private(set) var isDead = false
+    /// The number of a write that never comes back.
+    package var stuckWrite: Int?
     /// How many pauses a held framebuffer outlives its unbind by; `nil` when nobody holds one.
     package var heldForPauses: Int?
     /// A native driver that takes the GPU on a rescan before the override is set.
@@ -38,6 +63,7 @@ package final class FixtureHost: Host {
     private let real: MachineHost
     private var removed: [Function] = []
     private var heldLines: [Claim] = []
+    private var nativeLines: [Claim] = []
 
     package init(@MachineBuilder _ parts: () -> [any Part]) throws {
         machine = Machine(parts)
@@ -62,17 +88,58 @@ package final class FixtureHost: Host {
     // MARK: - Writing
 
     package func write(_ value: String, to path: String) throws(FileTreeError) {
+        let wasDead = begin()
+        defer { finish() }
+        guard !wasDead else { throw FileTreeError(.write, path, .ioError, value: value) }
         let number = writes.count
         writes.append((path, value))
+        if number == stuckWrite {
+            var error = FileTreeError(.write, path, .timedOut, value: value)
+            error.stuckProcess = 4711
+            throw error
+        }
         switch faults[number] {
         case .fails(let errno): throw FileTreeError(.write, path, errno, value: value)
         case .isIgnored: return
+        case .isLate: throw FileTreeError(.open, path, .noSuchFileOrDirectory, value: value)
+        case .vanishes:
+            if let gpu = machine.functions.first { try play("1", "\(KernelPath.pciDevices)/\(gpu.address)/remove") }
+            removed = []
+            throw FileTreeError(.write, path, .noSuchDevice, value: value)
         case nil: break
         }
         try play(value, path)
     }
 
+    /// - Returns: Whether the process is dead, before this effect.
+    private func begin() -> Bool {
+        if let kill, kill.effect == effects, !kill.isAfter { isDead = true }
+        return isDead
+    }
+
+    private func finish() {
+        if let kill, kill.effect == effects, kill.isAfter { isDead = true }
+        effects += 1
+    }
+
+    /// A framebuffer comes up while the machine runs.
+    package func appear(_ framebuffer: FirmwareFramebuffer) throws {
+        framebuffer.place(in: &machine)
+        try files.write(framebuffer, among: machine.functions)
+        try files.writeMemoryMap(machine)
+    }
+
+    /// A new process starts.
+    package func revive() {
+        kill = nil
+        isDead = false
+        effects = 0
+    }
+
     package func load(module: String) throws(ModuleError) {
+        let wasDead = begin()
+        defer { finish() }
+        guard !wasDead else { throw ModuleError(module: module, reason: "killed") }
         loadedModules.append(module)
         let driver = NativeDriver.bouncing(named: module)?.driver ?? module
         do {
@@ -95,6 +162,28 @@ package final class FixtureHost: Host {
     package func pause(milliseconds: Int32) {
         pauses += 1
         if let limit = heldForPauses, pauses >= limit { release(heldLines) }
+    }
+
+    // MARK: - Records
+
+    private var records: RecordStore { RecordStore(tree: FileTree(root: FilePath(folder.path))) }
+
+    package func record(of gpu: PCIAddress) throws(RecordError) -> ClaimRecord? { try records.load(gpu) }
+
+    package func recorded() throws(RecordError) -> [PCIAddress] { try records.recorded() }
+
+    package func save(_ record: ClaimRecord) throws(RecordError) {
+        let wasDead = begin()
+        defer { finish() }
+        guard !wasDead else { throw .file(operation: "write", path: RecordStore.folder, errno: .ioError) }
+        try records.save(record)
+    }
+
+    package func removeRecord(of gpu: PCIAddress) throws(RecordError) {
+        let wasDead = begin()
+        defer { finish() }
+        guard !wasDead else { throw .file(operation: "remove", path: RecordStore.folder, errno: .ioError) }
+        try records.remove(gpu)
     }
 
     /// Maps what `pci_request_region()` would give: a BAR with nothing but its own line in it.
@@ -123,6 +212,8 @@ package final class FixtureHost: Host {
                 try folder.write(value == "\n" ? "(null)\n" : "\(value)\n", to: path)
             case "unbind" where path.hasPrefix(KernelPath.platformDrivers): try unbindFramebuffer(value)
             case "unbind": try unbindFunction(value, from: parts[parts.count - 2])
+            case "bind" where path.hasPrefix(KernelPath.platformDrivers):
+                try bindFramebuffer(value, to: parts[parts.count - 2])
             case "bind" where path.hasPrefix(KernelPath.consoles): try folder.write("\(value)\n", to: path)
             case "bind": try bind(value, to: parts[parts.count - 2])
             case "drivers_probe": try probe(value)
@@ -147,11 +238,26 @@ package final class FixtureHost: Host {
         if heldForPauses == nil { release(claims) } else { heldLines = claims }
     }
 
+    private func bindFramebuffer(_ name: String, to driver: String) throws {
+        let path = KernelPath.platformDevice(name)
+        guard let framebuffer = machine.framebuffers.first(where: { $0.name == name }), folder.exists(path) else {
+            throw Errno.noSuchDevice
+        }
+        guard try attribute("\(path)/driver_override") == nil else { throw Errno.noSuchDevice }
+        try folder.link(
+            "\(MachineFiles.home(of: framebuffer, among: machine.functions))/driver",
+            to: "\(KernelPath.platformDrivers)/\(driver)")
+        if framebuffer.isListed, framebuffer.kind != .vga16fb {
+            machine.lines.append(Claim(range: framebuffer.range, name: framebuffer.kind.claim))
+        }
+    }
+
     private func unbindFunction(_ address: String, from driver: String) throws {
         let index = try functionIndex(address)
         guard machine.functions[index].driver == driver else { throw Errno.noSuchDevice }
         machine.functions[index].driver = nil
         try folder.remove("\(MachineFiles.home(of: machine.functions[index]))/driver")
+        nativeLines += machine.lines.filter { $0.name == driver }
         machine.lines.removeAll { $0.name == driver }
     }
 
@@ -171,6 +277,8 @@ package final class FixtureHost: Host {
         }
         guard machine.functions[index].driver == nil else { throw Errno.resourceBusy }
         machine.functions[index].driver = driver
+        machine.lines += nativeLines.filter { $0.name == driver }
+        nativeLines.removeAll { $0.name == driver }
         try folder.link(
             "\(MachineFiles.home(of: machine.functions[index]))/driver", to: "\(KernelPath.pciDrivers)/\(driver)")
         let isModern = machine.kernel.flatMap(KernelRelease.init)?.isAtLeast(6, 0) == true

@@ -53,6 +53,23 @@ package final class TemporaryFolder: Sendable {
         FileManager.default.fileExists(atPath: path + name)
     }
 
+    /// Every file's content and every link's target below the folder, by path; without `/run`, which is the product's.
+    package func contents() throws -> [String: String] {
+        var contents: [String: String] = [:]
+        let enumerator = FileManager.default.enumerator(atPath: path)
+        while let name = enumerator?.nextObject() as? String {
+            guard !name.hasPrefix("run") else { continue }
+            let file = "\(path)/\(name)"
+            let attributes = try FileManager.default.attributesOfItem(atPath: file)
+            switch attributes[.type] as? FileAttributeType {
+            case .typeSymbolicLink: contents[name] = try FileManager.default.destinationOfSymbolicLink(atPath: file)
+            case .typeRegular: contents[name] = try String(contentsOfFile: file, encoding: .isoLatin1)
+            default: contents[name] = "folder"
+            }
+        }
+        return contents
+    }
+
     package func text(_ name: String) throws -> String {
         try String(contentsOfFile: path + name, encoding: .utf8)
     }

@@ -23,6 +23,13 @@ extension FixtureHost {
     var driver: String? { get throws { try driver(ofDevice: "/sys/bus/pci/devices/\(gpu)") } }
 }
 
+extension TemporaryFolder {
+    /// The machine's state; a module that was loaded for a claim stays loaded, and changes nothing by itself.
+    func state() throws -> [String: String] {
+        try contents().filter { !$0.key.hasPrefix("sys/bus/pci/drivers/bochs-drm") }
+    }
+}
+
 extension ClaimOutcome {
     var isClaimed: Bool { if case .claimed = result { true } else { false } }
 

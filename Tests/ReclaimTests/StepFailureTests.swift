@@ -95,10 +95,11 @@ struct StepFailureTests {
         host.faults[number] = fault
         let outcome = try host.claim(options: plan.options)
         let failure = try #require(outcome.stepFailure, "write \(number) of \(plan.name)")
-        #expect(host.writes.count == number + 1, "nothing is written after the failure")
         #expect(outcome.performed.last == failure.step)
         #expect(failure.errno == errno)
-        let write = try #require(host.writes.last)
+        let write = host.writes[number]
+        let back = try #require(outcome.undo).performed.map(\.path)
+        #expect(host.writes[(number + 1)...].map(\.path) == back, "only the way back is written after the failure")
         #expect(failure.step.path == write.path)
         #expect(failure.step.value == write.value)
         #expect(failure.description.contains(write.path))

@@ -53,17 +53,6 @@ struct FileTreeTests {
         #expect(try tree.linkName("/sys/bus/pci/drivers/vfio-pci/bind") == nil)
     }
 
-    @Test("A write needs a file that is there, and never makes one")
-    func writing() throws {
-        #expect(throws: FileTreeError(.open, "/sys/unbind", .noSuchFileOrDirectory, value: "x")) {
-            try tree.write("x", to: "/sys/unbind")
-        }
-        #expect(!folder.exists("/sys/unbind"))
-        try folder.write("", to: "/sys/unbind")
-        try tree.write("efi-framebuffer.0", to: "/sys/unbind")
-        #expect(try folder.text("/sys/unbind") == "efi-framebuffer.0")
-    }
-
     @Test("An error says what was written, where, and the errno")
     func errorText() {
         let error = FileTreeError(.write, "/sys/a/driver_override", .permissionDenied, value: "\n")

@@ -14,6 +14,10 @@ package struct PCIFunction: Hashable, Sendable {
     package var iommuGroup: IOMMUGroup?
     /// The BARs and the ROM; empty for a device that decodes nothing.
     package var resources: ResourceTable
+    /// Whether the device answers to its memory BARs (PCI_COMMAND_MEMORY); `nil` where `config` cannot be read.
+    package var decodesMemory: Bool?
+    /// The device nodes that its driver made: `/dev/dri/card0`, `/dev/snd/controlC1`, `/dev/vfio/3`, …
+    package var nodes: [String] = []
 
     package init(
         address: PCIAddress, pciClass: PCIClass, vendor: UInt16, device: UInt16, driver: String?,

@@ -12,6 +12,10 @@ package struct VirtualConsole: Hashable, Sendable {
         self.isBound = isBound
     }
 
+    /// Whether user space may bind and unbind it: `(M)`. A `(S)` driver is the system's own, and a write to its `bind` is
+    /// accepted and ignored (`vt_bind()` and `vt_unbind()` ask for CON_DRIVER_FLAG_MODULE).
+    package var canBeSwitched: Bool { name.hasPrefix("(M)") }
+
     /// Whether this is the VGA text console (`vgacon`), which writes to 0xb8000 on the boot VGA device.
     package var isVGAText: Bool { name.hasSuffix("VGA+") }
 }

@@ -26,14 +26,14 @@ struct LineCursor {
     /// Goes on to the next byte that is no space, tab or end of line; false when there is none.
     mutating func findLine() -> Bool {
         while offset < bytes.count {
-            switch bytes[offset] {
-            case Self.lineFeed:
+            let byte = bytes[offset]
+            if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
+                offset += 1
+            } else if byte == Self.lineFeed {
                 skipLineFeed()
-            case UInt8(ascii: " "), UInt8(ascii: "\t"):
+            } else if byte == Self.carriageReturn, offset + 1 == bytes.count || bytes[offset + 1] == Self.lineFeed {
                 offset += 1
-            case Self.carriageReturn where offset + 1 == bytes.count || bytes[offset + 1] == Self.lineFeed:
-                offset += 1
-            default:
+            } else {
                 return true
             }
         }
@@ -88,7 +88,8 @@ struct LineCursor {
         if end > first, bytes[end - 1] == Self.carriageReturn { end -= 1 }
         guard end > first || !isCutOff else { throw error(expected: "a name") }
         let text = unsafe bytes.withUnsafeBufferPointer {
-            unsafe String(decoding: UnsafeBufferPointer(rebasing: $0[first..<end]), as: UTF8.self)
+            let text = unsafe UnsafeBufferPointer(rebasing: $0[first..<end])
+            return unsafe String(unsafeUninitializedCapacity: text.count) { unsafe $0.initialize(fromContentsOf: text) }
         }
         if !isCutOff { skipLineFeed() }
         return text

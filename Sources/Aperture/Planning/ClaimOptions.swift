@@ -17,6 +17,8 @@ package struct ClaimOptions: Hashable, Sendable {
     package var allowedNativeDrivers: Set<String> = []
     /// Take the GPU alone, and leave its slot's other functions.
     package var onlyFunction = false
+    /// Go on although a process has the GPU's nodes open, where the kernel allows it.
+    package var force = false
 
     package init() {}
 }

@@ -84,8 +84,8 @@ struct ConflictFinder {
         case .insufficient:
             return Refusal(
                 .evidenceMissing,
-                "Only one witness puts \(attribution.device.name) on \(gpu.address), and \(KernelPath.iomem) is silent: "
-                    + "\(said).",
+                "Only one witness puts \(attribution.device.name) on \(gpu.address), and \(KernelPath.iomem) is "
+                    + "silent: \(said).",
                 remedy: "Two are needed: make /dev/fb0 and /sys/kernel/boot_params readable, or unbind it by hand.")
         }
     }
@@ -96,14 +96,14 @@ struct ConflictFinder {
             let bound = gpu.driver.map { "is bound to \($0)" } ?? "has no driver"
             return Refusal(
                 .unknownOwner,
-                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.claim), which is no known framebuffer, and the GPU "
-                    + "\(bound).",
+                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.claim), which is no known framebuffer, and the "
+                    + "GPU \(bound).",
                 remedy: "Find the driver that claims it and unbind it first.")
         case .framebuffer(nil, _) where !conflict.isResidue:
             return Refusal(
                 .framebufferHeld,
-                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.claim), whose platform device is gone: something "
-                    + "keeps its framebuffer open.",
+                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.claim), whose platform device is gone: "
+                    + "something keeps its framebuffer open.",
                 remedy: "End the process that holds /dev/fb0 (fuser -v /dev/fb0), and try again.")
         case .framebuffer, .nativeDriver:
             return nil

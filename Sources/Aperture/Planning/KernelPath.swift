@@ -22,7 +22,8 @@ package enum KernelPath {
 
     /// The file that rescans the GPU's own bus alone, below the bridge (`bus_rescan_store()`).
     package static func busRescan(_ address: PCIAddress) -> String {
-        "/sys/class/pci_bus/\(Hex(address.domain, digits: 4, prefix: "")):\(Hex(address.bus, digits: 2, prefix: ""))/rescan"
+        let domain = Hex(address.domain, digits: 4, prefix: "")
+        return "/sys/class/pci_bus/\(domain):\(Hex(address.bus, digits: 2, prefix: ""))/rescan"
     }
 
     package static func bind(driver: String) -> String { "\(pciDrivers)/\(driver)/bind" }
@@ -30,6 +31,8 @@ package enum KernelPath {
     package static func unbind(driver: String) -> String { "\(pciDrivers)/\(driver)/unbind" }
 
     package static func platformDevice(_ name: String) -> String { "\(platformDevices)/\(name)" }
+
+    package static func bind(platformDriver: String) -> String { "\(platformDrivers)/\(platformDriver)/bind" }
 
     package static func unbind(platformDriver: String) -> String { "\(platformDrivers)/\(platformDriver)/unbind" }
 

@@ -14,6 +14,10 @@ package struct PlanStep: Hashable, Sendable {
         case removeDevice = "remove-device"
         case rescanBus = "rescan-bus"
         case bindVFIO = "bind-vfio-pci"
+        case bindDriver = "bind-driver"
+        case bindFramebuffer = "bind-framebuffer"
+        case restoreFramebufferOverride = "restore-framebuffer-override"
+        case restoreConsole = "restore-console"
     }
 
     /// The parts of a claim, in order. The snapshot is read anew after each; the next is taken only if it is needed.
@@ -27,6 +31,9 @@ package struct PlanStep: Hashable, Sendable {
         case bounce
         case rescan
         case bind
+        /// The way back: drivers get their devices again, then the consoles.
+        case rebind
+        case console
     }
 
     /// What reading back must show.

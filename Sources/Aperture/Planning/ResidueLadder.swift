@@ -99,7 +99,7 @@ struct ResidueLadder {
                 "functions of the slot that are not part of the claim are in use: \(names)",
                 remedy: "Claim the whole slot, without --only-function.")
         }
-        let users = holders.filter { $0.node.hasPrefix("/dev/vfio/") }
+        let users = holders.filter { gpu.nodes.contains($0.node) }
         guard gpu.driver != KernelPath.vfioDriver || users.isEmpty else {
             refusals.append(
                 Refusal(
@@ -129,7 +129,8 @@ struct ResidueLadder {
         refusals.append(
             Refusal(
                 .residueNeedsRescan,
-                "\(conflict.claim) stays in BAR \(conflict.bar) of \(gpu.address) when its driver is unbound, and \(why).",
+                "\(conflict.claim) stays in BAR \(conflict.bar) of \(gpu.address) when its driver is unbound, and "
+                    + "\(why).",
                 remedy: remedy))
     }
 }

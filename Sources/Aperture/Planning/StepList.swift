@@ -69,22 +69,21 @@ struct StepList {
     /// `aperture_remove_legacy_vga_devices()`.
     private mutating func legacyVGA() {
         for console in snapshot.consoles where console.isVGAText && console.isBound {
-            // do_unbind_con_driver() gives a console to another registered driver; where there is none it changes
-            // nothing, and the write succeeds all the same. The kernel's own helper has dummy_con for this, user space
-            // has not.
-            guard snapshot.consoles.count > 1 else {
+            // Only another driver's bind takes virtual terminals from it: its own `bind` ignores what is written. The
+            // kernel's helper has dummy_con for this, which user space cannot name.
+            guard let heir = snapshot.consoles.first(where: { $0.canBeSwitched && !$0.isBound }) else {
                 let next =
                     gpu.pciClass.isVGA && kernel.isAtLeast(6, 0)
-                    ? "vfio-pci takes it away when it binds." : "it goes on writing to 0xb8000, which the guest will own."
+                    ? "vfio-pci takes it away when it binds." : "it writes on to 0xb8000, which the guest will own."
                 warnings.append("No other console driver can take over \(console.name): \(next)")
                 continue
             }
-            let path = KernelPath.consoleBind(console.number)
             steps.append(
                 PlanStep(
-                    action: .handOverConsole, rung: .legacyVGA, target: "vtcon\(console.number)", path: path,
-                    value: "0", reason: "the VGA text console \(console.name) writes to 0xb8000 of the boot VGA device",
-                    expectation: .attribute("0")))
+                    action: .handOverConsole, rung: .legacyVGA, target: "vtcon\(heir.number)",
+                    path: KernelPath.consoleBind(heir.number), value: "1",
+                    reason: "\(console.name) writes to 0xb8000 of the boot VGA device: \(heir.name) takes its terminals",
+                    expectation: .attribute("1")))
         }
         for device in snapshot.platformFramebuffers where device.driver == FramebufferDriver.vga16fb {
             evict(device, rung: .legacyVGA, reason: "vga16fb draws to 0xa0000 of the boot VGA device")
@@ -151,6 +150,17 @@ struct StepList {
 
     private mutating func unbind(_ function: PCIFunction) {
         guard let driver = function.driver else { return }
+        let holders = snapshot.holders(of: function)
+        // nvidia's remove() waits in the kernel, uninterruptibly, for the last close.
+        let waits = driver == "nvidia"
+        if !holders.isEmpty, waits || !options.force {
+            refusals.append(
+                Refusal(
+                    .inUse, "\(function.address) (\(driver)) is in use: \(list(holders)).",
+                    remedy: waits
+                        ? "End these processes first: nvidia's unbind would block in the kernel."
+                        : "End these processes first, or give --force."))
+        }
         steps.append(.unbind(function.address, from: driver, rung: .unbind, reason: "\(driver) drives it for the host"))
     }
 

@@ -30,6 +30,8 @@ package struct Snapshot: Sendable {
     package var consoles: [VirtualConsole] = []
     package var kernel: KernelRelease?
     package var vfioDriver = VFIODriver.missing
+    /// Names under `/sys/bus/pci/drivers`.
+    package var pciDrivers: Set<String> = []
     /// The class of every PCI function, display or not.
     package var classes: [PCIAddress: PCIClass] = [:]
     /// Who has the framebuffers' nodes open.
@@ -48,7 +50,12 @@ package struct Snapshot: Sendable {
         functions.filter { $0.address.sharesSlot(with: address) }.sorted { $0.address < $1.address }
     }
 
-    /// Whose nodes the device's framebuffers are, and who has them open.
+    /// Who has a node of the function open.
+    package func holders(of function: PCIFunction) -> [Holder] {
+        holders.filter { function.nodes.contains($0.node) }
+    }
+
+    /// Who has a node of the platform device's framebuffers open.
     package func holders(ofDevice name: String) -> [Holder] {
         let nodes = framebuffers.filter { $0.device == name }.map(\.path)
         return holders.filter { nodes.contains($0.node) }

@@ -1,4 +1,5 @@
 package import Aperture
+package import Record
 package import VFIO
 
 /// What a claim tells while it goes on. An intended write is told before it is made: an unbind can hang in the kernel.
@@ -9,6 +10,14 @@ package enum ClaimEvent: Sendable {
     case stepped(PlanStep)
     /// The snapshot was read anew after a rung; with what is still in the BARs.
     case reread(remaining: [Conflict])
+    /// A record of a run that was cut short was found, and is settled first.
+    case recovering(ClaimRecord.State)
+    /// A write of the way back is about to be made.
+    case undoing(PlanStep)
+    /// One could not be made.
+    case notUndone(StepFailure)
+    /// Something that cannot be as it was.
+    case lost(String)
     case proving([PCIAddress])
     case proved([RegionProof])
 }

@@ -1,4 +1,5 @@
 package import Aperture
+package import Record
 package import VFIO
 
 /// How a claim ended.
@@ -17,6 +18,8 @@ package struct ClaimOutcome: Sendable {
     package var plan: Plan
     /// What was written, in order.
     package var performed: [PlanStep] = []
+    /// What was undone after a failure; `nil` when nothing was written, or nothing more may be.
+    package var undo: Restoration?
     /// Empty when the proof was not wanted or not reached.
     package var proofs: [RegionProof] = []
 
@@ -36,6 +39,7 @@ package enum ClaimFailure: Error, Sendable {
     case refusedMidway([Refusal])
     /// A rung was taken and the same one is needed again.
     case noProgress(PlanStep.Rung, remaining: [Conflict])
+    case record(RecordError)
     case vfio(VFIOError)
     case unproven([RegionProof])
 }
@@ -50,6 +54,7 @@ extension ClaimFailure: CustomStringConvertible {
         case .noProgress(let rung, let remaining):
             "rung \(rung.rawValue) was taken and did not help: "
                 + remaining.map { "BAR \($0.bar) still holds \($0.claim)" }.joined(separator: ", ")
+        case .record(let error): error.description
         case .vfio(let error): "not proven: \(error)"
         case .unproven(let proofs):
             "not proven: "

@@ -1,8 +1,12 @@
 package import Aperture
+internal import Record
 internal import VFIO
 
 /// Takes a GPU to vfio-pci, rung by rung: snapshot, plan, the plan's next rung, and again, until a plan has nothing left
 /// to do. A rung is therefore taken only if what it is for is still there.
+///
+/// It is a transaction: what was there before is recorded before the first write, and a step that fails, or a proof that
+/// does, takes everything back.
 package struct Claimer<H: Host> {
     package struct Settings: Sendable {
         package var options = ClaimOptions()
@@ -29,44 +33,65 @@ package struct Claimer<H: Host> {
         Planner.plan(for: address, in: try host.snapshot(withHolders: true), options: settings.options)
     }
 
-    /// - Throws: Only when the first snapshot cannot be read; then nothing was written.
-    package func claim(_ address: PCIAddress) throws(SnapshotError) -> ClaimOutcome {
-        let plan = try plan(for: address)
+    /// - Throws: Only before the first write of this claim.
+    package func claim(_ address: PCIAddress) throws(ClaimFailure) -> ClaimOutcome {
+        let standing = try settle(address)
+        let snapshot: Snapshot
+        do {
+            snapshot = try host.snapshot(withHolders: true)
+        } catch {
+            throw .snapshot(error)
+        }
+        let plan = Planner.plan(for: address, in: snapshot, options: settings.options)
         tell(.planned(plan))
         var outcome = ClaimOutcome(result: .nothingToDo, plan: plan)
-        if plan.verdict == .refused {
-            outcome.result = .refused
-            return outcome
-        }
-        plan.warnings.forEach { tell(.warning($0)) }
-        do throws(ClaimFailure) {
-            let functions = try climb(plan, &outcome)
-            if settings.proves { try prove(functions, &outcome) }
-        } catch {
-            outcome.result = .failed(error)
+        switch plan.verdict {
+        case .refused: outcome.result = .refused
+        case .nothingToDo: attempt(&outcome) { (outcome) throws(ClaimFailure) in try end(plan.functions, &outcome) }
+        case .claim:
+            plan.warnings.forEach { tell(.warning($0)) }
+            let start = PriorState(before: plan, in: snapshot)
+            var record = ClaimRecord(
+                gpu: address, state: .claiming, prior: standing?.prior.adding(start) ?? start, start: start,
+                wasClaimed: standing != nil, nativeDrivers: standing?.nativeDrivers ?? [])
+            attempt(&outcome) { (outcome) throws(ClaimFailure) in
+                try save(record)
+                let functions = try climb(plan, &record, &outcome)
+                try end(functions, &outcome)
+                record.state = .claimed
+                record.marks = []
+                try save(record)
+            }
+            if case .failed(let failure) = outcome.result { undo(record, after: failure, &outcome) }
         }
         return outcome
     }
 
-    /// Opens the GPU's functions through VFIO and maps every BAR.
-    /// - Throws: When VFIO refuses a call, when a BAR cannot be mapped, or when there is none to map.
-    package func prove(_ functions: [PCIFunction], _ outcome: inout ClaimOutcome) throws(ClaimFailure) {
-        tell(.proving(functions.map(\.address)))
-        let grouped = functions.compactMap { function in
-            function.iommuGroup.map { (address: function.address, group: $0.number) }
-        }
+    // MARK: - Before
+
+    /// A run that was cut short is settled first.
+    /// - Returns: The card's standing claim, if it has one.
+    private func settle(_ address: PCIAddress) throws(ClaimFailure) -> ClaimRecord? {
         do {
-            outcome.proofs = try host.prove(grouped)
+            guard let record = try host.record(of: address) else { return nil }
+            if record.state == .claimed { return record }
+            _ = try Recoverer(host: host, tell: tell).recover(record)
+            return try host.record(of: address)
+        } catch let error as RecordError {
+            throw .record(error)
+        } catch let error as SnapshotError {
+            throw .snapshot(error)
         } catch {
-            throw .vfio(error)
+            throw .record(.malformed(path: RecordStore.folder, reason: "\(error)"))
         }
-        tell(.proved(outcome.proofs))
-        let isProven = outcome.proofs.contains { $0.outcome == .mapped } && !outcome.proofs.contains(where: \.hasFailed)
-        guard isProven else { throw .unproven(outcome.proofs) }
     }
 
+    // MARK: - The climb
+
     /// - Returns: The claimed functions, as the last snapshot shows them.
-    private func climb(_ first: Plan, _ outcome: inout ClaimOutcome) throws(ClaimFailure) -> [PCIFunction] {
+    private func climb(
+        _ first: Plan, _ record: inout ClaimRecord, _ outcome: inout ClaimOutcome
+    ) throws(ClaimFailure) -> [PCIFunction] {
         var plan = first
         var taken: [ArraySlice<PlanStep>] = []
         while plan.verdict == .claim {
@@ -75,7 +100,7 @@ package struct Claimer<H: Host> {
                 throw .noProgress(name, remaining: plan.conflicts)
             }
             taken.append(rung)
-            try perform(rung, &outcome)
+            for step in rung { try perform(step, &record, &outcome) }
             outcome.result = .claimed
             do {
                 plan = try self.plan(for: first.address)
@@ -88,16 +113,60 @@ package struct Claimer<H: Host> {
         return plan.functions
     }
 
-    private func perform(_ rung: ArraySlice<PlanStep>, _ outcome: inout ClaimOutcome) throws(ClaimFailure) {
-        for step in rung {
-            tell(.stepping(step))
-            outcome.performed.append(step)
-            do {
-                try Executor(host: host, releaseDeadline: settings.releaseDeadline).perform(step)
-            } catch {
-                throw .step(error)
-            }
-            tell(.stepped(step))
+    private func perform(
+        _ step: PlanStep, _ record: inout ClaimRecord, _ outcome: inout ClaimOutcome
+    ) throws(ClaimFailure) {
+        if step.action == .bindNative, let driver = step.path.split(separator: "/").dropLast().last {
+            record.nativeDrivers.insert(String(driver))
+        }
+        record.marks.append(
+            ClaimRecord.Mark(
+                action: step.action.rawValue, target: step.target, path: step.path, value: step.value, isDone: false))
+        try save(record)
+        tell(.stepping(step))
+        outcome.performed.append(step)
+        do {
+            try Executor(host: host, releaseDeadline: settings.releaseDeadline).perform(step)
+        } catch {
+            throw .step(error)
+        }
+        record.marks[record.marks.count - 1].isDone = true
+        try save(record)
+        tell(.stepped(step))
+    }
+
+    private func save(_ record: ClaimRecord) throws(ClaimFailure) {
+        do {
+            try host.save(record)
+        } catch {
+            throw .record(error)
+        }
+    }
+
+    private func attempt(_ outcome: inout ClaimOutcome, _ work: (inout ClaimOutcome) throws(ClaimFailure) -> Void) {
+        do throws(ClaimFailure) {
+            try work(&outcome)
+        } catch {
+            outcome.result = .failed(error)
+        }
+    }
+
+    // MARK: - The end
+
+    private func end(_ functions: [PCIFunction], _ outcome: inout ClaimOutcome) throws(ClaimFailure) {
+        if settings.proves { try Proof(host: host, tell: tell).prove(functions, &outcome.proofs) }
+    }
+
+    private func undo(_ record: ClaimRecord, after failure: ClaimFailure, _ outcome: inout ClaimOutcome) {
+        // A write that never came back holds the device: nothing more is written to it. The record stays, and
+        // `apertured recover` goes on when the kernel has let go.
+        if case .step(let failure) = failure, failure.isStuck { return }
+        do {
+            outcome.undo = try Recoverer(host: host, tell: tell).undo(record)
+        } catch {
+            var undo = Restoration()
+            undo.losses = ["what was done could not be taken back: \(error)"]
+            outcome.undo = undo
         }
     }
 }

@@ -29,14 +29,19 @@ package struct Executor<H: Host> {
             case .awaitRelease: return nil
             case .loadDriver: try host.load(module: step.value)
             case .rescanBus:
-                guard case .returned(let address) = step.expectation else { break }
-                try host.rescan(step.path, for: address)
+                // On the way back no override is to be set.
+                if case .returned(let address) = step.expectation {
+                    try host.rescan(step.path, for: address)
+                } else {
+                    try host.write(step.value, to: step.path)
+                }
             default: try host.write(step.value, to: step.path)
             }
             return nil
         } catch let error as FileTreeError {
             if error.errno == .noSuchDevice || error.errno == .invalidArgument { return error.errno }
-            throw StepFailure(step: step, errno: error.errno, found: error.description)
+            throw StepFailure(
+                step: step, errno: error.errno, found: error.description, isStuck: error.stuckProcess != nil)
         } catch {
             throw StepFailure(step: step, errno: nil, found: "\(error)")
         }

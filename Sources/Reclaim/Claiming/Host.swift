@@ -1,4 +1,5 @@
 package import Aperture
+package import Record
 package import Sysfs
 package import VFIO
 
@@ -26,6 +27,17 @@ package protocol Host {
 
     /// Waits for what may end a claim without an event of its own; returns after the interval at the latest.
     func pause(milliseconds: Int32)
+
+    /// The card's record; `nil` when it has none.
+    func record(of gpu: PCIAddress) throws(RecordError) -> ClaimRecord?
+
+    /// The cards that have a record.
+    func recorded() throws(RecordError) -> [PCIAddress]
+
+    /// Writes the record so that a kill leaves the old one or the new one.
+    func save(_ record: ClaimRecord) throws(RecordError)
+
+    func removeRecord(of gpu: PCIAddress) throws(RecordError)
 
     /// Maps every BAR of every function through VFIO.
     func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof]

@@ -1,6 +1,6 @@
 package import Aperture
-internal import CLinux
 internal import Glibc
+package import Record
 package import Sysfs
 internal import SystemPackage
 package import VFIO
@@ -8,9 +8,12 @@ package import VFIO
 /// The machine itself, or a tree of files in its shape.
 package struct MachineHost: Host {
     package let tree: FileTree
+    /// How long one write may take in the kernel, in milliseconds.
+    package let writeDeadline: Int32
 
-    package init(tree: FileTree) {
+    package init(tree: FileTree, writeDeadline: Int32 = 30_000) {
         self.tree = tree
+        self.writeDeadline = writeDeadline
     }
 
     package func snapshot(withHolders: Bool) throws(SnapshotError) -> Snapshot {
@@ -30,7 +33,7 @@ package struct MachineHost: Host {
     }
 
     package func write(_ value: String, to path: String) throws(FileTreeError) {
-        try tree.write(value, to: path)
+        try GuardedWriter(tree: tree, deadline: writeDeadline).write(value, to: path)
     }
 
     /// Through modprobe, which knows aliases, dependencies and the administrator's options.
@@ -42,22 +45,26 @@ package struct MachineHost: Host {
     }
 
     package func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {
-        let override = KernelPath.driverOverride(address)
-        var result = clinux_rescan()
-        let error = unsafe clinux_rescan(
-            tree.locate(path).string, tree.locate(override).string, KernelPath.vfioDriver, &result)
-        guard error == 0 else { throw FileTreeError(.write, path, Errno(rawValue: error), value: "1") }
-        guard result.rescan_errno == 0 else {
-            throw FileTreeError(.write, path, Errno(rawValue: result.rescan_errno), value: "1")
-        }
-        guard result.override_errno == 0 else {
-            throw FileTreeError(
-                .write, override, Errno(rawValue: result.override_errno), value: KernelPath.vfioDriver)
-        }
+        try GuardedWriter(tree: tree, deadline: writeDeadline).rescan(path, for: address)
     }
 
     package func pause(milliseconds: Int32) {
         _ = poll(nil, 0, milliseconds)
+    }
+
+    package func record(of gpu: PCIAddress) throws(RecordError) -> ClaimRecord? { try records.load(gpu) }
+
+    package func recorded() throws(RecordError) -> [PCIAddress] { try records.recorded() }
+
+    package func save(_ record: ClaimRecord) throws(RecordError) { try records.save(record) }
+
+    package func removeRecord(of gpu: PCIAddress) throws(RecordError) { try records.remove(gpu) }
+
+    private var records: RecordStore { RecordStore(tree: tree) }
+
+    /// The right to change the machine: see ``RecordStore/lock(within:)``.
+    package func lock(within milliseconds: Int32) throws(RecordError) -> RecordLock {
+        try records.lock(within: milliseconds)
     }
 
     package func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof] {

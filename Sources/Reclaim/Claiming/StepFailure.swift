@@ -11,7 +11,11 @@ package struct StepFailure: Error, Hashable, Sendable {
     /// Set when the failure has a name of its own: `framebuffer-held`.
     package let code: Refusal.Code?
 
-    package init(step: PlanStep, errno: Errno?, found: String, code: Refusal.Code? = nil) {
+    /// Whether the write never came back: nothing more may be written to that device.
+    package var isStuck = false
+
+    package init(step: PlanStep, errno: Errno?, found: String, code: Refusal.Code? = nil, isStuck: Bool = false) {
+        self.isStuck = isStuck
         self.step = step
         self.errno = errno
         self.found = found

@@ -25,17 +25,17 @@ package struct Verifier<H: Host> {
         if let refusal = plan.refusals.first {
             return VerificationReport(plan: plan, complaint: refusal.description)
         }
-        var outcome = ClaimOutcome(result: .nothingToDo, plan: plan)
+        var proofs: [RegionProof] = []
         var complaint: String?
         do throws(ClaimFailure) {
-            try Claimer(host: host).prove(plan.functions, &outcome)
+            try Proof(host: host).prove(plan.functions, &proofs)
         } catch {
             complaint = error.description
         }
         if let conflict = plan.conflicts.first {
             complaint = "BAR \(conflict.bar) holds \(conflict.claim)" + (complaint.map { "; \($0)" } ?? "")
         }
-        return VerificationReport(plan: plan, proofs: outcome.proofs, complaint: complaint)
+        return VerificationReport(plan: plan, proofs: proofs, complaint: complaint)
     }
 }
 

@@ -32,12 +32,15 @@ struct PCIReader {
     ) throws(SnapshotError) -> PCIFunction {
         do {
             let path = KernelPath.device(address)
-            return PCIFunction(
+            var function = PCIFunction(
                 address: address, pciClass: pciClass, vendor: try number("\(path)/vendor"),
                 device: try number("\(path)/device"), driver: try tree.linkName("\(path)/driver"),
                 driverOverride: try tree.override("\(path)/driver_override"),
                 bootVGA: try tree.textIfPresent("\(path)/boot_vga").map { $0 == "1" },
                 iommuGroup: try group(of: path, classes), resources: try resources("\(path)/resource"))
+            function.decodesMemory = decodesMemory(path)
+            function.nodes = try NodeReader(tree: tree).nodes(of: function)
+            return function
         } catch let error as SnapshotError {
             throw error
         } catch let error as FileTreeError {
@@ -63,6 +66,13 @@ struct PCIReader {
             throw .malformed(path: path, reason: "'\(text)' is not a hexadecimal number that fits")
         }
         return number
+    }
+
+    /// Bit 1 of the command register, at offset 4 of the configuration header (PCI Local Bus 3.0, 6.2.2).
+    private func decodesMemory(_ path: String) -> Bool? {
+        // Not every function lets everyone read it; then nothing is known, and that is what is said.
+        guard let header = try? tree.bytes("\(path)/config"), header.count > 4 else { return nil }
+        return header[4] & 0x2 != 0
     }
 
     private func resources(_ path: String) throws(SnapshotError) -> ResourceTable {

@@ -16,6 +16,7 @@ package struct SnapshotReader: Sendable {
         var snapshot = Snapshot()
         do {
             try PCIReader(tree: tree).read(into: &snapshot)
+            snapshot.pciDrivers = Set(try tree.listIfPresent(KernelPath.pciDrivers))
             snapshot.platformFramebuffers = try platformFramebuffers()
             snapshot.framebuffers = try framebuffers()
             snapshot.consoles = try consoles()
@@ -78,7 +79,7 @@ package struct SnapshotReader: Sendable {
 
     /// `FBIOGET_FSCREENINFO`. A node that cannot be opened or asked is a witness that says nothing.
     private func memory(of node: String) -> AddressRange? {
-        guard let file = try? FileDescriptor.open(tree.locate(node), .readOnly, options: [.closeOnExec, .nonBlocking])
+        guard let file = try? FileDescriptor.open(FilePath(tree.locate(node)), .readOnly, options: [.closeOnExec, .nonBlocking])
         else { return nil }
         defer { try? file.close() }
         var start: UInt64 = 0

@@ -11,8 +11,12 @@ struct Apertured: ParsableCommand {
             finds the framebuffers that overlap one GPU's BARs, evicts exactly those, binds the GPU to vfio-pci, and \
             maps every BAR through VFIO as the proof.
 
-            Exit status: 0 done or nothing to do; 1 failed; 2 usage; 3 refused, nothing touched.
+            Exit status: 0 done or nothing to do; 1 failed, and everything is as it was; 2 usage; 3 refused, nothing \
+            touched; 4 failed, and something could not be taken back.
             """,
         version: "0.1.0",
-        subcommands: [StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self])
+        subcommands: [
+            StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
+            ReleaseCommand.self, RecoverCommand.self,
+        ])
 }

@@ -1,6 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Logging
+internal import Record
 internal import Reclaim
 internal import VFIO
 
@@ -10,7 +11,7 @@ struct ClaimCommand: ParsableCommand {
         abstract: "Evict the framebuffers in a GPU's BARs, bind the GPU to vfio-pci, and prove that VFIO can map it.",
         discussion: """
             Takes every endpoint of the GPU's slot, unless --only-function is given. Already claimed: does nothing but \
-            the proof.
+            the proof. A step that fails, or a proof that does, takes everything back.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
@@ -29,6 +30,7 @@ struct ClaimCommand: ParsableCommand {
     var quiet = false
 
     @OptionGroup var policy: PolicyOptions
+    @OptionGroup var locking: LockOptions
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -47,7 +49,10 @@ struct ClaimCommand: ParsableCommand {
         let log = ClaimLog(address: address, level: quiet ? .error : .info)
         let outcome: ClaimOutcome
         do {
-            outcome = try Claimer(host: common.host, settings: settings, tell: log.tell).claim(address)
+            let host = locking.host(common)
+            let lock = try host.lock(within: locking.lockMilliseconds)
+            outcome = try Claimer(host: host, settings: settings, tell: log.tell).claim(address)
+            _ = consume lock
         } catch {
             log.fail(error)
             throw ExitStatus.failed
@@ -67,7 +72,7 @@ struct ClaimCommand: ParsableCommand {
             throw ExitStatus.refused
         case .failed(let failure):
             log.fail(failure)
-            throw ExitStatus.failed
+            throw outcome.undo?.isComplete ?? true ? ExitStatus.failed : .notRestored
         }
     }
 

@@ -48,11 +48,15 @@ struct PolicyOptions: ParsableArguments {
     @Flag(help: "Take this function alone, and leave the rest of its slot.")
     var onlyFunction = false
 
+    @Flag(help: "Go on although a process has the GPU open, where the kernel allows it; never with nvidia.")
+    var force = false
+
     var claimOptions: ClaimOptions {
         var options = ClaimOptions()
         options.residue = residue
         options.allowedNativeDrivers = Set(allowNative)
         options.onlyFunction = onlyFunction
+        options.force = force
         return options
     }
 

@@ -1,5 +1,6 @@
 internal import Aperture
 internal import ArgumentParser
+internal import Record
 internal import Reclaim
 
 struct PlanCommand: ParsableCommand {

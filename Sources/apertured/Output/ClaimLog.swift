@@ -1,5 +1,6 @@
 internal import Aperture
 internal import Logging
+internal import Record
 internal import Reclaim
 internal import VFIO
 
@@ -29,6 +30,14 @@ struct ClaimLog {
         case .reread(let remaining):
             let owners = remaining.map { "\($0.claim.name) in BAR \($0.bar)" }.joined(separator: ", ")
             logger.debug("\(address): still claimed: \(owners.isEmpty ? "nothing" : owners)")
+        case .recovering(let state):
+            logger.notice("\(address): an earlier run was cut short while \(state.rawValue): settling it first")
+        case .undoing(let step):
+            logger.info("\(address): back: \(step.action.rawValue) \(step.target): \(step.reason)")
+        case .notUndone(let failure):
+            logger.error("\(address): \(failure)")
+        case .lost(let sentence):
+            logger.warning("\(address): \(sentence)")
         case .proving:
             logger.debug("\(address): mapping every BAR through VFIO")
         case .proved(let proofs):

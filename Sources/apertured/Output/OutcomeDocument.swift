@@ -2,6 +2,7 @@ internal import Aperture
 internal import Reclaim
 internal import SystemPackage
 internal import VFIO
+internal import Record
 
 /// What came of a claim, as JSON.
 struct OutcomeDocument {
@@ -19,15 +20,16 @@ struct OutcomeDocument {
             failure = why
         }
         json = .object([
-            ("version", .number(1)),
-            ("gpu", PlanDocument.gpu(outcome.plan)),
-            ("result", .string(result)),
-            ("refusals", .array(outcome.plan.refusals.map(PlanDocument.refusal))),
-            ("conflicts", .array(outcome.plan.conflicts.map(PlanDocument.conflict))),
-            ("rungs", .array(outcome.rungs.map { .string($0.rawValue) })),
-            ("steps", .array(outcome.performed.map(PlanDocument.step))),
-            ("regions", .array(outcome.proofs.map(Self.region))),
-            ("error", .string(failure?.description)),
+            "version": .number(1),
+            "gpu": PlanDocument.gpu(outcome.plan),
+            "result": .string(result),
+            "refusals": .array(outcome.plan.refusals.map(PlanDocument.refusal)),
+            "conflicts": .array(outcome.plan.conflicts.map(PlanDocument.conflict)),
+            "rungs": .array(outcome.rungs.map { .string($0.rawValue) }),
+            "steps": .array(outcome.performed.map(PlanDocument.step)),
+            "regions": .array(outcome.proofs.map(Self.region)),
+            "undo": outcome.undo.map(ReleaseDocument.restoration) ?? .null,
+            "error": .string(failure?.description),
         ])
     }
 
@@ -39,12 +41,12 @@ struct OutcomeDocument {
             case .failed(let errno): ("failed", .number(Int(errno.rawValue)))
             }
         return .object([
-            ("address", .string("\(proof.address)")),
-            ("interface", .string(proof.interface.rawValue)),
-            ("bar", .number(proof.bar)),
-            ("size", .string("\(Hex(proof.size))")),
-            ("outcome", .string(outcome)),
-            ("errno", errno),
+            "address": .string("\(proof.address)"),
+            "interface": .string(proof.interface.rawValue),
+            "bar": .number(proof.bar),
+            "size": .string("\(Hex(proof.size))"),
+            "outcome": .string(outcome),
+            "errno": errno,
         ])
     }
 }

@@ -1,4 +1,5 @@
 internal import Aperture
+internal import Record
 
 /// A plan as JSON: stable keys, addresses in lowercase hexadecimal, ends inclusive.
 struct PlanDocument {
@@ -6,69 +7,69 @@ struct PlanDocument {
 
     init(_ plan: Plan) {
         json = .object([
-            ("version", .number(1)),
-            ("gpu", Self.gpu(plan)),
-            ("apertures", .array(plan.gpu?.memoryBARs.map(Self.aperture) ?? [])),
-            ("conflicts", .array(plan.conflicts.map(Self.conflict))),
-            ("verdict", .string(plan.verdict.rawValue)),
-            ("refusals", .array(plan.refusals.map(Self.refusal))),
-            ("warnings", .array(plan.warnings.map { .string($0) })),
-            ("steps", .array(plan.steps.map(Self.step))),
+            "version": .number(1),
+            "gpu": Self.gpu(plan),
+            "apertures": .array(plan.gpu?.memoryBARs.map(Self.aperture) ?? []),
+            "conflicts": .array(plan.conflicts.map(Self.conflict)),
+            "verdict": .string(plan.verdict.rawValue),
+            "refusals": .array(plan.refusals.map(Self.refusal)),
+            "warnings": .array(plan.warnings.map { .string($0) }),
+            "steps": .array(plan.steps.map(Self.step)),
         ])
     }
 
     static func gpu(_ plan: Plan) -> JSON {
-        guard let gpu = plan.gpu else { return .object([("address", .string("\(plan.address)"))]) }
+        guard let gpu = plan.gpu else { return .object(["address": .string("\(plan.address)")]) }
         return .object([
-            ("address", .string("\(gpu.address)")),
-            ("class", .string("\(gpu.pciClass)")),
-            ("vendor", .string("\(Hex(gpu.vendor, digits: 4))")),
-            ("device", .string("\(Hex(gpu.device, digits: 4))")),
-            ("bootVGA", gpu.bootVGA.map { .bool($0) } ?? .null),
-            ("driver", .string(gpu.driver)),
-            ("iommuGroup", gpu.iommuGroup.map { .number($0.number) } ?? .null),
-            ("functions", .array(plan.functions.map { .string("\($0.address)") })),
+            "address": .string("\(gpu.address)"),
+            "class": .string("\(gpu.pciClass)"),
+            "vendor": .string("\(Hex(gpu.vendor, digits: 4))"),
+            "device": .string("\(Hex(gpu.device, digits: 4))"),
+            "bootVGA": gpu.bootVGA.map { .bool($0) } ?? .null,
+            "driver": .string(gpu.driver),
+            "iommuGroup": gpu.iommuGroup.map { .number($0.number) } ?? .null,
+            "functions": .array(plan.functions.map { .string("\($0.address)") }),
         ])
     }
 
     static func aperture(_ bar: BaseAddressRegister) -> JSON {
         .object([
-            ("bar", .number(bar.index)),
-            ("start", .string("\(Hex(bar.range.start))")),
-            ("end", .string("\(Hex(bar.range.last))")),
-            ("prefetchable", .bool(bar.isPrefetchable)),
-            ("is64Bit", .bool(bar.is64Bit)),
+            "bar": .number(bar.index),
+            "start": .string("\(Hex(bar.range.start))"),
+            "end": .string("\(Hex(bar.range.last))"),
+            "prefetchable": .bool(bar.isPrefetchable),
+            "is64Bit": .bool(bar.is64Bit),
         ])
     }
 
     static func conflict(_ conflict: Conflict) -> JSON {
         .object([
-            ("bar", .number(conflict.bar)),
-            ("start", .string("\(Hex(conflict.claim.range.start))")),
-            ("end", .string("\(Hex(conflict.claim.range.last))")),
-            ("owner", .string(conflict.claim.name)),
-            ("device", .string(conflict.device)),
-            ("driver", .string(conflict.driver)),
-            ("witnesses", .array(conflict.witnesses.map { .string($0.rawValue) })),
+            "bar": .number(conflict.bar),
+            "start": .string("\(Hex(conflict.claim.range.start))"),
+            "end": .string("\(Hex(conflict.claim.range.last))"),
+            "owner": .string(conflict.claim.name),
+            "device": .string(conflict.device),
+            "driver": .string(conflict.driver),
+            "witnesses": .array(conflict.witnesses.map { .string($0.rawValue) }),
         ])
     }
 
     static func refusal(_ refusal: Refusal) -> JSON {
         .object([
-            ("code", .string(refusal.code.rawValue)),
-            ("message", .string(refusal.message)),
-            ("remedy", .string(refusal.remedy)),
+            "code": .string(refusal.code.rawValue),
+            "message": .string(refusal.message),
+            "remedy": .string(refusal.remedy),
         ])
     }
 
     static func step(_ step: PlanStep) -> JSON {
         .object([
-            ("action", .string(step.action.rawValue)),
-            ("target", .string(step.target)),
-            ("path", .string(step.path)),
-            ("value", .string(step.value)),
-            ("reason", .string(step.reason)),
-            ("rung", .string(step.rung.rawValue)),
+            "action": .string(step.action.rawValue),
+            "target": .string(step.target),
+            "path": .string(step.path),
+            "value": .string(step.value),
+            "reason": .string(step.reason),
+            "rung": .string(step.rung.rawValue),
         ])
     }
 }

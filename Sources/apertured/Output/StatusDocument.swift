@@ -1,5 +1,6 @@
 internal import Aperture
 internal import PCIAccess
+internal import Record
 
 /// The display devices as JSON.
 struct StatusDocument {
@@ -12,14 +13,14 @@ struct StatusDocument {
             let name = row.plan.gpu.map { names.name(vendor: $0.vendor, device: $0.device) }
             devices.append(
                 .object([
-                    ("gpu", PlanDocument.gpu(row.plan)),
-                    ("name", .string(name)),
-                    ("state", .string(row.state.rawValue)),
-                    ("apertures", .array(row.plan.gpu?.memoryBARs.map(PlanDocument.aperture) ?? [])),
-                    ("conflicts", .array(row.plan.conflicts.map(PlanDocument.conflict))),
-                    ("refusals", .array(row.plan.refusals.map(PlanDocument.refusal))),
+                    "gpu": PlanDocument.gpu(row.plan),
+                    "name": .string(name),
+                    "state": .string(row.state.rawValue),
+                    "apertures": .array(row.plan.gpu?.memoryBARs.map(PlanDocument.aperture) ?? []),
+                    "conflicts": .array(row.plan.conflicts.map(PlanDocument.conflict)),
+                    "refusals": .array(row.plan.refusals.map(PlanDocument.refusal)),
                 ]))
         }
-        json = .object([("version", .number(1)), ("gpus", .array(devices))])
+        json = .object(["version": .number(1), "gpus": .array(devices)])
     }
 }

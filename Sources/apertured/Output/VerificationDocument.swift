@@ -1,5 +1,6 @@
 internal import Aperture
 internal import Reclaim
+internal import Record
 
 /// What came of a verification, as JSON.
 struct VerificationDocument {
@@ -7,13 +8,13 @@ struct VerificationDocument {
 
     init(_ report: VerificationReport) {
         json = .object([
-            ("version", .number(1)),
-            ("gpu", PlanDocument.gpu(report.plan)),
-            ("verified", .bool(report.refusal == nil && report.complaint == nil)),
-            ("conflicts", .array(report.plan.conflicts.map(PlanDocument.conflict))),
-            ("refusals", .array([report.refusal].compactMap(\.self).map(PlanDocument.refusal))),
-            ("regions", .array(report.proofs.map(OutcomeDocument.region))),
-            ("error", .string(report.complaint)),
+            "version": .number(1),
+            "gpu": PlanDocument.gpu(report.plan),
+            "verified": .bool(report.refusal == nil && report.complaint == nil),
+            "conflicts": .array(report.plan.conflicts.map(PlanDocument.conflict)),
+            "refusals": .array([report.refusal].compactMap(\.self).map(PlanDocument.refusal)),
+            "regions": .array(report.proofs.map(OutcomeDocument.region)),
+            "error": .string(report.complaint),
         ])
     }
 }

@@ -1,16 +1,32 @@
 /// A JSON value, written as text (RFC 8259). Objects keep the order they are given, so that output is stable.
-indirect enum JSON {
+package indirect enum JSON: Hashable, Sendable {
     case null
     case bool(Bool)
     case number(Int)
     case string(String)
     case array([JSON])
-    case object([(String, JSON)])
+    case object([Member])
 
-    static func string(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
+    /// One name and value of an object.
+    package struct Member: Hashable, Sendable {
+        package let name: String
+        package let value: JSON
+
+        package init(_ name: String, _ value: JSON) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package static func string(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
+
+    /// An object of these members, in this order.
+    package static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
+        .object(members.map { Member($0.key, $0.value) })
+    }
 
     /// Indented by two spaces, without a newline at the end.
-    var text: String {
+    package var text: String {
         var text = ""
         write(to: &text, indent: 0)
         return text
@@ -28,9 +44,9 @@ indirect enum JSON {
             }
         case .object(let members):
             Self.block(members, "{", "}", to: &text, indent: indent) { member, text in
-                Self.quote(member.0, to: &text)
+                Self.quote(member.name, to: &text)
                 text += ": "
-                member.1.write(to: &text, indent: indent + 1)
+                member.value.write(to: &text, indent: indent + 1)
             }
         }
     }

@@ -1,0 +1,200 @@
+/// Makes the way back of a recorded state and a snapshot: a pure function of what is and what was, whatever happened
+/// between. It serves an undo in the middle of a claim, the recovery after a kill, and a release.
+///
+/// The order is not the claim's reversed: a native driver cannot be bound under an override that names another, and a
+/// framebuffer must not come back before its card is free.
+package struct ReleasePlanner: Sendable {
+    private let prior: PriorState
+    private let snapshot: Snapshot
+    /// Drivers that the claim itself may have bound: vfio-pci, and a native driver for a bounce.
+    private let ours: Set<String>
+    private let wasRemovedByUs: Bool
+
+    private var steps: [PlanStep] = []
+    private var losses: [String] = []
+
+    private init(_ prior: PriorState, _ snapshot: Snapshot, _ ours: Set<String>, _ wasRemovedByUs: Bool) {
+        self.wasRemovedByUs = wasRemovedByUs
+        self.prior = prior
+        self.snapshot = snapshot
+        self.ours = ours.union([KernelPath.vfioDriver])
+    }
+
+    /// - Parameters:
+    ///   - prior: What is to be again.
+    ///   - boundByUs: Native drivers that the claim bound for a bounce.
+    ///   - removedByUs: Whether the claim removed the card for a rescan; one that is gone otherwise is not looked for.
+    ///   - minding: Whether someone who has the card open is a refusal; an undo happens before anyone could.
+    package static func plan(
+        backTo prior: PriorState, in snapshot: Snapshot, boundByUs: Set<String> = [], removedByUs: Bool = false,
+        minding: Bool = true
+    ) -> ReleasePlan {
+        var planner = ReleasePlanner(prior, snapshot, boundByUs, removedByUs)
+        planner.build()
+        let refusals = minding ? planner.refusals() : []
+        return ReleasePlan(steps: refusals.isEmpty ? planner.steps : [], refusals: refusals, losses: planner.losses)
+    }
+
+    private mutating func build() {
+        for function in prior.functions where snapshot.function(at: function.address) == nil { rescan(function) }
+        for function in prior.functions.reversed() { unbind(function) }
+        for function in prior.functions { restoreOverride(function) }
+        for framebuffer in prior.framebuffers { restoreOverride(framebuffer) }
+        for function in prior.functions { bind(function) }
+        for framebuffer in prior.framebuffers { bind(framebuffer) }
+        for console in prior.consoles { restoreConsole(console) }
+        for function in prior.functions { compareBARs(function) }
+    }
+
+    /// Unbinding vfio-pci blocks in the kernel until the last user has closed the device.
+    private func refusals() -> [Refusal] {
+        let leaving = steps.filter { $0.action == .unbindDriver }.map(\.target)
+        let functions = snapshot.functions.filter { leaving.contains($0.address.description) }
+        let holders = functions.flatMap(snapshot.holders(of:))
+        guard !holders.isEmpty else { return [] }
+        let named = Set(holders.map(\.description)).sorted().joined(separator: ", ")
+        return [
+            Refusal(
+                .inUse, "The card is in use: \(named).",
+                remedy: "Stop the guest first: an unbind would block in the kernel until it closes.")
+        ]
+    }
+
+    // MARK: - Functions
+
+    private mutating func rescan(_ function: PriorState.Function) {
+        let address = function.address
+        guard wasRemovedByUs else {
+            losses.append("\(address) is gone from the machine.")
+            return
+        }
+        steps.append(
+            PlanStep(
+                action: .rescanBus, rung: .rescan, target: address.description, path: KernelPath.busRescan(address),
+                value: "1", reason: "\(address) was removed and has not come back",
+                expectation: .exists(KernelPath.device(address))))
+    }
+
+    private mutating func unbind(_ function: PriorState.Function) {
+        guard
+            let driver = snapshot.function(at: function.address)?.driver, driver != function.driver
+        else { return }
+        guard ours.contains(driver) else {
+            losses.append("\(function.address) is bound to \(driver), which apertured did not bind: it is left there.")
+            return
+        }
+        steps.append(
+            .unbind(function.address, from: driver, rung: .unbind, reason: "\(function.address) is given back"))
+    }
+
+    private mutating func restoreOverride(_ function: PriorState.Function) {
+        guard let current = snapshot.function(at: function.address) else { return }
+        guard current.driverOverride != function.driverOverride else { return }
+        if let now = current.driverOverride, now != KernelPath.vfioDriver {
+            losses.append("driver_override of \(function.address) was set to \(now) by someone else: it is left so.")
+            return
+        }
+        steps.append(
+            PlanStep(
+                action: function.driverOverride == nil ? .clearDriverOverride : .setDriverOverride, rung: .override,
+                target: function.address.description, path: KernelPath.driverOverride(function.address),
+                value: function.driverOverride ?? "\n", reason: "so it was before the claim",
+                expectation: .attribute(function.driverOverride)))
+    }
+
+    private mutating func bind(_ function: PriorState.Function) {
+        guard
+            let driver = function.driver, let current = snapshot.function(at: function.address),
+            current.driver != driver
+        else { return }
+        guard snapshot.pciDrivers.contains(driver) else {
+            losses.append("\(driver) is no longer loaded: \(function.address) stays without a driver.")
+            return
+        }
+        // A stranger's driver was already named as a loss.
+        guard current.driver.map(ours.contains) ?? true else { return }
+        steps.append(
+            PlanStep(
+                action: .bindDriver, rung: .rebind, target: function.address.description,
+                path: KernelPath.bind(driver: driver), value: function.address.description,
+                reason: "\(driver) had it before the claim",
+                expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
+    }
+
+    private mutating func compareBARs(_ function: PriorState.Function) {
+        guard let current = snapshot.function(at: function.address) else { return }
+        for (index, range) in function.bars.sorted(by: { $0.key < $1.key }) {
+            guard let now = current.memoryBARs.first(where: { $0.index == index })?.range, now != range else { continue }
+            losses.append("BAR \(index) of \(function.address) has moved from \(range) to \(now).")
+        }
+    }
+
+    // MARK: - Framebuffers and consoles
+
+    private mutating func restoreOverride(_ framebuffer: PriorState.Framebuffer) {
+        guard
+            let current = snapshot.platformFramebuffers.first(where: { $0.name == framebuffer.name }),
+            current.driverOverride != framebuffer.driverOverride
+        else { return }
+        let path = "\(KernelPath.platformDevice(framebuffer.name))/driver_override"
+        steps.append(
+            PlanStep(
+                action: .restoreFramebufferOverride, rung: .override, target: framebuffer.name, path: path,
+                value: framebuffer.driverOverride ?? "\n", reason: "so it was before the claim",
+                expectation: .attribute(framebuffer.driverOverride)))
+    }
+
+    /// A framebuffer may only draw again where its memory still is, and where the card still answers.
+    private mutating func bind(_ framebuffer: PriorState.Framebuffer) {
+        guard let current = snapshot.platformFramebuffers.first(where: { $0.name == framebuffer.name }) else {
+            losses.append(
+                "\(framebuffer.name) is gone: the firmware's framebuffer cannot come back before a reboot.")
+            return
+        }
+        if framebuffer.ownsRange, let range = framebuffer.range, !isReserved(range) {
+            losses.append("\(framebuffer.name) no longer reserves \(range): the rescan ended that until a reboot.")
+        }
+        guard let driver = framebuffer.driver else { return }
+        guard current.driver == nil else { return }
+        if let range = framebuffer.range, let why = obstacle(to: range) {
+            losses.append("\(framebuffer.name) is not bound again: \(why).")
+            return
+        }
+        steps.append(
+            PlanStep(
+                action: .bindFramebuffer, rung: .rebind, target: framebuffer.name,
+                path: KernelPath.bind(platformDriver: driver), value: framebuffer.name,
+                reason: "\(driver) had it before the claim",
+                expectation: .driver(ofDevice: KernelPath.platformDevice(framebuffer.name), is: driver)))
+    }
+
+    private func isReserved(_ range: AddressRange) -> Bool {
+        guard case .claims(let tree) = snapshot.memoryMap else { return false }
+        return tree.claims.contains(Claim(range: range, name: FramebufferDriver.bootFramebuffer))
+    }
+
+    private func obstacle(to range: AddressRange) -> String? {
+        let cards = prior.functions.compactMap { snapshot.function(at: $0.address) }
+        guard let card = cards.first(where: { card in card.memoryBARs.contains { $0.range.contains(range) } }) else {
+            return "\(range) no longer lies in the card's BARs"
+        }
+        if let driver = prior.functions.first(where: { $0.address == card.address })?.driver {
+            return "\(card.address) belongs to \(driver)"
+        }
+        // vfio-pci keeps an idle card asleep and wakes it when it lets go: only a free card says how it will be.
+        let isFree = card.driver == nil
+        return isFree && card.decodesMemory == false ? "memory decoding of \(card.address) is off" : nil
+    }
+
+    private mutating func restoreConsole(_ number: Int) {
+        guard let console = snapshot.consoles.first(where: { $0.number == number }) else {
+            losses.append("Console vtcon\(number), which took over from the VGA text console, is gone.")
+            return
+        }
+        guard console.isBound else { return }
+        steps.append(
+            PlanStep(
+                action: .restoreConsole, rung: .console, target: "vtcon\(number)", path: KernelPath.consoleBind(number),
+                value: "0", reason: "the VGA text console gets its terminals back", expectation: .attribute("0")))
+    }
+}

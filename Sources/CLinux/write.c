@@ -1,0 +1,66 @@
+#define _GNU_SOURCE
+#include "clinux_write.h"
+
+#include "clinux_rescan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Exit statuses have 8 bits, and the errnos of sysfs fit in 7 (EHWPOISON, 133, is the last and never one of these). */
+static int as_status(int error) { return error < 0 || error > 255 ? EIO : error; }
+
+static int write_once(const char *path, const char *value) {
+    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (file < 0) return errno;
+    ssize_t written = write(file, value, strlen(value));
+    int error = written < 0 ? errno : 0;
+    close(file);
+    return error;
+}
+
+static int rescan_once(const char *path, const char *driver_override, const char *value) {
+    struct clinux_rescan rescan = {0};
+    int error = clinux_rescan(path, driver_override, value, &rescan);
+    if (error == 0) error = rescan.rescan_errno;
+    /* A device that has not come back has no override to set: the caller reads back, and says which. */
+    if (error == 0 && rescan.override_errno != ENOENT) error = rescan.override_errno;
+    return error;
+}
+
+int clinux_write_guarded(
+    const char *path, const char *value, const char *rescan_override, const char *override_value, int milliseconds,
+    struct clinux_write *result) {
+    pid_t child = fork();
+    if (child < 0) return errno;
+    if (child == 0) {
+        int error = rescan_override ? rescan_once(path, rescan_override, override_value) : write_once(path, value);
+        _exit(as_status(error));
+    }
+    result->process = 0;
+    int descriptor = (int)syscall(SYS_pidfd_open, child, 0);
+    /* Before Linux 5.3 there is no such descriptor: wait without a deadline rather than not at all. */
+    if (descriptor >= 0) {
+        struct pollfd end = {.fd = descriptor, .events = POLLIN};
+        int ready;
+        do {
+            ready = poll(&end, 1, milliseconds);
+        } while (ready < 0 && errno == EINTR);
+        close(descriptor);
+        if (ready == 0) {
+            result->error = ETIMEDOUT;
+            result->process = child;
+            return 0;
+        }
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) return errno;
+    }
+    result->error = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+    return 0;
+}

@@ -1,0 +1,46 @@
+internal import Aperture
+internal import CLinux
+internal import Glibc
+internal import Sysfs
+internal import SystemPackage
+
+/// Writes to the kernel with a deadline, in a process that may be left behind.
+struct GuardedWriter {
+    let tree: FileTree
+    /// In milliseconds.
+    let deadline: Int32
+
+    func write(_ value: String, to path: String) throws(FileTreeError) {
+        var result = clinux_write()
+        let error = unsafe clinux_write_guarded(tree.locate(path), value, nil, nil, deadline, &result)
+        try check(error, result, value, path)
+    }
+
+    /// Writes to a `rescan` file while the function's override is set as soon as it appears.
+    func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {
+        var result = clinux_write()
+        let error = unsafe clinux_write_guarded(
+            tree.locate(path), "1", tree.locate(KernelPath.driverOverride(address)),
+            KernelPath.vfioDriver, deadline, &result)
+        try check(error, result, "1", path)
+    }
+
+    private func check(
+        _ error: CInt, _ result: clinux_write, _ value: String, _ path: String
+    ) throws(FileTreeError) {
+        let errno = Errno(rawValue: error != 0 ? error : result.error)
+        guard errno.rawValue != 0 else { return }
+        var failure = FileTreeError(.write, path, errno, value: value)
+        if result.process != 0 {
+            failure.stuckProcess = result.process
+            failure.detail = "it has not come back for \(deadline / 1000) s (pid \(result.process))\(stack(of: result.process))"
+        }
+        throw failure
+    }
+
+    /// Where the kernel is: readable for root, and only where the kernel was built to tell.
+    private func stack(of process: Int32) -> String {
+        guard let stack = try? FileTree().text("/proc/\(process)/stack"), !stack.isEmpty else { return "" }
+        return "; kernel stack: " + stack.split(separator: "\n").joined(separator: " ")
+    }
+}

@@ -1,0 +1,52 @@
+internal import Aperture
+package import Record
+
+/// Settles what a run left behind that was cut short by a failure, a kill or a power cut.
+package struct Recoverer<H: Host> {
+    private let host: H
+    private let tell: (ClaimEvent) -> Void
+
+    package init(host: H, tell: @escaping (ClaimEvent) -> Void = { _ in }) {
+        self.host = host
+        self.tell = tell
+    }
+
+    /// Settles one record: a claim that was going on is undone, a release is finished, a standing claim is left alone.
+    /// - Returns: What was restored; `nil` when there was nothing to do.
+    package func recover(_ record: ClaimRecord) throws -> Restoration? {
+        switch record.state {
+        case .claimed: return nil
+        case .claiming:
+            tell(.recovering(record.state))
+            return try undo(record)
+        case .releasing:
+            tell(.recovering(record.state))
+            return try finishRelease(record)
+        }
+    }
+
+    /// Goes back to where the run began: to the standing claim of a card that had one, else to what was before.
+    package func undo(_ record: ClaimRecord) throws -> Restoration {
+        let result = try Restorer(host: host, tell: tell).restore(
+            record.start, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
+        // What could not be undone now may be later: the record is needed again.
+        if !result.failures.isEmpty { return result }
+        if record.wasClaimed {
+            var standing = record
+            standing.state = .claimed
+            standing.marks = []
+            try host.save(standing)
+        } else {
+            try host.removeRecord(of: record.gpu)
+        }
+        return result
+    }
+
+    /// Gives the card back and forgets it.
+    package func finishRelease(_ record: ClaimRecord) throws -> Restoration {
+        let result = try Restorer(host: host, tell: tell).restore(
+            record.prior, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
+        if result.failures.isEmpty { try host.removeRecord(of: record.gpu) }
+        return result
+    }
+}

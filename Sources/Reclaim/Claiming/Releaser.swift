@@ -1,0 +1,57 @@
+package import Aperture
+internal import Record
+
+/// How a release ended.
+package struct ReleaseOutcome: Sendable {
+    package enum Result: Sendable {
+        case released
+        /// The record is gone and the card stays on vfio-pci, as was asked.
+        case kept
+        case refused([Refusal])
+        /// Some steps failed; the record stays.
+        case failed
+    }
+
+    package var result: Result
+    /// Said before the first write.
+    package var announced: [String] = []
+    package var restoration = Restoration()
+}
+
+/// Gives a claimed card back.
+package struct Releaser<H: Host> {
+    private let host: H
+    private let tell: (ClaimEvent) -> Void
+
+    package init(host: H, tell: @escaping (ClaimEvent) -> Void = { _ in }) {
+        self.host = host
+        self.tell = tell
+    }
+
+    /// - Parameter keeps: Leave the card on vfio-pci, and only forget it.
+    /// - Throws: Before the first write, when record or snapshot cannot be read.
+    package func release(_ address: PCIAddress, keeps: Bool = false) throws -> ReleaseOutcome {
+        guard var record = try host.record(of: address) else {
+            return ReleaseOutcome(
+                result: .refused([
+                    Refusal(
+                        .notClaimed, "There is no record of a claim of \(address) under \(RecordStore.folder).",
+                        remedy: "Only what apertured claimed since the last boot can be given back by it.")
+                ]))
+        }
+        if keeps, record.state == .claimed {
+            try host.removeRecord(of: address)
+            return ReleaseOutcome(result: .kept)
+        }
+        let plan = ReleasePlanner.plan(
+            backTo: record.prior, in: try host.snapshot(withHolders: true), boundByUs: record.nativeDrivers)
+        if !plan.refusals.isEmpty { return ReleaseOutcome(result: .refused(plan.refusals)) }
+        plan.losses.forEach { tell(.warning($0)) }
+        record.state = .releasing
+        try host.save(record)
+        let restoration = try Recoverer(host: host, tell: tell).finishRelease(record)
+        return ReleaseOutcome(
+            result: restoration.failures.isEmpty ? .released : .failed, announced: plan.losses,
+            restoration: restoration)
+    }
+}

@@ -1,0 +1,61 @@
+package import Aperture
+
+/// What came of going back to a prior state.
+package struct Restoration: Sendable {
+    package var performed: [PlanStep] = []
+    /// Steps of the way back that failed; the others were made all the same.
+    package var failures: [StepFailure] = []
+    /// What cannot be as it was, each a sentence.
+    package var losses: [String] = []
+
+    /// Whether the machine is as it was.
+    package var isComplete: Bool { failures.isEmpty && losses.isEmpty }
+}
+
+/// Takes a card back to a prior state, rung by rung like the claim: whatever happened between, only what is and what
+/// was decide. A step that fails is named, and the others are made all the same.
+package struct Restorer<H: Host> {
+    private let host: H
+    private let tell: (ClaimEvent) -> Void
+
+    package init(host: H, tell: @escaping (ClaimEvent) -> Void) {
+        self.host = host
+        self.tell = tell
+    }
+
+    /// - Throws: When a snapshot cannot be read; then what is left to do is not known.
+    package func restore(
+        _ prior: PriorState, boundByUs: Set<String>, removedByUs: Bool
+    ) throws(SnapshotError) -> Restoration {
+        var result = Restoration()
+        var tried: [PlanStep] = []
+        while true {
+            let plan = ReleasePlanner.plan(
+                backTo: prior, in: try host.snapshot(withHolders: false), boundByUs: boundByUs,
+                removedByUs: removedByUs, minding: false)
+            result.losses = plan.losses
+            // A step that did not help is not made again: the next plan would hold it for ever.
+            let remaining = plan.steps.filter { !tried.contains($0) }
+            guard let rung = remaining.first?.rung, !result.failures.contains(where: \.isStuck) else { break }
+            for step in remaining.prefix(while: { $0.rung == rung }) {
+                tried.append(step)
+                perform(step, &result)
+            }
+        }
+        result.losses.forEach { tell(.lost($0)) }
+        return result
+    }
+
+    private func perform(_ step: PlanStep, _ result: inout Restoration) {
+        // A write that is stuck in the kernel may hold the device's lock: the next one would be stuck behind it.
+        guard !result.failures.contains(where: \.isStuck) else { return }
+        tell(.undoing(step))
+        result.performed.append(step)
+        do {
+            try Executor(host: host, releaseDeadline: 0).perform(step)
+        } catch {
+            tell(.notUndone(error))
+            result.failures.append(error)
+        }
+    }
+}

@@ -1,0 +1,39 @@
+internal import Aperture
+internal import Sysfs
+
+/// Finds the device nodes that stand for one PCI function, by what its driver registered below it.
+struct NodeReader {
+    let tree: FileTree
+
+    func nodes(of function: PCIFunction) throws(FileTreeError) -> [String] {
+        guard let driver = function.driver else { return [] }
+        let path = KernelPath.device(function.address)
+        if NativeDriver.isVFIO(driver) {
+            let group = function.iommuGroup.map { ["/dev/vfio/\($0.number)"] } ?? []
+            return group + (try tree.listIfPresent("\(path)/vfio-dev")).map { "/dev/vfio/devices/\($0)" }
+        }
+        var nodes = try tree.listIfPresent("\(path)/drm").filter { $0.hasPrefix("card") || $0.hasPrefix("renderD") }
+            .map { "/dev/dri/\($0)" }
+        nodes += try tree.listIfPresent("\(path)/graphics").map { "/dev/\($0)" }
+        for card in try tree.listIfPresent("\(path)/sound") where card.hasPrefix("card") {
+            let parts = try tree.listIfPresent("\(path)/sound/\(card)")
+            nodes += parts.filter { $0.hasPrefix("pcmC") || $0.hasPrefix("controlC") || $0.hasPrefix("hwC") }
+                .map { "/dev/snd/\($0)" }
+        }
+        if driver == "nvidia" { nodes += try nvidiaNodes(function.address) }
+        return nodes
+    }
+
+    /// nvidia makes its nodes outside the device model; which minor is the card's stands in its own procfs file. Without
+    /// it, every card's node counts: better to refuse too much.
+    private func nvidiaNodes(_ address: PCIAddress) throws(FileTreeError) -> [String] {
+        let text = try tree.textIfPresent("/proc/driver/nvidia/gpus/\(address)/information") ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("Device Minor:") }
+        if let minor = line?.split(whereSeparator: \.isWhitespace).last.flatMap({ Int($0) }) {
+            return ["/dev/nvidia\(minor)"]
+        }
+        return try tree.listIfPresent("/dev").filter { name in
+            name.hasPrefix("nvidia") && name.dropFirst(6).allSatisfy(\.isNumber)
+        }.map { "/dev/\($0)" }
+    }
+}

@@ -1,0 +1,60 @@
+package import Aperture
+
+/// What is known of one claim while it lasts: where it stands, and all that is needed to give the card back.
+package struct ClaimRecord: Hashable, Sendable {
+    package enum State: String, Hashable, Sendable {
+        /// Writes are being made; found by a later run, the claim was cut short.
+        case claiming
+        case claimed
+        /// The card is being given back; found by a later run, that was cut short.
+        case releasing
+    }
+
+    /// A step of the run that is going on.
+    package struct Mark: Hashable, Sendable {
+        package var action: String
+        package var target: String
+        package var path: String
+        package var value: String
+        /// False between the intention and the read-back.
+        package var isDone: Bool
+
+        package init(action: String, target: String, path: String, value: String, isDone: Bool) {
+            self.action = action
+            self.target = target
+            self.path = path
+            self.value = value
+            self.isDone = isDone
+        }
+    }
+
+    package var gpu: PCIAddress
+    package var state: State
+    /// What a release goes back to.
+    package var prior: PriorState
+    /// What an undo of the run that is going on goes back to: for a card that was claimed before, that claim.
+    package var start: PriorState
+    /// Whether the card was claimed before the run that is going on.
+    package var wasClaimed: Bool
+    /// Native drivers that the claim may have bound, for a bounce.
+    package var nativeDrivers: Set<String>
+    package var marks: [Mark]
+
+    /// Whether the run that is going on has removed the card for a rescan, or was about to.
+    package var hasRemovedCard: Bool {
+        marks.contains { $0.action == PlanStep.Action.removeDevice.rawValue }
+    }
+
+    package init(
+        gpu: PCIAddress, state: State, prior: PriorState, start: PriorState, wasClaimed: Bool = false,
+        nativeDrivers: Set<String> = [], marks: [Mark] = []
+    ) {
+        self.gpu = gpu
+        self.state = state
+        self.prior = prior
+        self.start = start
+        self.wasClaimed = wasClaimed
+        self.nativeDrivers = nativeDrivers
+        self.marks = marks
+    }
+}

@@ -1,0 +1,132 @@
+internal import Aperture
+
+/// A record as JSON, and back. What comes back is distrusted: whoever could write the file must not gain a write
+/// anywhere but on the card's own devices.
+package enum RecordCodec {
+    /// Why a record cannot be believed.
+    package struct Failure: Error, Hashable, Sendable {
+        package let reason: String
+    }
+
+    /// Raised when a reader of the older version would misread the newer.
+    package static let version = 1
+
+    // MARK: - Writing
+
+    package static func encode(_ record: ClaimRecord) -> [UInt8] {
+        let json = JSON.object([
+            "version": .number(version),
+            "gpu": .string(record.gpu.description),
+            "state": .string(record.state.rawValue),
+            "wasClaimed": .bool(record.wasClaimed),
+            "prior": encode(record.prior),
+            "start": encode(record.start),
+            "nativeDrivers": .array(record.nativeDrivers.sorted().map { .string($0) }),
+            "steps": .array(record.marks.map(encode)),
+        ])
+        return Array((json.text + "\n").utf8)
+    }
+
+    private static func encode(_ state: PriorState) -> JSON {
+        .object([
+            "functions": .array(
+                state.functions.map { function in
+                    .object([
+                        "address": .string(function.address.description),
+                        "driver": .string(function.driver),
+                        "driverOverride": .string(function.driverOverride),
+                        "bars": .array(
+                            function.bars.sorted { $0.key < $1.key }.map { bar in
+                                .object(["bar": .number(bar.key), "range": encode(bar.value)])
+                            }),
+                    ])
+                }),
+            "framebuffers": .array(
+                state.framebuffers.map { framebuffer in
+                    .object([
+                        "name": .string(framebuffer.name),
+                        "driver": .string(framebuffer.driver),
+                        "driverOverride": .string(framebuffer.driverOverride),
+                        "range": framebuffer.range.map(encode) ?? .null,
+                        "ownsRange": .bool(framebuffer.ownsRange),
+                    ])
+                }),
+            "consoles": .array(state.consoles.map { .number($0) }),
+        ])
+    }
+
+    private static func encode(_ range: AddressRange) -> JSON {
+        .object(["start": .string("\(Hex(range.start))"), "end": .string("\(Hex(range.last))")])
+    }
+
+    private static func encode(_ mark: ClaimRecord.Mark) -> JSON {
+        .object([
+            "action": .string(mark.action), "target": .string(mark.target), "path": .string(mark.path),
+            "value": .string(mark.value), "done": .bool(mark.isDone),
+        ])
+    }
+
+    // MARK: - Reading
+
+    package static func decode(_ bytes: [UInt8]) throws(Failure) -> ClaimRecord {
+        let fields: RecordFields
+        do {
+            fields = RecordFields(try JSONParser.parse(bytes), at: "record")
+        } catch {
+            throw Failure(reason: "it is no JSON at byte \(error.offset): \(error.expected) was expected")
+        }
+        let version = try fields.number("version")
+        guard version == Self.version else {
+            throw Failure(reason: "its version is \(version), and only \(Self.version) is understood")
+        }
+        let gpu = try fields.address("gpu")
+        guard let state = ClaimRecord.State(rawValue: try fields.string("state")) else {
+            throw Failure(reason: "its state is unknown")
+        }
+        let drivers = try fields.array("nativeDrivers").map { (item) throws(Failure) in try item.name() }
+        return ClaimRecord(
+            gpu: gpu, state: state, prior: try priorState(fields.object("prior"), of: gpu),
+            start: try priorState(fields.object("start"), of: gpu), wasClaimed: try fields.bool("wasClaimed"),
+            nativeDrivers: Set(drivers),
+            marks: try fields.array("steps").map { (item) throws(Failure) in try mark(item) })
+    }
+
+    private static func priorState(_ fields: RecordFields, of gpu: PCIAddress) throws(Failure) -> PriorState {
+        PriorState(
+            functions: try fields.array("functions").map { (item) throws(Failure) in try function(item, of: gpu) },
+            framebuffers: try fields.array("framebuffers").map { (item) throws(Failure) in try framebuffer(item) },
+            consoles: try fields.array("consoles").map { (item) throws(Failure) in try item.console() })
+    }
+
+    private static func function(_ fields: RecordFields, of gpu: PCIAddress) throws(Failure) -> PriorState.Function {
+        let address = try fields.address("address")
+        guard address.sharesSlot(with: gpu) else {
+            throw Failure(reason: "\(fields.place) names \(address), which is not in the slot of \(gpu)")
+        }
+        var bars: [Int: AddressRange] = [:]
+        for bar in try fields.array("bars") { bars[try bar.number("bar")] = try bar.object("range").range() }
+        return PriorState.Function(
+            address: address, driver: try fields.optionalName("driver"),
+            driverOverride: try fields.optionalName("driverOverride"), bars: bars)
+    }
+
+    private static func framebuffer(_ fields: RecordFields) throws(Failure) -> PriorState.Framebuffer {
+        let name = try fields.object("name").name()
+        guard PlatformFramebuffer.isFramebuffer(name: name) else {
+            throw Failure(reason: "\(fields.place) names \(name), which is no firmware framebuffer")
+        }
+        let driver = try fields.optionalName("driver")
+        if let driver, !FramebufferDriver.isPlatformDriver(driver) {
+            throw Failure(reason: "\(fields.place) names \(driver), which is no driver of firmware framebuffers")
+        }
+        return PriorState.Framebuffer(
+            name: name, driver: driver, driverOverride: try fields.optionalName("driverOverride"),
+            range: try fields.optional("range")?.range(), ownsRange: try fields.bool("ownsRange"))
+    }
+
+    private static func mark(_ fields: RecordFields) throws(Failure) -> ClaimRecord.Mark {
+        ClaimRecord.Mark(
+            action: try fields.string("action"), target: try fields.string("target"), path: try fields.string("path"),
+            value: try fields.string("value"), isDone: try fields.bool("done"))
+    }
+}

@@ -1,0 +1,130 @@
+internal import Glibc
+internal import Sysfs
+internal import SystemPackage
+
+/// `/run/apertured`, entered and checked: a folder, not a link, that only its owner can use.
+struct RecordFolder: ~Copyable {
+    private let descriptor: FileDescriptor
+    private let path = RecordStore.folder
+
+    init(tree: FileTree, makes: Bool) throws(RecordError) {
+        descriptor = try Self.enter(tree, makes: makes)
+    }
+
+    private static func enter(_ tree: FileTree, makes: Bool) throws(RecordError) -> FileDescriptor {
+        let place = FilePath(tree.locate(RecordStore.folder))
+        if makes {
+            // /run is there on every machine; below another root it may not be.
+            let parent = place.removingLastComponent()
+            for folder in [parent, place] where unsafe mkdir(folder.string, folder == place ? 0o700 : 0o755) != 0 {
+                guard errno == EEXIST else { throw Self.failure("make", RecordStore.folder) }
+            }
+        }
+        let opened = unsafe Glibc.open(place.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard opened >= 0 else { throw Self.failure("open", RecordStore.folder) }
+        let descriptor = FileDescriptor(rawValue: opened)
+        do throws(RecordError) {
+            var status = stat()
+            guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", RecordStore.folder) }
+            try Self.check(status, RecordStore.folder, forbidden: 0o077)
+            return descriptor
+        } catch {
+            // The reason to give up is the one that counts.
+            try? descriptor.close()
+            throw error
+        }
+    }
+
+    deinit {
+        // Nothing was written through this descriptor itself.
+        try? descriptor.close()
+    }
+
+    /// Opens a file of the folder, never through a link.
+    func open(_ name: String, _ flags: CInt) throws(RecordError) -> FileDescriptor? {
+        let opened = unsafe openat(descriptor.rawValue, name, flags | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        if opened < 0 {
+            if errno == ENOENT { return nil }
+            throw Self.failure("open", "\(path)/\(name)")
+        }
+        let file = FileDescriptor(rawValue: opened)
+        do throws(RecordError) {
+            var status = stat()
+            guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", "\(path)/\(name)") }
+            try Self.check(status, "\(path)/\(name)", forbidden: 0o077)
+            guard status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1 else {
+                throw .untrusted(path: "\(path)/\(name)", reason: "it is no plain file of its own")
+            }
+            return file
+        } catch {
+            // The reason to give up is the one that counts.
+            try? file.close()
+            throw error
+        }
+    }
+
+    /// The whole file; `nil` when there is none.
+    func read(_ name: String, atMost limit: Int) throws(RecordError) -> [UInt8]? {
+        guard let file = try open(name, O_RDONLY) else { return nil }
+        defer {
+            // It was only read.
+            try? file.close()
+        }
+        var bytes: [UInt8] = []
+        do {
+            while bytes.count <= limit {
+                let piece = try unsafe [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
+                    count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(buffer))
+                }
+                if piece.isEmpty { return bytes }
+                bytes += piece
+            }
+        } catch {
+            throw .file(operation: "read", path: "\(path)/\(name)", errno: error as? Errno ?? .ioError)
+        }
+        throw .untrusted(path: "\(path)/\(name)", reason: "it is larger than \(limit) bytes")
+    }
+
+    /// Makes a new file and flushes it to its device.
+    func write(_ bytes: [UInt8], to name: String) throws(RecordError) {
+        guard let file = try open(name, O_WRONLY | O_CREAT | O_EXCL) else { throw Self.failure("make", "\(path)/\(name)") }
+        do {
+            try file.writeAll(bytes)
+            guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+            try file.close()
+        } catch {
+            // The first error is the one that counts; a second close is harmless here, as nothing else was opened.
+            try? file.close()
+            throw .file(operation: "write", path: "\(path)/\(name)", errno: error as? Errno ?? .ioError)
+        }
+    }
+
+    func rename(_ old: String, to new: String) throws(RecordError) {
+        guard unsafe renameat(descriptor.rawValue, old, descriptor.rawValue, new) == 0 else {
+            throw Self.failure("rename", "\(path)/\(old)")
+        }
+        try flush()
+    }
+
+    /// Removes a file; it may be gone already.
+    func remove(_ name: String) {
+        _ = unsafe unlinkat(descriptor.rawValue, name, 0)
+    }
+
+    func flush() throws(RecordError) {
+        guard fsync(descriptor.rawValue) == 0 else { throw Self.failure("flush", path) }
+    }
+
+    private static func check(_ status: stat, _ path: String, forbidden: mode_t) throws(RecordError) {
+        guard status.st_uid == geteuid() else {
+            throw .untrusted(path: path, reason: "it belongs to user \(status.st_uid)")
+        }
+        guard status.st_mode & forbidden == 0 else {
+            throw .untrusted(path: path, reason: "others may use it: its mode is \(String(status.st_mode & 0o7777, radix: 8))")
+        }
+    }
+
+    private static func failure(_ operation: String, _ path: String) -> RecordError {
+        .file(operation: operation, path: path, errno: Errno(rawValue: errno))
+    }
+}

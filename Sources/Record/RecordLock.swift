@@ -1,0 +1,70 @@
+internal import Glibc
+internal import Sysfs
+internal import SystemPackage
+
+/// One claim or release at a time on a machine.
+///
+/// A POSIX record lock (`fcntl(F_SETLK)`): it dies with its process, however that ends, and tells who holds it.
+package struct RecordLock: ~Copyable {
+    private static let name = "lock"
+    /// How often a taken lock is tried again: `F_SETLKW` would know no deadline without a signal.
+    private static let interval: Int32 = 50
+
+    private let file: FileDescriptor
+
+    init(folder: borrowing RecordFolder, within milliseconds: Int32) throws(RecordError) {
+        file = try Self.acquire(folder, within: milliseconds)
+    }
+
+    private static func acquire(
+        _ folder: borrowing RecordFolder, within milliseconds: Int32
+    ) throws(RecordError) -> FileDescriptor {
+        let path = "\(RecordStore.folder)/\(name)"
+        guard let file = try folder.open(name, O_RDWR | O_CREAT) else {
+            throw .file(operation: "open", path: path, errno: .noSuchFileOrDirectory)
+        }
+        var waited: Int32 = 0
+        while !take(file) {
+            let error: RecordError
+            if errno != EAGAIN, errno != EACCES {
+                error = .file(operation: "lock", path: path, errno: Errno(rawValue: errno))
+            } else if waited >= milliseconds {
+                error = .locked(by: holder(of: file))
+            } else {
+                _ = poll(nil, 0, interval)
+                waited += interval
+                continue
+            }
+            // The reason to give up is the one that counts.
+            try? file.close()
+            throw error
+        }
+        return file
+    }
+
+    deinit {
+        // Closing lets the lock go.
+        try? file.close()
+    }
+
+    private static func request() -> flock {
+        var request = flock()
+        request.l_type = Int16(F_WRLCK)
+        request.l_whence = Int16(SEEK_SET)
+        return request
+    }
+
+    private static func take(_ file: FileDescriptor) -> Bool {
+        var request = request()
+        return unsafe fcntl(file.rawValue, F_SETLK, &request) == 0
+    }
+
+    private static func holder(of file: FileDescriptor) -> String {
+        var request = request()
+        guard unsafe fcntl(file.rawValue, F_GETLK, &request) == 0, request.l_type != Int16(F_UNLCK) else {
+            return "it has just finished; try again"
+        }
+        let command = (try? FileTree().text("/proc/\(request.l_pid)/comm")) ?? "?"
+        return "\(command) (pid \(request.l_pid))"
+    }
+}

@@ -1,0 +1,27 @@
+internal import ArgumentParser
+internal import Reclaim
+internal import Sysfs
+internal import SystemPackage
+
+/// What every command that writes takes.
+struct LockOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Seconds to wait for another apertured to finish.", valueName: "seconds"))
+    var lockWait = 10
+
+    @Option(
+        help: ArgumentHelp("Seconds that one write may take in the kernel before it is given up.", valueName: "seconds"))
+    var writeDeadline = 30
+
+    var lockMilliseconds: Int32 { Int32(lockWait) * 1000 }
+
+    func host(_ common: CommonOptions) -> MachineHost {
+        MachineHost(tree: FileTree(root: FilePath(common.root)), writeDeadline: Int32(writeDeadline) * 1000)
+    }
+
+    func validate() throws {
+        guard (0...3600).contains(lockWait) else { throw ValidationError("--lock-wait takes 0 to 3600 seconds.") }
+        guard (1...3600).contains(writeDeadline) else {
+            throw ValidationError("--write-deadline takes 1 to 3600 seconds.")
+        }
+    }
+}

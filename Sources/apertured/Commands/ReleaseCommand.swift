@@ -1,0 +1,54 @@
+internal import Aperture
+internal import ArgumentParser
+internal import Logging
+internal import Record
+internal import Reclaim
+
+struct ReleaseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "release",
+        abstract: "Give a claimed GPU back to what had it before.",
+        discussion: """
+            Unbinds vfio-pci, restores the driver overrides, and binds the former drivers; where the GPU had none, the \
+            firmware's framebuffer comes back if its memory is still in the GPU's BARs. What cannot come back is said \
+            before anything is written.
+            """)
+
+    @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
+    var address: PCIAddress
+
+    @Flag(help: "Leave the GPU on vfio-pci, and only forget the claim.")
+    var keep = false
+
+    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    var quiet = false
+
+    @OptionGroup var locking: LockOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+        let log = ClaimLog(address: address, level: quiet ? .error : .info)
+        let outcome: ReleaseOutcome
+        do {
+            let host = locking.host(common)
+            let lock = try host.lock(within: locking.lockMilliseconds)
+            outcome = try Releaser(host: host, tell: log.tell).release(address, keeps: keep)
+            _ = consume lock
+        } catch {
+            log.fail(error)
+            throw ExitStatus.failed
+        }
+        if common.json { print(ReleaseDocument(address, outcome).json.text) }
+        switch outcome.result {
+        case .released:
+            if !common.json { print("\(address): released") }
+        case .kept:
+            if !common.json { print("\(address): stays on vfio-pci; the claim is forgotten") }
+        case .refused(let refusals):
+            refusals.forEach(log.refuse)
+            throw ExitStatus.refused
+        case .failed:
+            throw ExitStatus.failed
+        }
+    }
+}

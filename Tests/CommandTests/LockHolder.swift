@@ -1,0 +1,36 @@
+import Foundation
+
+/// A process that holds the lock of the machine below a root, until it is ended.
+final class LockHolder {
+    private let process = Process()
+    private let input = Pipe()
+
+    /// Returns when the lock is held.
+    init(root: String) throws {
+        let folder = "\(root)/run/apertured"
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let script = """
+            import fcntl, os, sys
+            os.umask(0o077)
+            file = open(sys.argv[1], 'w')
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            print('held', flush=True)
+            sys.stdin.read()
+            """
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["python3", "-c", script, "\(folder)/lock"]
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        _ = output.fileHandleForReading.availableData
+    }
+
+    var pid: Int32 { process.processIdentifier }
+
+    func end() {
+        try? input.fileHandleForWriting.close()
+        process.waitUntilExit()
+    }
+}

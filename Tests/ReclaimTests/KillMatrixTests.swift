@@ -1,0 +1,83 @@
+import Aperture
+import Fixtures
+import Record
+import Reclaim
+import Testing
+
+private let gpu = "0000:01:00.0"
+
+/// SIGKILL before and after every effect, then `recover`.
+@Suite("Kill matrix")
+struct KillMatrixTests {
+    @Test("A claim killed at any instant is settled by recover, and can be made again", arguments: FaultedPlan.all)
+    func claims(_ plan: FaultedPlan) throws {
+        let whole = try plan.machine()
+        _ = try whole.claim(options: plan.options)
+        var cases = 0
+        for effect in 0..<whole.effects {
+            for isAfter in [false, true] {
+                let host = try plan.machine()
+                let start = try host.folder.state()
+                host.kill = FixtureHost.Kill(effect, isAfter: isAfter)
+                _ = try? host.claim(options: plan.options)
+                let name: Comment = "\(plan.name), effect \(effect), after: \(isAfter)"
+                #expect(host.isDead, name)
+                host.revive()
+                try recover(host, start, name)
+                let again = try host.claim(options: plan.options)
+                #expect(again.failure == nil, name)
+                cases += 1
+            }
+        }
+        print("kill matrix: claim: \(plan.name): \(cases) cases")
+    }
+
+    @Test("A release killed at any instant is finished by recover", arguments: FaultedPlan.all)
+    func releases(_ plan: FaultedPlan) throws {
+        let address = try #require(PCIAddress(gpu))
+        let whole = try claimed(plan)
+        _ = try Releaser(host: whole).release(address)
+        var cases = 0
+        for effect in 0..<whole.effects {
+            for isAfter in [false, true] {
+                let host = try claimed(plan)
+                host.kill = FixtureHost.Kill(effect, isAfter: isAfter)
+                _ = try? Releaser(host: host).release(address)
+                let name: Comment = "\(plan.name), effect \(effect), after: \(isAfter)"
+                #expect(host.isDead, name)
+                host.revive()
+                for address in try host.recorded() {
+                    let record = try #require(try host.record(of: address))
+                    let result = try Recoverer(host: host).recover(record)
+                    #expect(result?.failures.isEmpty ?? true, name)
+                }
+                // Killed before its first effect, a release has not begun: the claim stands.
+                let isReleased = try host.recorded().isEmpty
+                #expect(isReleased || effect == 0, name)
+                if isReleased { #expect(try host.folder.state() == whole.folder.state(), name) }
+                cases += 1
+            }
+        }
+        print("kill matrix: release: \(plan.name): \(cases) cases")
+    }
+
+    private func claimed(_ plan: FaultedPlan) throws -> FixtureHost {
+        let host = try plan.machine()
+        _ = try host.claim(options: plan.options)
+        host.revive()
+        return host
+    }
+
+    /// After it, the machine is as it was, or claimed, or what is not is named.
+    private func recover(_ host: FixtureHost, _ start: [String: String], _ name: Comment) throws {
+        for address in try host.recorded() {
+            let record = try #require(try host.record(of: address), name)
+            let result = try Recoverer(host: host).recover(record)
+            #expect(result?.failures.isEmpty ?? true, name)
+            if let result, result.losses.isEmpty { #expect(try host.folder.state() == start, name) }
+            #expect(try host.record(of: address)?.state ?? .claimed == .claimed, name)
+        }
+        if try host.recorded().isEmpty, try host.driver != "vfio-pci" { return }
+        #expect(try host.driver == "vfio-pci", name)
+    }
+}

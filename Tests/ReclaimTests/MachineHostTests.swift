@@ -1,0 +1,65 @@
+import Aperture
+import Fixtures
+import Reclaim
+import Sysfs
+import SystemPackage
+import Testing
+
+// The limit counts from when the test is queued, and the matrices keep both processors busy for a while.
+@Suite("Machine host", .timeLimit(.minutes(10)))
+struct MachineHostTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    private func host(deadline: Int32 = 5000) -> MachineHost {
+        MachineHost(tree: FileTree(root: FilePath(folder.path)), writeDeadline: deadline)
+    }
+
+    @Test("A write needs a file that is there, and never makes one")
+    func writing() throws {
+        #expect(throws: FileTreeError(.write, "/sys/unbind", .noSuchFileOrDirectory, value: "x")) {
+            try host().write("x", to: "/sys/unbind")
+        }
+        #expect(!folder.exists("/sys/unbind"))
+        try folder.write("(null)\n", to: "/sys/unbind")
+        try host().write("x", to: "/sys/unbind")
+        #expect(try folder.text("/sys/unbind") == "x")
+    }
+
+    @Test("The kernel's errno comes back from the process that wrote")
+    func errno() throws {
+        try folder.makeFolder("/dev")
+        try folder.symlink("/dev/full", destination: "/dev/full")
+        #expect(throws: FileTreeError(.write, "/dev/full", .noSpace, value: "x")) {
+            try host().write("x", to: "/dev/full")
+        }
+    }
+
+    @Test("A write that does not come back is given up, and its process named")
+    func stuck() throws {
+        // Opening a FIFO for writing waits for a reader, as an unbind waits for a driver.
+        #expect(makeFIFO(folder.path + "/stuck"))
+        let error = #expect(throws: FileTreeError.self) { try host(deadline: 200).write("x", to: "/stuck") }
+        #expect(error?.errno == .timedOut)
+        let process = try #require(error?.stuckProcess)
+        #expect(error?.description.contains("pid \(process)") == true)
+        // A reader lets it go, and it ends by itself.
+        let reader = try FileDescriptor.open(FilePath(folder.path + "/stuck"), .readOnly)
+        defer { try? reader.close() }
+        #expect(waitForEnd(of: process))
+    }
+
+    @Test("A rescan gives the function its override as it appears, and says nothing of one that does not come back")
+    func rescan() throws {
+        let address = try #require(PCIAddress("0000:01:00.0"))
+        try folder.write("", to: "/sys/class/pci_bus/0000:01/rescan")
+        try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address)
+        #expect(try folder.text("/sys/class/pci_bus/0000:01/rescan") == "1")
+        try folder.write("(null)\n", to: "/sys/bus/pci/devices/0000:01:00.0/driver_override")
+        try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address)
+        #expect(try folder.text("/sys/bus/pci/devices/0000:01:00.0/driver_override") == "vfio-pci")
+    }
+}

@@ -1,0 +1,188 @@
+import Aperture
+import Fixtures
+import Record
+import Reclaim
+import Testing
+
+private let gpu = "0000:01:00.0"
+private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
+
+extension FixtureHost {
+    func release(keeps: Bool = false) throws -> ReleaseOutcome {
+        try Releaser(host: self).release(try #require(PCIAddress(gpu)), keeps: keeps)
+    }
+}
+
+@Suite("Releaser")
+struct ReleaserTests {
+    @Test("Claim and release twenty times leave no trace")
+    func twentyTimes() throws {
+        let host = try FixtureHost {
+            GPU(gpu, override: "old-driver")
+            Function("0000:01:00.1", class: 0x040300, driver: "snd_hda_intel")
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        let start = try host.folder.contents()
+        for _ in 0..<20 {
+            #expect(try host.claim().isClaimed)
+            let outcome = try host.release()
+            guard case .released = outcome.result else {
+                Issue.record("\(outcome.result)")
+                return
+            }
+            #expect(outcome.restoration.isComplete)
+            #expect(try host.folder.contents() == start)
+            #expect(try host.recorded().isEmpty)
+        }
+    }
+
+    @Test("A native driver gets its card back, and the framebuffer stays away from it")
+    func native() throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: "amdgpu")
+            Line(0xc000_0000...0xc0ff_ffff, "amdgpu")
+        }
+        let start = try host.folder.contents()
+        #expect(try host.claim().isClaimed)
+        _ = try host.release()
+        #expect(try host.driver == "amdgpu")
+        #expect(try host.folder.contents() == start)
+    }
+
+    @Test("What cannot come back is said, and everything else comes back")
+    func vga() throws {
+        let host = try FixtureHost {
+            GPU(gpu, class: 0x030000, bootVGA: true)
+            FirmwareFramebuffer(.efifb, fb, parent: gpu)
+        }
+        #expect(try host.claim().isClaimed)
+        let outcome = try host.release()
+        #expect(outcome.announced == outcome.restoration.losses)
+        #expect(outcome.announced.contains { $0.contains("efi-framebuffer.0 is gone") })
+        #expect(try host.driver == nil)
+        #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == nil)
+    }
+
+    @Test("A framebuffer is not bound to where the card no longer is")
+    func moved() throws {
+        let host = try FixtureHost {
+            Kernel("5.10.223-simplefb")
+            GPU(gpu)
+            FirmwareFramebuffer(.bootSimpledrm, fb)
+        }
+        host.barsAfterRescan = [BAR(0, 0x4000_0000...0x40ff_ffff)]
+        var options = ClaimOptions()
+        options.residue = .rescan
+        #expect(try host.claim(options: options).isClaimed)
+        let outcome = try host.release()
+        #expect(outcome.announced.contains { $0.contains("no longer lies in the card's BARs") })
+        #expect(outcome.announced.contains { $0.contains("BAR 0 of \(gpu) has moved") })
+        #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/simple-framebuffer.0") == nil)
+    }
+
+    @Test("A guest on the card is a refusal that names it, and nothing is written")
+    func inUse() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
+        }
+        #expect(try host.claim().isClaimed)
+        let writes = host.writes.count
+        let outcome = try host.release()
+        guard case .refused(let refusals) = outcome.result else {
+            Issue.record("\(outcome.result)")
+            return
+        }
+        #expect(refusals.map(\.code) == [.inUse])
+        #expect(refusals[0].message.contains("qemu-system-x86 (pid 900)"))
+        #expect(host.writes.count == writes)
+    }
+
+    @Test("A card that was never claimed is not released")
+    func notClaimed() throws {
+        let host = try FixtureHost { GPU(gpu, driver: "vfio-pci", override: "vfio-pci") }
+        guard case .refused(let refusals) = try host.release().result else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(refusals.map(\.code) == [.notClaimed])
+    }
+
+    @Test("--keep leaves the card on vfio-pci and forgets it")
+    func keep() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        #expect(try host.claim().isClaimed)
+        let writes = host.writes.count
+        guard case .kept = try host.release(keeps: true).result else {
+            Issue.record("not kept")
+            return
+        }
+        #expect(host.writes.count == writes)
+        #expect(try host.recorded().isEmpty)
+        #expect(try host.driver == "vfio-pci")
+    }
+
+    @Test("A card that someone else took is left to them")
+    func takenAway() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        #expect(try host.claim().isClaimed)
+        try host.write(gpu, to: "/sys/bus/pci/drivers/vfio-pci/unbind")
+        try host.write("\n", to: "/sys/bus/pci/devices/\(gpu)/driver_override")
+        try host.load(module: "bochs")
+        try host.write(gpu, to: "/sys/bus/pci/drivers/bochs-drm/bind")
+        let outcome = try host.release()
+        #expect(outcome.restoration.losses.contains { $0.contains("bound to bochs-drm") })
+        #expect(try host.driver == "bochs-drm")
+    }
+
+    @Test("A later claim of a claimed card keeps what a release goes back to")
+    func lateFramebuffer() throws {
+        let host = try FixtureHost { GPU(gpu, override: "old-driver") }
+        #expect(try host.claim().isClaimed)
+        let address = try #require(PCIAddress(gpu))
+        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        #expect(try host.claim().isClaimed)
+        let record = try #require(try host.record(of: address))
+        #expect(record.state == .claimed)
+        #expect(record.prior.functions.map(\.driverOverride) == ["old-driver"])
+        #expect(record.prior.framebuffers.map(\.name) == ["efi-framebuffer.0"])
+        _ = try host.release()
+        #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == "old-driver")
+    }
+}
+
+@Suite("Holders")
+struct HolderTests {
+    @Test("A native driver is not unbound while a process has its nodes open; --force goes on, never with nvidia")
+    func inUse() throws {
+        for (driver, force, isRefused) in [("amdgpu", false, true), ("amdgpu", true, false), ("nvidia", true, true)] {
+            let host = try FixtureHost {
+                GPU(gpu, driver: driver)
+                Process(700, "Xorg", holds: driver == "nvidia" ? "/dev/nvidia0" : "/dev/dri/card0")
+            }
+            try host.folder.makeFolder("/sys/devices/pci0000:00/\(gpu)/drm/card0")
+            try host.folder.write("", to: "/dev/nvidia0")
+            try host.folder.write("0::/system.slice/gdm.service\n", to: "/proc/700/cgroup")
+            var options = ClaimOptions()
+            options.force = force
+            let outcome = try host.claim(options: options)
+            #expect(outcome.isClaimed == !isRefused, "\(driver), force: \(force)")
+            if isRefused {
+                #expect(outcome.plan.refusals.map(\.code) == [.inUse])
+                #expect(outcome.plan.refusals[0].message.contains("Xorg (pid 700, gdm.service)"))
+            }
+        }
+    }
+
+    @Test("A mapping holds a node as much as a descriptor does")
+    func mapping() throws {
+        let host = try FixtureHost { GPU(gpu, driver: "amdgpu") }
+        try host.folder.makeFolder("/sys/devices/pci0000:00/\(gpu)/drm/renderD128")
+        try host.folder.write(
+            "7f00-7f01 rw-s 0 00:06 4 /usr/lib/x.so\n7f02-7f03 rw-s 0 00:06 5    /dev/dri/renderD128\n",
+            to: "/proc/31/maps")
+        let snapshot = try host.snapshot(withHolders: true)
+        #expect(snapshot.functions[0].nodes == ["/dev/dri/renderD128"])
+        #expect(snapshot.holders(of: snapshot.functions[0]).map(\.pid) == [31])
+    }
+}
