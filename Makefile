@@ -6,12 +6,14 @@ PREFIX ?= /usr/local
 RELEASE = --configuration release --product apertured --static-swift-stdlib
 # A warning in this package's own targets is an error; SwiftPM keeps it away from the dependencies.
 STRICT = -Xswiftc -warnings-as-errors
-PACKAGES = libpci-dev libudev-dev pci.ids pkg-config
+PACKAGES = libpci-dev libudev-dev pci.ids pkg-config python3-minimal
 LAB = Tests/Lab/lab
 SCENARIO ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: demo test lab bench build release unit lint packages lab-packages clean
+SECONDS ?= 60
+
+.PHONY: demo test lab lab-table bench fuzz sanitize build release unit lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
@@ -22,8 +24,22 @@ test: lint unit lab-packages release
 lab: lab-packages release
 	$(LAB) run $(if $(SCENARIO),$(SCENARIO),--all) --jobs $(JOBS)
 
+# The table of the last full run, into the README.
+lab-table:
+	$(LAB) table --readme README.md
+
 bench: packages
+	@./.ci/packages pciutils gcc
 	Benchmarks/run
+
+# SECONDS is how long each fuzzer runs.
+fuzz: packages
+	SECONDS_EACH=$(SECONDS) Fuzz/run
+
+# The unit tests under AddressSanitizer and under ThreadSanitizer.
+sanitize: packages
+	$(SWIFT) test --sanitize=address --scratch-path .build/address
+	$(SWIFT) test --sanitize=thread --scratch-path .build/thread
 
 build: packages
 	$(SWIFT) build $(STRICT)
@@ -36,7 +52,7 @@ unit: packages
 	$(SWIFT) test --skip-build --parallel
 
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks Fuzz
 
 packages:
 	@./.ci/packages $(PACKAGES)

@@ -58,15 +58,24 @@ package indirect enum JSON: Hashable, Sendable {
         text += open
         for (index, element) in elements.enumerated() {
             text += index == 0 ? "\n" : ",\n"
-            text += String(repeating: "  ", count: indent + 1)
+            for _ in 0...indent { text += "  " }
             write(element, &text)
         }
-        if !elements.isEmpty { text += "\n" + String(repeating: "  ", count: indent) }
+        if !elements.isEmpty {
+            text += "\n"
+            for _ in 0..<indent { text += "  " }
+        }
         text += close
     }
 
     private static func quote(_ value: String, to text: inout String) {
         text += "\""
+        // Nearly every string is plain, and is then copied whole.
+        if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+            text += value
+            text += "\""
+            return
+        }
         for scalar in value.unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""

@@ -25,7 +25,7 @@ package struct VFIOError: Error, Hashable, Sendable {
         case ("VFIO_GROUP_GET_STATUS", _):
             "a device of the group is bound to a host driver"
         case ("VFIO_SET_IOMMU", .resourceBusy):
-            "on kernel 5.10 with iommu=pt this follows a PCI remove and rescan: boot with iommu=nopt"
+            "on kernel 5.10 with iommu=pt this follows the rescan of a card on the root bus: boot with iommu=nopt"
         case ("VFIO_SET_IOMMU", .notPermitted):
             "without interrupt remapping VFIO refuses, unless vfio_iommu_type1 has allow_unsafe_interrupts=1"
         case ("VFIO_SET_IOMMU", .noSuchDevice), ("VFIO_CHECK_EXTENSION", _):

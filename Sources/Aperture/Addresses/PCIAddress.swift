@@ -22,35 +22,34 @@ package struct PCIAddress: Hashable, Sendable {
     /// Reads `0000:01:00.0`, or `01:00.0` for domain 0: 4 to 8 digits of domain, 2 of bus, 2 of device, 1 of function,
     /// hexadecimal in either case, and nothing else around them.
     package init?(_ text: some StringProtocol) {
-        var numbers: [(value: UInt32, digits: Int)] = [(0, 0)]
-        var separators: [UInt8] = []
-        for byte in text.utf8 {
-            if let digit = Hex.digit(byte) {
-                let (value, digits) = numbers[numbers.count - 1]
-                guard digits < 8 else { return nil }
-                numbers[numbers.count - 1] = (value << 4 | UInt32(digit), digits + 1)
-            } else {
-                guard separators.count < 3 else { return nil }
-                separators.append(byte)
-                numbers.append((0, 0))
+        // Read from the end: function, device and bus have a fixed width, and what is left is the domain.
+        var bytes = Substring(text).utf8
+        func take(_ width: ClosedRange<Int>) -> UInt32? {
+            var (value, digits) = (UInt32(0), 0)
+            while digits < width.upperBound, let digit = bytes.last.flatMap(Hex.digit) {
+                value |= UInt32(digit) << (4 * UInt32(digits))
+                digits += 1
+                bytes.removeLast()
             }
+            return width.contains(digits) ? value : nil
         }
-        let colon = UInt8(ascii: ":")
-        let dot = UInt8(ascii: ".")
-        switch separators {
-        case [colon, colon, dot]:
-            guard (4...8).contains(numbers[0].digits) else { return nil }
-        case [colon, dot]:
-            numbers.insert((0, 4), at: 0)
-        default:
-            return nil
+        func take(_ separator: Unicode.Scalar) -> Bool {
+            guard bytes.last == UInt8(ascii: separator) else { return false }
+            bytes.removeLast()
+            return true
         }
-        guard numbers[1].digits == 2, numbers[2].digits == 2, numbers[3].digits == 1 else { return nil }
+        guard
+            let function = take(1...1), take("."), let device = take(2...2), take(":"), let bus = take(2...2)
+        else { return nil }
+        var domain: UInt32 = 0
+        if take(":") {
+            guard let value = take(4...8) else { return nil }
+            domain = value
+        }
+        guard bytes.isEmpty else { return nil }
         self.init(
-            domain: numbers[0].value,
-            bus: UInt8(truncatingIfNeeded: numbers[1].value),
-            device: UInt8(truncatingIfNeeded: numbers[2].value),
-            function: UInt8(truncatingIfNeeded: numbers[3].value))
+            domain: domain, bus: UInt8(truncatingIfNeeded: bus), device: UInt8(truncatingIfNeeded: device),
+            function: UInt8(truncatingIfNeeded: function))
     }
 
     /// Whether both are functions of one slot: same domain, bus and device.

@@ -1,0 +1,24 @@
+internal import Aperture
+internal import CFuzzer
+
+/// Fuzzes /proc/iomem, and the tree that is made of it.
+@main
+enum Main {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
+        unsafe exit(LLVMFuzzerRunDriver(&count, &arguments) { start, size in
+            attempt(unsafe Array(UnsafeBufferPointer(start: start, count: size)))
+        })
+    }
+}
+
+private func attempt(_ bytes: [UInt8]) -> CInt {
+    // What parses also nests, and every claim is found again.
+    guard let claims = try? Iomem.parse(bytes) else { return 0 }
+    let tree = ClaimTree(claims)
+    for (index, claim) in claims.enumerated().prefix(64) {
+        precondition(tree.overlapping(claim.range).contains(index))
+    }
+    return 0
+}

@@ -1,0 +1,23 @@
+internal import Aperture
+internal import CFuzzer
+internal import Record
+
+/// Fuzzes the state record.
+@main
+enum Main {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
+        unsafe exit(LLVMFuzzerRunDriver(&count, &arguments) { start, size in
+            attempt(unsafe Array(UnsafeBufferPointer(start: start, count: size)))
+        })
+    }
+}
+
+private func attempt(_ bytes: [UInt8]) -> CInt {
+    // A failure to decode is an answer; what decodes is written and read as the same.
+    guard let record = try? RecordCodec.decode(bytes) else { return 0 }
+    precondition((try? RecordCodec.decode(RecordCodec.encode(record))) == record)
+    precondition(record.prior.functions.allSatisfy { $0.address.sharesSlot(with: record.gpu) })
+    return 0
+}
