@@ -70,7 +70,8 @@ let package = Package(
         .testTarget(name: "SysfsTests", dependencies: ["Sysfs", "Fixtures"], swiftSettings: settings),
         .testTarget(name: "PCIAccessTests", dependencies: ["PCIAccess", "Fixtures"], swiftSettings: settings),
         .testTarget(
-            name: "ReclaimTests", dependencies: ["Aperture", "Fixtures", "Record", "Reclaim", "Sysfs", "VFIO", systemPackage],
+            name: "ReclaimTests",
+            dependencies: ["Aperture", "Fixtures", "Record", "Reclaim", "Sysfs", "VFIO", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "RecordTests", dependencies: ["Aperture", "Fixtures", "Record", "Sysfs", systemPackage],

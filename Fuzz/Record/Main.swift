@@ -8,9 +8,10 @@ enum Main {
     static func main() {
         var count = CommandLine.argc
         var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
-        unsafe exit(LLVMFuzzerRunDriver(&count, &arguments) { start, size in
-            attempt(unsafe Array(UnsafeBufferPointer(start: start, count: size)))
-        })
+        unsafe exit(
+            LLVMFuzzerRunDriver(&count, &arguments) { start, size in
+                attempt(unsafe Array(UnsafeBufferPointer(start: start, count: size)))
+            })
     }
 }
 

@@ -128,7 +128,8 @@ package struct JSONParser {
             let end = min(position + 4, bytes.count)
             let digits = String(decoding: bytes[position..<end], as: UTF8.self)
             // The writer escapes control characters alone, so surrogates are none of its making.
-            guard digits.utf8.count == 4, digits.allSatisfy(\.isHexDigit), let code = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(code)
+            guard digits.utf8.count == 4, digits.allSatisfy(\.isHexDigit), let code = UInt32(digits, radix: 16),
+                let scalar = Unicode.Scalar(code)
             else { throw failure("four digits of a scalar") }
             position = end
             text += Array(String(Character(scalar)).utf8)

@@ -15,10 +15,11 @@ package enum RecordError: Error, Hashable, Sendable {
 extension RecordError: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .file(let operation, let path, let errno): "cannot \(operation) \(path): \(errno) (errno \(errno.rawValue))"
+        case .file(let operation, let path, let errno):
+            "cannot \(operation) \(path): \(errno) (errno \(errno.rawValue))"
         case .untrusted(let path, let reason): "\(path) is not trusted: \(reason)"
         case .malformed(let path, let reason):
-            "\(path) is refused: \(reason). Look at the card with `apertured status`; delete the file when it is not needed."
+            "\(path) is refused: \(reason). Look at the card with `apertured status`; delete the file if it is of no use."
         case .locked(let holder): "another apertured is at work: \(holder)"
         }
     }

@@ -87,7 +87,9 @@ struct RecordFolder: ~Copyable {
 
     /// Makes a new file and flushes it to its device.
     func write(_ bytes: [UInt8], to name: String) throws(RecordError) {
-        guard let file = try open(name, O_WRONLY | O_CREAT | O_EXCL) else { throw Self.failure("make", "\(path)/\(name)") }
+        guard let file = try open(name, O_WRONLY | O_CREAT | O_EXCL) else {
+            throw Self.failure("make", "\(path)/\(name)")
+        }
         do {
             try file.writeAll(bytes)
             guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
@@ -120,7 +122,8 @@ struct RecordFolder: ~Copyable {
             throw .untrusted(path: path, reason: "it belongs to user \(status.st_uid)")
         }
         guard status.st_mode & forbidden == 0 else {
-            throw .untrusted(path: path, reason: "others may use it: its mode is \(String(status.st_mode & 0o7777, radix: 8))")
+            throw .untrusted(
+                path: path, reason: "others may use it: its mode is \(String(status.st_mode & 0o7777, radix: 8))")
         }
     }
 

@@ -16,8 +16,8 @@ BUSYBOX = "/bin/busybox"
 PCI_IDS = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids")
 
 
-def build(destination, kernel, apertured, client, script, variables, programs=(), files=()):
-    """Writes the archive. `variables` become /lab/scenario; `programs` and `files` are host paths to bring along."""
+def build(destination, kernel, apertured, tools, script, variables, programs=(), files=()):
+    """Writes the archive. `tools` go to /lab by name; `variables` become /lab/scenario; `programs` and `files` are host paths to bring along."""
     archive = cpio.Archive()
     for folder in ("proc", "sys", "dev", "run", "tmp", "root"):
         archive.add_folder(folder)
@@ -29,7 +29,8 @@ def build(destination, kernel, apertured, client, script, variables, programs=()
         if os.path.exists(ids):
             archive.add_file(PCI_IDS[0], ids)
             break
-    archive.add_file("lab/vfio-client", client)
+    for name, tool in tools.items():
+        archive.add_file(f"lab/{name}", tool)
     add_program(archive, "usr/bin/apertured", apertured)
     for path in programs:
         add_program(archive, path, path)
@@ -40,7 +41,8 @@ def build(destination, kernel, apertured, client, script, variables, programs=()
             archive.add_file(path, path)
 
     archive.add_file("init", os.path.join(HERE, "guest", "init"), executable=True)
-    archive.add_file("lab/vocabulary.sh", os.path.join(HERE, "guest", "vocabulary.sh"))
+    for words in ("vocabulary.sh", "faults.sh"):
+        archive.add_file(f"lab/{words}", os.path.join(HERE, "guest", words))
     archive.add_file("lab/run", os.path.join(HERE, "guest", script + ".sh"))
     settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
     archive.add_bytes("lab/scenario", settings.encode())

@@ -18,7 +18,10 @@ class Machine:
     """Boots a kernel with an initramfs and yields the lines of its second serial port."""
 
     def __init__(self, kernel, initramfs, console, firmware="ovmf", devices=(), arguments="", iommu=True, memory=1024,
-                 deadline=180, qmp=None):
+                 deadline=180):
+        self._folder = tempfile.TemporaryDirectory(prefix="lab-")
+        # Of its own, and short: a socket's path has a hundred characters at most.
+        self.control = os.path.join(self._folder.name, "qmp")
         self.command = [
             # However the harness ends, by an interrupt or killed, the kernel ends its machines with it.
             "setpriv", "--pdeathsig", "KILL", "--",
@@ -38,8 +41,7 @@ class Machine:
             self.command += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
         for device in devices:
             self.command += ["-device", device]
-        if qmp:
-            self.command += ["-qmp", f"unix:{qmp},server=on,wait=off"]
+        self.command += ["-qmp", f"unix:{self.control},server=on,wait=off"]
         self.deadline = deadline
         self.timed_out = False
         self.errors = ""
@@ -71,6 +73,7 @@ class Machine:
                 process.stdout.close()
                 errors.seek(0)
                 self.errors = errors.read().strip()
+                self._folder.cleanup()
 
     def _expire(self, process):
         self.timed_out = True

@@ -66,6 +66,7 @@ def judge(scenario, report):
     compare("before", scenario.before, report.before)
     compare("exit of claim", scenario.exit, report.saw.get("exit", "nothing"))
     compare("after", scenario.after, report.saw.get("after", "nothing"))
+    compare("then", scenario.then, report.saw.get("then", "-").split()[0].rstrip(","))
     if scenario.rungs:
         compare("rungs", scenario.rungs, report.rungs)
     if scenario.code and not any(scenario.code in line for line in report.text):

@@ -9,12 +9,20 @@ import debian
 import initramfs
 import kernels
 import report as reports
+import stage
 from machine import Machine
 from topologies import TOPOLOGIES
 
 # What a QEMU inside the machine needs: itself, its emulator (a module of its own), the firmware it starts with.
 REAL_CLIENT = (("/usr/bin/qemu-system-x86_64", "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so"),
                ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/kvmvapic.bin"))
+
+# Small C programs for the guest: its /lab/NAME.
+TOOLS = {
+    "vfio-client": ("Tests/Lab/client/vfio-client.c",),
+    # The product's own code, measured by itself.
+    "rescan-race": ("Tests/Lab/client/rescan-race.c", "Sources/CLinux/rescan.c"),
+}
 
 
 @dataclasses.dataclass
@@ -28,7 +36,7 @@ class Result:
 
 
 class Bench:
-    """What all scenarios of one run share: the binary under test, the client, the folder for logs."""
+    """What all scenarios of one run share: the binary under test, the guest's tools, the folder for logs."""
 
     def __init__(self, apertured, logs):
         self.apertured = apertured
@@ -36,10 +44,16 @@ class Bench:
         self._kernels = {}
         self._missing = {}
         os.makedirs(logs, exist_ok=True)
-        self.client = os.path.join(logs, "vfio-client")
-        source = os.path.join(kernels.REPOSITORY, "Tests", "Lab", "client", "vfio-client.c")
-        # Static: the client must not depend on anything that is brought along for apertured.
-        subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-static", "-o", self.client, source], check=True)
+        self.tools = {name: self._compile(name, sources) for name, sources in TOOLS.items()}
+
+    def _compile(self, name, sources):
+        """Static: the tools must not depend on anything that is brought along for apertured."""
+        tool = os.path.join(self.logs, name)
+        paths = [os.path.join(kernels.REPOSITORY, source) for source in sources]
+        include = os.path.join(kernels.REPOSITORY, "Sources", "CLinux", "include")
+        subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-static", "-pthread", "-I", include, "-o", tool, *paths],
+                       check=True)
+        return tool
 
     def prepare(self, scenarios, say=lambda text: None):
         """Gets the scenarios' kernels before any machine starts: one at a time, so that no two jobs fetch the same."""
@@ -73,13 +87,13 @@ class Bench:
         suffix = "" if script == scenario.script else f".{script}"
         archive = f"{base}{suffix}.initramfs"
         variables = {
-            "GPU": topology.gpu, "OTHER": topology.other,
+            "GPU": topology.gpu, "OTHER": topology.other, "CARD": scenario.card,
             "BEFORE": "-" if scenario.probe_apart else scenario.before,
             "OPTIONS": scenario.options, "GIVEN": scenario.given, "MEANWHILE": scenario.meanwhile,
             "FINALLY": scenario.finally_, "CLIENT": scenario.client,
         }
         programs, files = REAL_CLIENT if scenario.client == "real_client" else ((), ())
-        initramfs.build(archive, kernel, self.apertured, self.client, script, variables, programs, files)
+        initramfs.build(archive, kernel, self.apertured, self.tools, script, variables, programs, files)
         machine = Machine(
             kernel.image, archive, f"{base}{suffix}.log", firmware=scenario.firmware,
             devices=[device.format(card=scenario.card) for device in topology.devices],
@@ -90,6 +104,9 @@ class Bench:
                     kept.write(line + "\n")
                     kept.flush()
                     report.read(line)
+                    unmet = stage.obey(line, machine.control)
+                    if unmet:
+                        report.failures.append(unmet)
                     follow(line)
         finally:
             os.remove(archive)

@@ -1,34 +1,38 @@
-"""The results as a table: aligned for a terminal, or Markdown for the README."""
+"""The results as a table: rows of words, aligned for a terminal, or Markdown for the README."""
 
-HEADINGS = ("scenario", "kernel", "firmware framebuffer", "class", "before", "after", "rung", "seconds", "verdict")
+HEADINGS = ("scenario", "kernel", "firmware framebuffer", "class", "before", "after", "rung", "then", "seconds",
+            "verdict")
 CLASSES = {"VGA": "0300", "bochs-display": "0380"}
+# What the claim said, where there was nothing left for the client to meet.
+EXITS = {"1": "failed", "3": "refused", "4": "failed, with a loss", "137": "killed"}
 
 
 def rows(results):
-    for result in results:
-        scenario, report = result.scenario, result.report
-        ran = result.verdict != "not run"
-        yield (scenario.name, result.kernel if ran else scenario.kernel,
-               report.saw.get("framebuffer", "-") if ran else scenario.framebuffer, CLASSES[scenario.card],
-               report.before if ran else "-", _after(report) if ran else "-", report.rungs if ran else "-",
-               f"{result.seconds:.0f}" if ran else "-", result.verdict)
+    return [_row(result) for result in results]
+
+
+def _row(result):
+    scenario, report = result.scenario, result.report
+    if result.verdict == "not run":
+        return [scenario.name, scenario.kernel, scenario.framebuffer, CLASSES[scenario.card], "-", "-", "-", "-", "-",
+                result.verdict]
+    return [scenario.name, result.kernel, report.saw.get("framebuffer", "-"), CLASSES[scenario.card], report.before,
+            _after(report), report.rungs, report.saw.get("then", "-"), f"{result.seconds:.0f}", result.verdict]
 
 
 def _after(report):
-    """What the client met, or what the claim said where there was nothing left to meet."""
     after = report.saw.get("after", "-")
-    code = report.saw.get("exit")
-    return {"3": "refused", "1": "failed"}.get(code, after) if after == "-" else after
+    return EXITS.get(report.saw.get("exit"), after) if after == "-" else after
 
 
-def plain(results):
-    lines = [HEADINGS, *rows(results)]
+def plain(rows):
+    lines = [HEADINGS, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 
 
-def markdown(results):
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *rows(results)]
+def markdown(rows):
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 

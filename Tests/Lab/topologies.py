@@ -18,7 +18,8 @@ class Topology:
 
 
 TOPOLOGIES = {
-    "root-port": Topology((PORT_1, "{card},bus=port1,addr=00.0"), "0000:01:00.0"),
+    # The only card with a name: it can be pulled and plugged again.
+    "root-port": Topology((PORT_1, "{card},id=gpu0,bus=port1,addr=00.0"), "0000:01:00.0"),
     "root-bus": Topology(("{card},bus=pcie.0,addr=01.0",), "0000:00:01.0"),
     # Identical ids; the firmware's screen is on the first.
     "two-gpus": Topology((PORT_1, PORT_2, "{card},bus=port1,addr=00.0", "{card},bus=port2,addr=00.0"),

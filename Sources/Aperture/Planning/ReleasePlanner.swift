@@ -124,7 +124,9 @@ package struct ReleasePlanner: Sendable {
     private mutating func compareBARs(_ function: PriorState.Function) {
         guard let current = snapshot.function(at: function.address) else { return }
         for (index, range) in function.bars.sorted(by: { $0.key < $1.key }) {
-            guard let now = current.memoryBARs.first(where: { $0.index == index })?.range, now != range else { continue }
+            guard let now = current.memoryBARs.first(where: { $0.index == index })?.range, now != range else {
+                continue
+            }
             losses.append("BAR \(index) of \(function.address) has moved from \(range) to \(now).")
         }
     }

@@ -82,7 +82,8 @@ struct StepList {
                 PlanStep(
                     action: .handOverConsole, rung: .legacyVGA, target: "vtcon\(heir.number)",
                     path: KernelPath.consoleBind(heir.number), value: "1",
-                    reason: "\(console.name) writes to 0xb8000 of the boot VGA device: \(heir.name) takes its terminals",
+                    reason:
+                        "\(console.name) writes to 0xb8000 of the boot VGA device: \(heir.name) takes its terminals",
                     expectation: .attribute("1")))
         }
         for device in snapshot.platformFramebuffers where device.driver == FramebufferDriver.vga16fb {

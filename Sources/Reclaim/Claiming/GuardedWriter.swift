@@ -33,7 +33,8 @@ struct GuardedWriter {
         var failure = FileTreeError(.write, path, errno, value: value)
         if result.process != 0 {
             failure.stuckProcess = result.process
-            failure.detail = "it has not come back for \(deadline / 1000) s (pid \(result.process))\(stack(of: result.process))"
+            failure.detail =
+                "it has not come back for \(deadline / 1000) s (pid \(result.process))\(stack(of: result.process))"
         }
         throw failure
     }

@@ -28,7 +28,7 @@ extension StepFailure: CustomStringConvertible {
         let value = step.value == "\n" ? "\\n" : step.value
         let error = errno.map { ": \($0) (errno \($0.rawValue))" } ?? ""
         let code = code.map { "\($0.rawValue): " } ?? ""
-        return
-            "\(code)step \(step.action.rawValue) of \(step.target) (\(step.path), value '\(value)') failed\(error): \(found)"
+        let write = "step \(step.action.rawValue) of \(step.target) (\(step.path), value '\(value)')"
+        return "\(code)\(write) failed\(error): \(found)"
     }
 }

@@ -79,7 +79,9 @@ package struct SnapshotReader: Sendable {
 
     /// `FBIOGET_FSCREENINFO`. A node that cannot be opened or asked is a witness that says nothing.
     private func memory(of node: String) -> AddressRange? {
-        guard let file = try? FileDescriptor.open(FilePath(tree.locate(node)), .readOnly, options: [.closeOnExec, .nonBlocking])
+        guard
+            let file = try? FileDescriptor.open(
+                FilePath(tree.locate(node)), .readOnly, options: [.closeOnExec, .nonBlocking])
         else { return nil }
         defer { try? file.close() }
         var start: UInt64 = 0

@@ -9,7 +9,8 @@ struct LockOptions: ParsableArguments {
     var lockWait = 10
 
     @Option(
-        help: ArgumentHelp("Seconds that one write may take in the kernel before it is given up.", valueName: "seconds"))
+        help: ArgumentHelp("Seconds that one write may take in the kernel before it is given up.", valueName: "seconds")
+    )
     var writeDeadline = 30
 
     var lockMilliseconds: Int32 { Int32(lockWait) * 1000 }

@@ -1,10 +1,10 @@
 /*
  * vfio-client: a witness that shares no code with apertured.
  *
- * Usage: vfio-client 0000:01:00.0
+ * Usage: vfio-client 0000:01:00.0 [hold SECONDS]
  *
  * Opens the device through its VFIO group and a type 1 container, then maps every memory BAR that VFIO offers for
- * mapping and reads its first word. It has no options and changes nothing.
+ * mapping and reads its first word. It changes nothing. With `hold` it then keeps everything open, as a guest would.
  *
  * Exit status: 0 every such BAR was mapped; 1 at least one mmap failed (the line says why);
  * 2 VFIO could not be set up (the line names the call).
@@ -72,8 +72,8 @@ static int map_bar(int device, unsigned bar, unsigned *mapped)
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s DDDD:BB:DD.F\n", argv[0]);
+	if (argc != 2 && (argc != 4 || strcmp(argv[2], "hold") != 0)) {
+		fprintf(stderr, "usage: %s DDDD:BB:DD.F [hold SECONDS]\n", argv[0]);
 		return 2;
 	}
 
@@ -106,6 +106,10 @@ int main(int argc, char **argv)
 	if (result == 0 && mapped == 0) {
 		printf("no BAR of %s is offered for mapping\n", argv[1]);
 		return 2;
+	}
+	if (argc == 4) {
+		printf("holding\n");
+		sleep(atoi(argv[3]));
 	}
 	return result;
 }

@@ -1,5 +1,6 @@
 # The scenario nearly all are instances of: probe by hand, claim, look again.
 . /lab/vocabulary.sh
+. /lab/faults.sh
 
 section before
 eval "$GIVEN"

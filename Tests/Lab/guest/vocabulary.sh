@@ -1,8 +1,8 @@
 # The words scenario scripts are written in. Lines that start with @@ are read by the harness (report.py).
 #
 # /lab/scenario sets GPU (the address to claim), OTHER (its neighbour), BEFORE (the expectation, "-" for no probe),
-# CLIENT (`client` or `real_client`), OPTIONS (for `claim`), GIVEN, MEANWHILE and FINALLY (words from here, run at those
-# moments).
+# CLIENT (`client` or `real_client`), CARD (QEMU's name for the GPU), OPTIONS (for `claim`), GIVEN, MEANWHILE and FINALLY
+# (words from here and from faults.sh, run at those moments).
 
 . /lab/scenario
 
@@ -158,6 +158,7 @@ real_client() {
 # the last process has closed the report.
 hold_framebuffer() {
     sleep $1 </dev/fb0 >/dev/null 2>&1 &
+    holder=$!
     expect "a process holds /dev/fb0 open" [ -c /dev/fb0 ]
 }
 
