@@ -35,12 +35,14 @@ let package = Package(
         .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
         .target(name: "CPCICallbacks", dependencies: ["CPCI"]),
         .target(name: "CLinux"),
+        .target(name: "CJournal"),
 
         // Effects.
         .target(name: "Sysfs", dependencies: ["Aperture", systemPackage], swiftSettings: settings),
         .target(name: "Record", dependencies: ["Aperture", "Sysfs", systemPackage], swiftSettings: settings),
         .target(name: "PCIAccess", dependencies: ["Aperture", "CPCI", "CPCICallbacks"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["Aperture", "CUdev", systemPackage], swiftSettings: settings),
+        .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
         .target(name: "VFIO", dependencies: ["Aperture", "CLinux", "Sysfs", systemPackage], swiftSettings: settings),
         .target(
             name: "Reclaim",
@@ -68,6 +70,7 @@ let package = Package(
             name: "ApertureTests", dependencies: ["Aperture", "Fixtures"], resources: [.copy("Samples")],
             swiftSettings: settings),
         .testTarget(name: "SysfsTests", dependencies: ["Sysfs", "Fixtures"], swiftSettings: settings),
+        .testTarget(name: "JournalTests", dependencies: ["Journal", "Fixtures"], swiftSettings: settings),
         .testTarget(name: "PCIAccessTests", dependencies: ["PCIAccess", "Fixtures"], swiftSettings: settings),
         .testTarget(
             name: "ReclaimTests",

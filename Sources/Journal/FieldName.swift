@@ -1,0 +1,59 @@
+/// The name of a field of a journal entry.
+package struct FieldName: Hashable, Sendable {
+    package let rawValue: String
+
+    /// `nil` for a name that journald drops: it takes 1 to 64 of `A`–`Z`, `0`–`9` and `_`, beginning with a letter. A
+    /// leading underscore marks what journald itself vouches for (systemd.journal-fields(7), `journal_field_valid()`).
+    package init?(_ name: some StringProtocol) {
+        let letters = UInt8(ascii: "A")...UInt8(ascii: "Z")
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard (1...64).contains(name.utf8.count), let first = name.utf8.first, letters.contains(first) else {
+            return nil
+        }
+        let isValid = name.utf8.allSatisfy {
+            letters.contains($0) || digits.contains($0) || $0 == UInt8(ascii: "_")
+        }
+        guard isValid else { return nil }
+        rawValue = String(name)
+    }
+
+    private init(known name: String) {
+        rawValue = name
+    }
+}
+
+extension FieldName {
+    // MARK: - The journal's own
+
+    package static let message = FieldName(known: "MESSAGE")
+    package static let messageID = FieldName(known: "MESSAGE_ID")
+    package static let priority = FieldName(known: "PRIORITY")
+    package static let syslogIdentifier = FieldName(known: "SYSLOG_IDENTIFIER")
+    /// An errno, in decimal.
+    package static let errno = FieldName(known: "ERRNO")
+    /// The file a complaint is about, as systemd calls it in its own complaints.
+    package static let configurationFile = FieldName(known: "CONFIG_FILE")
+    /// The line in it, counted from 1, in decimal.
+    package static let configurationLine = FieldName(known: "CONFIG_LINE")
+
+    // MARK: - Ours
+
+    /// The PCI address of the GPU that was asked for: `0000:01:00.0`.
+    package static let gpu = FieldName(known: "APERTURED_GPU")
+    /// The action of a plan's step: `unbind-framebuffer`.
+    package static let step = FieldName(known: "APERTURED_STEP")
+    /// What a step or an event is about, by the kernel's name: `efi-framebuffer.0`, `0000:01:00.1`, `vtcon0`.
+    package static let device = FieldName(known: "APERTURED_DEVICE")
+    /// The number of a BAR, 0 to 5.
+    package static let bar = FieldName(known: "APERTURED_BAR")
+    /// The code of a refusal: `no-iommu`.
+    package static let code = FieldName(known: "APERTURED_CODE")
+    /// The part of a claim: `rescan`.
+    package static let rung = FieldName(known: "APERTURED_RUNG")
+
+    /// Every name above.
+    package static let known = [
+        message, messageID, priority, syslogIdentifier, errno, configurationFile, configurationLine, gpu, step, device,
+        bar, code, rung,
+    ]
+}
