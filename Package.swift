@@ -40,6 +40,7 @@ let package = Package(
         // Effects.
         .target(name: "Sysfs", dependencies: ["Aperture", systemPackage], swiftSettings: settings),
         .target(name: "Record", dependencies: ["Aperture", "Sysfs", systemPackage], swiftSettings: settings),
+        .target(name: "Configuration", dependencies: ["Aperture", "Sysfs"], swiftSettings: settings),
         .target(name: "PCIAccess", dependencies: ["Aperture", "CPCI", "CPCICallbacks"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["Aperture", "CUdev", systemPackage], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
@@ -70,6 +71,10 @@ let package = Package(
             name: "ApertureTests", dependencies: ["Aperture", "Fixtures"], resources: [.copy("Samples")],
             swiftSettings: settings),
         .testTarget(name: "SysfsTests", dependencies: ["Sysfs", "Fixtures"], swiftSettings: settings),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Aperture", "Configuration", "Fixtures", "Sysfs", systemPackage],
+            swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Fixtures"], swiftSettings: settings),
         .testTarget(name: "PCIAccessTests", dependencies: ["PCIAccess", "Fixtures"], swiftSettings: settings),
         .testTarget(

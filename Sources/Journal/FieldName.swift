@@ -2,7 +2,7 @@
 package struct FieldName: Hashable, Sendable {
     package let rawValue: String
 
-    /// `nil` for a name that journald drops: it takes 1 to 64 of `A`–`Z`, `0`–`9` and `_`, beginning with a letter. A
+    /// `nil` for a name that journald drops: it takes 1 to 64 of A to Z, 0 to 9 and `_`, beginning with a letter. A
     /// leading underscore marks what journald itself vouches for (systemd.journal-fields(7), `journal_field_valid()`).
     package init?(_ name: some StringProtocol) {
         let letters = UInt8(ascii: "A")...UInt8(ascii: "Z")

@@ -35,9 +35,9 @@ package struct JournalEntry: Hashable, Sendable {
 
     // MARK: - The native protocol
 
-    /// The entry as the journal takes it (systemd.io, "Native Journal Protocol"): `NAME=value` and a line feed for each
-    /// field, or, where the value holds a line feed, `NAME`, a line feed, the value's length in bytes as 64 bits, little
-    /// endian, the value, and a line feed.
+    /// The entry as the journal takes it (systemd.io, "Journal Native Protocol"): `NAME=value` and a line feed for each
+    /// field, or, where the value holds a line feed, `NAME`, a line feed, the value's length in bytes as 64 bits,
+    /// little endian, the value, and a line feed.
     package var encoded: [UInt8] {
         var bytes: [UInt8] = []
         Self.encode(Field(.message, message), to: &bytes)
@@ -64,8 +64,8 @@ package struct JournalEntry: Hashable, Sendable {
 
     // MARK: - Lines
 
-    /// The message alone, each of its lines begun with the priority in angle brackets (sd-daemon(3)), which journald and
-    /// the kernel's log take from it.
+    /// The message alone, each of its lines begun with the priority in angle brackets (sd-daemon(3)), which journald
+    /// and the kernel's log take from it.
     package var prefixedLines: String {
         lines { "<\(priority.rawValue)>\($0)" }
     }

@@ -1,5 +1,5 @@
-/// The kinds of events, each by a number of its own that scripts and the message catalog find it by (`MESSAGE_ID`). A number
-/// is never given to another kind; `systemd/apertured.catalog` explains every one.
+/// The kinds of events, each by a number of its own that scripts and the message catalog find it by (`MESSAGE_ID`). A
+/// number is never given to another kind; `systemd/apertured.catalog` explains every one.
 package enum MessageID: String, Hashable, Sendable, CaseIterable {
     /// A claim begins: the plan is made, nothing is written yet.
     case claimStarted = "52abea6fbd78487ea6664f112a9148bc"

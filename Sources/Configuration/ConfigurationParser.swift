@@ -1,0 +1,173 @@
+internal import Aperture
+
+/// Reads files of sections, as systemd.syntax(7) has them without continued lines: `[Section]`, `Key=Value`, and
+/// comments that begin with `#` or `;`. White space around a key or a value does not count. Sections and keys that begin
+/// with `X-` are for others.
+///
+/// It never fails: what is not understood is a warning. It also never lets a bad line allow more than was meant. A bad
+/// value counts as the one that allows least, and a line that should have said which card a section is about makes the
+/// section flawed (``GPUSection/flaw``), as a line in front of all sections does one of its own.
+package struct ConfigurationParser {
+    package private(set) var sections: [GPUSection] = []
+    package private(set) var warnings: [ConfigurationWarning] = []
+
+    private enum Context {
+        case outside
+        case gpu(keys: Set<String>)
+        /// A section that is not ours.
+        case ignored
+    }
+
+    private var context = Context.outside
+
+    package init() {}
+
+    /// Reads the next file; its sections come after those before.
+    package mutating func read(_ file: ConfigurationFile) {
+        context = .outside
+        // Some editors begin a file with a byte order mark.
+        var text = file.text
+        if text.unicodeScalars.first == "\u{feff}" { text.unicodeScalars.removeFirst() }
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        for (index, line) in lines.enumerated() {
+            let line = Self.trim(line)
+            let place = ConfigurationPlace(file: file.path, line: index + 1)
+            if line.isEmpty || line.hasPrefix("#") || line.hasPrefix(";") { continue }
+            if line.hasPrefix("["), line.hasSuffix("]") {
+                begin(line.dropFirst().dropLast(), place)
+            } else {
+                assign(line, place)
+            }
+        }
+    }
+
+    private mutating func begin(_ name: Substring, _ place: ConfigurationPlace) {
+        if name == "GPU" {
+            context = .gpu(keys: [])
+            sections.append(GPUSection(at: place))
+            return
+        }
+        context = .ignored
+        if !name.hasPrefix("X-") {
+            warnings.append(ConfigurationWarning(place, "unknown section [\(name)], passed over"))
+        }
+    }
+
+    private mutating func assign(_ line: Substring, _ place: ConfigurationPlace) {
+        switch context {
+        case .ignored:
+            return
+        case .outside:
+            sections.append(GPUSection(at: place))
+            context = .gpu(keys: [])
+            flaw(place, "'\(line)' stands in no section")
+        case .gpu(var keys):
+            guard let equals = line.firstIndex(of: "=") else {
+                return flaw(place, "'\(line)' is neither a section nor Key=Value")
+            }
+            let key = String(Self.trim(line[..<equals]))
+            let isRepeated = !keys.insert(key).inserted
+            context = .gpu(keys: keys)
+            set(key, to: Self.trim(line[equals...].dropFirst()), isRepeated: isRepeated, place)
+        }
+    }
+
+    private mutating func set(_ key: String, to value: Substring, isRepeated: Bool, _ place: ConfigurationPlace) {
+        let last = sections.count - 1
+        switch key {
+        case "Address", "Id", "Subsystem", "Path", "BootVGA":
+            if isRepeated { return flaw(place, "\(key)= stands in this section for the second time") }
+            if !setCondition(key, value, &sections[last]) {
+                flaw(place, "\(key)=\(value) is \(Self.wanted[key] ?? "not understood")")
+            }
+        case "Residue":
+            sections[last].residue = value.isEmpty ? .auto : ClaimOptions.Residue(rawValue: String(value))
+            if sections[last].residue == nil {
+                sections[last].residue = .refuse
+                warn(place, "Residue=\(value) is none of auto, bounce, rescan and refuse; taken as refuse")
+            }
+        case "AllowNative":
+            allowNative(value, place)
+        case "OnlyFunction":
+            sections[last].onlyFunction = value.isEmpty ? false : Self.boolean(value)
+            if sections[last].onlyFunction == nil {
+                sections[last].onlyFunction = true
+                warn(place, "OnlyFunction=\(value) is neither yes nor no; taken as yes")
+            }
+        case "Multiple":
+            let wish = value.isEmpty ? false : Self.boolean(value)
+            sections[last].allowsMultiple = wish ?? false
+            if wish == nil { warn(place, "Multiple=\(value) is neither yes nor no; taken as no") }
+        default:
+            if !key.hasPrefix("X-") { warn(place, "unknown key \(key)=, passed over") }
+        }
+    }
+
+    /// What each key that says which card wants, for a message.
+    private static let wanted = [
+        "Address": "no PCI address such as 0000:01:00.0",
+        "Id": "not of the form vendor:device, four hexadecimal digits each",
+        "Subsystem": "not of the form vendor:device, four hexadecimal digits each",
+        "Path": "no path below /sys/devices such as pci0000:00/0000:00:01.0/*",
+        "BootVGA": "neither yes nor no",
+    ]
+
+    private func setCondition(_ key: String, _ value: Substring, _ section: inout GPUSection) -> Bool {
+        switch key {
+        case "Address":
+            section.address = PCIAddress(value)
+            return section.address != nil
+        case "Id":
+            section.id = PCIIdentifier(value)
+            return section.id != nil
+        case "Subsystem":
+            section.subsystem = PCIIdentifier(value)
+            return section.subsystem != nil
+        case "Path":
+            section.path = PathPattern(value)
+            return section.path != nil
+        default:
+            section.isBootVGA = Self.boolean(value)
+            return section.isBootVGA != nil
+        }
+    }
+
+    /// A list: it may go on in a further line, and an empty value begins it anew.
+    private mutating func allowNative(_ value: Substring, _ place: ConfigurationPlace) {
+        let last = sections.count - 1
+        var drivers = value.isEmpty ? [] : sections[last].allowedNativeDrivers ?? []
+        for name in value.split(whereSeparator: \.isWhitespace) {
+            if NativeDriver.bouncing(named: String(name)) != nil {
+                drivers.insert(String(name))
+            } else {
+                let names = NativeDriver.allowedToBounce.map(\.module).joined(separator: ", ")
+                warn(place, "AllowNative=\(name): only these may be asked to probe once: \(names); passed over")
+            }
+        }
+        sections[last].allowedNativeDrivers = drivers
+    }
+
+    private mutating func warn(_ place: ConfigurationPlace, _ message: String) {
+        warnings.append(ConfigurationWarning(place, message))
+    }
+
+    private mutating func flaw(_ place: ConfigurationPlace, _ message: String) {
+        warn(place, "\(message); the section is not used, and a card that it may be about is refused")
+        let last = sections.count - 1
+        if sections[last].flaw == nil { sections[last].flaw = ConfigurationWarning(place, message) }
+    }
+
+    /// The words of systemd.syntax(7), in any case.
+    private static func boolean(_ text: Substring) -> Bool? {
+        switch text.lowercased() {
+        case "1", "yes", "y", "true", "t", "on": true
+        case "0", "no", "n", "false", "f", "off": false
+        default: nil
+        }
+    }
+
+    private static func trim(_ text: Substring) -> Substring {
+        guard let last = text.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return text[...last].drop(while: \.isWhitespace)
+    }
+}
