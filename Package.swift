@@ -16,7 +16,6 @@ let settings: [SwiftSetting] = [
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
-let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
     name: "apertured",
@@ -24,7 +23,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         // Pure: standard library only.
@@ -47,14 +45,16 @@ let package = Package(
         .target(name: "VFIO", dependencies: ["Aperture", "CLinux", "Sysfs", systemPackage], swiftSettings: settings),
         .target(
             name: "Reclaim",
-            dependencies: ["Aperture", "CLinux", "Record", "Sysfs", "Udev", "VFIO", systemPackage],
+            dependencies: ["Aperture", "CLinux", "Record", "Sysfs", "VFIO", systemPackage],
             swiftSettings: settings),
 
         // Faces.
         .executableTarget(
             name: "apertured",
             dependencies: [
-                "Aperture", "Sysfs", "PCIAccess", "Record", "Reclaim", "VFIO", argumentParser, logging, systemPackage,
+                "Aperture", "CLinux", "Configuration", "Journal", "PCIAccess", "Reclaim", "Record", "Sysfs", "Udev",
+                "VFIO",
+                argumentParser, systemPackage,
             ],
             swiftSettings: settings),
 

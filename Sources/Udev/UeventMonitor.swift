@@ -17,43 +17,35 @@ internal import SystemPackage
         _ = unsafe udev_unref(context)
     }
 
-    /// Waits for an event that fits.
-    /// - Parameter milliseconds: How long at the most, over all events that do not fit.
-    /// - Returns: The event, or `nil` when none came in time.
-    package func next(
-        within milliseconds: Int32, where fits: (Uevent) -> Bool
-    ) throws(UdevError) -> Uevent? {
-        let deadline = Self.now() + Int64(milliseconds)
-        while true {
-            var descriptor = pollfd(fd: unsafe udev_monitor_get_fd(monitor), events: Int16(POLLIN), revents: 0)
-            let left = deadline - Self.now()
-            guard left > 0 else { return nil }
-            let ready = unsafe poll(&descriptor, 1, Int32(left))
-            if ready < 0, errno != EINTR { throw UdevError(call: "poll", errno: Errno(rawValue: errno)) }
-            guard ready > 0 else { continue }
-            if let event = receive(), fits(event) { return event }
-        }
-    }
+    /// To be polled for reading.
+    package var descriptor: CInt { unsafe udev_monitor_get_fd(monitor) }
 
-    /// The next event in the queue; `nil` when there is none, or it is not one that libudev lets through.
-    private func receive() -> Uevent? {
-        guard let device = unsafe udev_monitor_receive_device(monitor) else { return nil }
-        defer { _ = unsafe udev_device_unref(device) }
-        return unsafe Uevent(
-            action: Self.text(unsafe udev_device_get_action(device)),
-            subsystem: Self.text(unsafe udev_device_get_subsystem(device)),
-            name: Self.text(unsafe udev_device_get_sysname(device)))
+    /// Takes every event that has come.
+    /// - Returns: Whether some were lost: the kernel had more than the socket could hold (ENOBUFS).
+    package func drain(_ body: (Uevent) -> Void) -> Bool {
+        var areLost = false
+        while true {
+            errno = 0
+            guard let device = unsafe udev_monitor_receive_device(monitor) else {
+                if errno == ENOBUFS {
+                    areLost = true
+                    continue
+                }
+                // Empty, or an event that libudev does not let through: poll() tells which.
+                return areLost
+            }
+            body(
+                unsafe Uevent(
+                    action: Self.text(udev_device_get_action(device)),
+                    subsystem: Self.text(udev_device_get_subsystem(device)),
+                    name: Self.text(udev_device_get_sysname(device))))
+            _ = unsafe udev_device_unref(device)
+        }
     }
 
     private static func text(_ pointer: UnsafePointer<CChar>?) -> String {
         guard let pointer = unsafe pointer else { return "" }
         return unsafe String(cString: pointer)
-    }
-
-    private static func now() -> Int64 {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 
     private static func listen(to subsystems: [String]) throws(UdevError) -> (OpaquePointer, OpaquePointer) {

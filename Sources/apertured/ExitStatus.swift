@@ -1,5 +1,5 @@
 /// The program's exit statuses; thrown by a command that has already said what is the matter.
-enum ExitStatus: Int32, Error {
+enum ExitStatus: Int32, Error, Comparable {
     /// Done, or nothing to do.
     case done = 0
     case failed = 1
@@ -8,4 +8,7 @@ enum ExitStatus: Int32, Error {
     case refused = 3
     /// Failed, and something could not be taken back; it was named.
     case notRestored = 4
+
+    /// The worse of two is the greater.
+    static func < (left: ExitStatus, right: ExitStatus) -> Bool { left.rawValue < right.rawValue }
 }

@@ -69,7 +69,7 @@ struct PlannerTests {
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))
         // A device that vanishes while it is read, a holder, and a release of what was never claimed: tests of their own.
-        #expect(Set(Refusal.Code.allCases).subtracting(reached) == [.deviceUnreadable, .inUse, .notClaimed])
+        #expect(Set(Refusal.Code.allCases).subtracting(reached) == [.deviceUnreadable, .inUse, .notClaimed, .locked])
     }
 }
 

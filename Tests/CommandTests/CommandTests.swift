@@ -125,8 +125,8 @@ struct CommandTests {
         let holder = try LockHolder(root: host.folder.path)
         defer { holder.end() }
         let result = try CommandLine.run("claim", gpu, "--lock-wait", "0", "--root", host.folder.path)
-        #expect(result.status == 1)
-        #expect(result.errors.contains("another apertured is at work"))
+        #expect(result.status == 3)
+        #expect(result.errors.contains("locked: Another apertured is at work"))
         #expect(result.errors.contains("(pid \(holder.pid))"))
         #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
     }

@@ -1,5 +1,6 @@
 import Aperture
 import Fixtures
+import Record
 import Reclaim
 import SystemPackage
 import Testing
@@ -176,6 +177,15 @@ struct ClaimerTests {
         #expect(failure.code == .framebufferHeld)
         #expect(failure.description.contains("plymouthd (pid 812)"))
         #expect(try host.driver == nil)
+        // Bound again while it is held, efifb would go on without its claim: it is left for recover.
+        let record = try #require(try host.recorded().first.flatMap(host.record))
+        #expect(record.state == .claiming)
+        #expect(host.writes.allSatisfy { !$0.path.hasSuffix("efi-framebuffer/bind") })
+        #expect(try host.claim().failure != nil)
+        host.heldForPauses = host.pauses + 1
+        #expect(try Recoverer(host: host).recover(record)?.isComplete == true)
+        #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/efi-framebuffer.0") == "efi-framebuffer")
+        #expect(try host.recorded().isEmpty)
     }
 
     @Test("The other card's framebuffer is never touched")

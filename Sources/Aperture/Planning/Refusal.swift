@@ -18,6 +18,7 @@ package struct Refusal: Hashable, Sendable {
         case residueNeedsRescan = "residue-needs-rescan"
         case inUse = "in-use"
         case notClaimed = "not-claimed"
+        case locked
     }
 
     package let code: Code

@@ -158,6 +158,7 @@ package struct ReleasePlanner: Sendable {
         }
         guard let driver = framebuffer.driver else { return }
         guard current.driver == nil else { return }
+        if let held = heldClaim(of: framebuffer) { return wait(for: held, framebuffer) }
         if let range = framebuffer.range, let why = obstacle(to: range) {
             losses.append("\(framebuffer.name) is not bound again: \(why).")
             return
@@ -168,6 +169,24 @@ package struct ReleasePlanner: Sendable {
                 path: KernelPath.bind(platformDriver: driver), value: framebuffer.name,
                 reason: "\(driver) had it before the claim",
                 expectation: .driver(ofDevice: KernelPath.platformDevice(framebuffer.name), is: driver)))
+    }
+
+    /// The driver's own claim, while no driver is bound: someone has its node open. Bound again now, efifb would go on
+    /// without a claim, and the old one would end under it (`efifb_probe()` only warns).
+    private func heldClaim(of framebuffer: PriorState.Framebuffer) -> Claim? {
+        guard case .claims(let tree) = snapshot.memoryMap, let range = framebuffer.range else { return nil }
+        return tree.claims.first { claim in
+            claim.range == range && FramebufferDriver.kind(claimedAs: claim.name)?.outlivesUnbindWhileOpen == true
+        }
+    }
+
+    private mutating func wait(for claim: Claim, _ framebuffer: PriorState.Framebuffer) {
+        let node = snapshot.framebuffers.first { $0.device == framebuffer.name }?.path ?? "/dev/fb0"
+        steps.append(
+            PlanStep(
+                action: .awaitRelease, rung: .wait, target: framebuffer.name, path: node, value: "",
+                reason: "\(claim) goes with the last close, and only then can its driver be bound again",
+                expectation: .released(claim)))
     }
 
     private func isReserved(_ range: AddressRange) -> Bool {

@@ -3,6 +3,7 @@
 #define CLINUX_H
 
 #include "clinux_rescan.h"
+#include "clinux_signals.h"
 #include "clinux_write.h"
 
 #include <linux/fb.h>

@@ -40,6 +40,8 @@ package enum ClaimFailure: Error, Sendable {
     /// A rung was taken and the same one is needed again.
     case noProgress(PlanStep.Rung, remaining: [Conflict])
     case record(RecordError)
+    /// An earlier run was cut short and cannot be settled yet.
+    case unsettled(ClaimRecord.State)
     case vfio(VFIOError)
     case unproven([RegionProof])
 }
@@ -55,6 +57,9 @@ extension ClaimFailure: CustomStringConvertible {
             "rung \(rung.rawValue) was taken and did not help: "
                 + remaining.map { "BAR \($0.bar) still holds \($0.claim)" }.joined(separator: ", ")
         case .record(let error): error.description
+        case .unsettled(let state):
+            "an earlier run was cut short while \(state.rawValue) and cannot be settled yet: see what was said, then run "
+                + "`apertured recover`"
         case .vfio(let error): "not proven: \(error)"
         case .unproven(let proofs):
             "not proven: "

@@ -75,12 +75,18 @@ package struct Claimer<H: Host> {
         do {
             guard let record = try host.record(of: address) else { return nil }
             if record.state == .claimed { return record }
-            _ = try Recoverer(host: host, tell: tell).recover(record)
-            return try host.record(of: address)
+            let recoverer = Recoverer(host: host, releaseDeadline: settings.releaseDeadline, tell: tell)
+            _ = try recoverer.recover(record)
+            guard let record = try host.record(of: address) else { return nil }
+            // What could not be settled now must not be built upon.
+            guard record.state == .claimed else { throw ClaimFailure.unsettled(record.state) }
+            return record
         } catch let error as RecordError {
             throw .record(error)
         } catch let error as SnapshotError {
             throw .snapshot(error)
+        } catch let error as ClaimFailure {
+            throw error
         } catch {
             throw .record(.malformed(path: RecordStore.folder, reason: "\(error)"))
         }
@@ -162,7 +168,8 @@ package struct Claimer<H: Host> {
         // `apertured recover` goes on when the kernel has let go.
         if case .step(let failure) = failure, failure.isStuck { return }
         do {
-            outcome.undo = try Recoverer(host: host, tell: tell).undo(record)
+            let recoverer = Recoverer(host: host, releaseDeadline: settings.releaseDeadline, tell: tell)
+            outcome.undo = try recoverer.undo(record)
         } catch {
             var undo = Restoration()
             undo.losses = ["what was done could not be taken back: \(error)"]

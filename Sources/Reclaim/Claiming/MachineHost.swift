@@ -62,9 +62,13 @@ package struct MachineHost: Host {
 
     private var records: RecordStore { RecordStore(tree: tree) }
 
-    /// The right to change the machine: see ``RecordStore/lock(within:)``.
-    package func lock(within milliseconds: Int32) throws(RecordError) -> RecordLock {
-        try records.lock(within: milliseconds)
+    /// Does the work while no other one may change the machine: see ``RecordStore/lock(within:)``.
+    package func locked<Outcome>(within milliseconds: Int32, _ work: () throws -> Outcome) throws -> Outcome {
+        let lock = try records.lock(within: milliseconds)
+        let outcome = Result(catching: work)
+        // Held until here, and not a moment less.
+        _ = consume lock
+        return try outcome.get()
     }
 
     package func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof] {

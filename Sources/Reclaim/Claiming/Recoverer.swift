@@ -5,8 +5,11 @@ package import Record
 package struct Recoverer<H: Host> {
     private let host: H
     private let tell: (ClaimEvent) -> Void
+    /// How long a framebuffer that someone holds open is waited for, in milliseconds.
+    private let releaseDeadline: Int32
 
-    package init(host: H, tell: @escaping (ClaimEvent) -> Void = { _ in }) {
+    package init(host: H, releaseDeadline: Int32 = 10_000, tell: @escaping (ClaimEvent) -> Void = { _ in }) {
+        self.releaseDeadline = releaseDeadline
         self.host = host
         self.tell = tell
     }
@@ -27,7 +30,7 @@ package struct Recoverer<H: Host> {
 
     /// Goes back to where the run began: to the standing claim of a card that had one, else to what was before.
     package func undo(_ record: ClaimRecord) throws -> Restoration {
-        let result = try Restorer(host: host, tell: tell).restore(
+        let result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
             record.start, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
         // What could not be undone now may be later: the record is needed again.
         if !result.failures.isEmpty { return result }
@@ -44,7 +47,7 @@ package struct Recoverer<H: Host> {
 
     /// Gives the card back and forgets it.
     package func finishRelease(_ record: ClaimRecord) throws -> Restoration {
-        let result = try Restorer(host: host, tell: tell).restore(
+        let result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
             record.prior, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
         if result.failures.isEmpty { try host.removeRecord(of: record.gpu) }
         return result

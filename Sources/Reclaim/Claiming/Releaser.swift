@@ -16,6 +16,14 @@ package struct ReleaseOutcome: Sendable {
     /// Said before the first write.
     package var announced: [String] = []
     package var restoration = Restoration()
+
+    package init(
+        result: Result, announced: [String] = [], restoration: Restoration = Restoration()
+    ) {
+        self.result = result
+        self.announced = announced
+        self.restoration = restoration
+    }
 }
 
 /// Gives a claimed card back.

@@ -17,8 +17,11 @@ package struct Restoration: Sendable {
 package struct Restorer<H: Host> {
     private let host: H
     private let tell: (ClaimEvent) -> Void
+    /// How long a framebuffer that someone holds open is waited for, in milliseconds.
+    private let releaseDeadline: Int32
 
-    package init(host: H, tell: @escaping (ClaimEvent) -> Void) {
+    package init(host: H, releaseDeadline: Int32, tell: @escaping (ClaimEvent) -> Void) {
+        self.releaseDeadline = releaseDeadline
         self.host = host
         self.tell = tell
     }
@@ -52,7 +55,7 @@ package struct Restorer<H: Host> {
         tell(.undoing(step))
         result.performed.append(step)
         do {
-            try Executor(host: host, releaseDeadline: 0).perform(step)
+            try Executor(host: host, releaseDeadline: releaseDeadline).perform(step)
         } catch {
             tell(.notUndone(error))
             result.failures.append(error)

@@ -49,6 +49,9 @@ package struct SnapshotReader: Sendable {
         for name in try tree.listIfPresent(KernelPath.platformDevices)
         where PlatformFramebuffer.isFramebuffer(name: name) {
             let path = KernelPath.platformDevice(name)
+            // Removing its PCI parent takes the device's folder away and leaves the bus's link to it, dangling: nothing
+            // can reach that device any more.
+            guard tree.exists(path) else { continue }
             devices.append(
                 PlatformFramebuffer(
                     name: name, driver: try tree.linkName("\(path)/driver"),

@@ -17,6 +17,6 @@ struct Apertured: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
-            ReleaseCommand.self, RecoverCommand.self,
+            ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, SettleCommand.self, LogCommand.self,
         ])
 }

@@ -1,6 +1,6 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Logging
+internal import Journal
 internal import Record
 internal import Reclaim
 internal import VFIO
@@ -46,14 +46,19 @@ struct ClaimCommand: ParsableCommand {
             return try PlanCommand.show(
                 address, Claimer(host: common.host, settings: settings), asJSON: common.json)
         }
-        let log = ClaimLog(address: address, level: quiet ? .error : .info)
+        let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
         let outcome: ClaimOutcome
         do {
             let host = locking.host(common)
-            let lock = try host.lock(within: locking.lockMilliseconds)
-            outcome = try Claimer(host: host, settings: settings, tell: log.tell).claim(address)
-            _ = consume lock
+            outcome = try host.locked(within: locking.lockMilliseconds) {
+                try Claimer(host: host, settings: settings, tell: log.tell).claim(address)
+            }
         } catch {
+            if let refusal = LockOptions.refusal(error) {
+                if common.json { print(OutcomeDocument(refused: refusal, address).json.text) }
+                log.refuse(refusal)
+                throw ExitStatus.refused
+            }
             log.fail(error)
             throw ExitStatus.failed
         }
@@ -62,6 +67,7 @@ struct ClaimCommand: ParsableCommand {
     }
 
     private func end(_ outcome: ClaimOutcome, _ log: ClaimLog) throws {
+        log.succeed(outcome)
         switch outcome.result {
         case .claimed:
             if !common.json { print("\(address): claimed\(proof(outcome))") }
@@ -71,7 +77,7 @@ struct ClaimCommand: ParsableCommand {
             outcome.plan.refusals.forEach(log.refuse)
             throw ExitStatus.refused
         case .failed(let failure):
-            log.fail(failure)
+            log.fail(failure, undo: outcome.undo)
             throw outcome.undo?.isComplete ?? true ? ExitStatus.failed : .notRestored
         }
     }

@@ -1,4 +1,6 @@
+internal import Aperture
 internal import ArgumentParser
+internal import Record
 internal import Reclaim
 internal import Sysfs
 internal import SystemPackage
@@ -17,6 +19,14 @@ struct LockOptions: ParsableArguments {
 
     func host(_ common: CommonOptions) -> MachineHost {
         MachineHost(tree: FileTree(root: FilePath(common.root)), writeDeadline: Int32(writeDeadline) * 1000)
+    }
+
+    /// What is said when another one is at work: nothing was touched.
+    static func refusal(_ error: any Error) -> Refusal? {
+        guard let error = error as? RecordError, case .locked(let holder) = error else { return nil }
+        return Refusal(
+            .locked, "Another apertured is at work: \(holder).",
+            remedy: "Try again when it has finished, or wait for it with --lock-wait.")
     }
 
     func validate() throws {

@@ -1,6 +1,6 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Logging
+internal import Journal
 internal import Record
 internal import Reclaim
 
@@ -23,26 +23,20 @@ struct RecoverCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-        var status = ExitStatus.done
         var rows: [(PCIAddress, Restoration?)] = []
+        var status = ExitStatus.done
         do {
             let host = locking.host(common)
-            let lock = try host.lock(within: locking.lockMilliseconds)
-            for address in addresses.isEmpty ? try host.recorded() : addresses {
-                let log = ClaimLog(address: address, level: quiet ? .error : .info)
-                do {
-                    guard let record = try host.record(of: address) else { continue }
-                    let result = try Recoverer(host: host, tell: log.tell).recover(record)
-                    rows.append((address, result))
-                    if let result, !result.isComplete { status = .notRestored }
-                } catch {
-                    // One unreadable record must not keep the others from being settled.
-                    log.fail(error)
-                    status = .failed
+            try host.locked(within: locking.lockMilliseconds) {
+                for address in addresses.isEmpty ? try host.recorded() : addresses {
+                    status = max(status, settle(address, host, &rows))
                 }
             }
-            _ = consume lock
         } catch {
+            if let refusal = LockOptions.refusal(error) {
+                Terminal.complain("apertured: error: refused: \(refusal)")
+                throw ExitStatus.refused
+            }
             Terminal.complain("apertured: error: \(error)")
             throw ExitStatus.failed
         }
@@ -52,5 +46,23 @@ struct RecoverCommand: ParsableCommand {
             for (address, result) in rows where result != nil { print("\(address): settled") }
         }
         if status != .done { throw status }
+    }
+
+    /// One unreadable record must not keep the others from being settled.
+    private func settle(
+        _ address: PCIAddress, _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)]
+    ) -> ExitStatus {
+        let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
+        do {
+            guard let record = try host.record(of: address) else { return .done }
+            let result = try Recoverer(host: host, tell: log.tell).recover(record)
+            rows.append((address, result))
+            guard let result else { return .done }
+            log.recovered(result)
+            return result.isComplete ? .done : .notRestored
+        } catch {
+            log.fail(error)
+            return .failed
+        }
     }
 }

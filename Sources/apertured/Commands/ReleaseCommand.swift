@@ -1,6 +1,6 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Logging
+internal import Journal
 internal import Record
 internal import Reclaim
 
@@ -20,6 +20,9 @@ struct ReleaseCommand: ParsableCommand {
     @Flag(help: "Leave the GPU on vfio-pci, and only forget the claim.")
     var keep = false
 
+    @Flag(help: "Do nothing when the system is shutting down; what apertured@.service gives.")
+    var onlyWhenRunning = false
+
     @Flag(name: .shortAndLong, help: "Say nothing but errors.")
     var quiet = false
 
@@ -27,25 +30,32 @@ struct ReleaseCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-        let log = ClaimLog(address: address, level: quiet ? .error : .info)
+        // A unit's ExecStop= runs at shutdown too.
+        if onlyWhenRunning, ShutdownCheck.isStopping() { return }
+        let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
         let outcome: ReleaseOutcome
         do {
             let host = locking.host(common)
-            let lock = try host.lock(within: locking.lockMilliseconds)
-            outcome = try Releaser(host: host, tell: log.tell).release(address, keeps: keep)
-            _ = consume lock
+            outcome = try host.locked(within: locking.lockMilliseconds) {
+                log.releasing()
+                return try Releaser(host: host, tell: log.tell).release(address, keeps: keep)
+            }
         } catch {
-            log.fail(error)
-            throw ExitStatus.failed
+            guard let refusal = LockOptions.refusal(error) else {
+                log.fail(error)
+                throw ExitStatus.failed
+            }
+            outcome = ReleaseOutcome(result: .refused([refusal]))
         }
         if common.json { print(ReleaseDocument(address, outcome).json.text) }
         switch outcome.result {
         case .released:
+            log.released()
             if !common.json { print("\(address): released") }
         case .kept:
             if !common.json { print("\(address): stays on vfio-pci; the claim is forgotten") }
         case .refused(let refusals):
-            refusals.forEach(log.refuse)
+            refusals.forEach(log.refuseRelease)
             throw ExitStatus.refused
         case .failed:
             throw ExitStatus.failed

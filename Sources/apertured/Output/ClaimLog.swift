@@ -1,55 +1,169 @@
 internal import Aperture
-internal import Logging
+internal import Configuration
+internal import Journal
 internal import Record
 internal import Reclaim
+internal import SystemPackage
 internal import VFIO
 
-/// Tells a claim's story, a line an event, on the standard error.
+/// Tells one card's story: entries with their kind and their fields in the journal, lines on a terminal.
 struct ClaimLog {
-    private var logger: Logger
+    private let log: Log
     private let address: PCIAddress
 
-    init(address: PCIAddress, level: Logger.Level) {
+    init(address: PCIAddress, threshold: Priority = .info) {
         self.address = address
-        logger = Logger(label: "apertured", factory: { _ in StandardErrorHandler() })
-        logger.logLevel = level
+        log = Log.forProcess(threshold: threshold)
     }
+
+    // MARK: - A claim, and the way back
 
     func tell(_ event: ClaimEvent) {
         switch event {
-        case .planned(let plan):
-            for conflict in plan.conflicts {
-                logger.info("\(address): BAR \(conflict.bar) holds \(conflict.claim.name)")
-            }
-        case .warning(let warning):
-            logger.warning("\(address): \(warning)")
-        case .stepping(let step):
-            logger.info("\(address): \(step.rung.rawValue): \(step.action.rawValue) \(step.target): \(step.reason)")
-        case .stepped:
-            break
+        case .planned(let plan): tellPlan(plan)
+        case .warning(let warning): write(.notRestorable, .warning, warning, [.init(.device, "\(address)")])
+        case .stepping(let step): tellIntention(step, "")
+        case .stepped(let step): tellStep(step)
         case .reread(let remaining):
             let owners = remaining.map { "\($0.claim.name) in BAR \($0.bar)" }.joined(separator: ", ")
-            logger.debug("\(address): still claimed: \(owners.isEmpty ? "nothing" : owners)")
+            write(nil, .debug, "still claimed: \(owners.isEmpty ? "nothing" : owners)")
         case .recovering(let state):
-            logger.notice("\(address): an earlier run was cut short while \(state.rawValue): settling it first")
-        case .undoing(let step):
-            logger.info("\(address): back: \(step.action.rawValue) \(step.target): \(step.reason)")
+            write(nil, .notice, "an earlier run was cut short while \(state.rawValue): settling it first")
+        case .undoing(let step): tellIntention(step, "back: ")
         case .notUndone(let failure):
-            logger.error("\(address): \(failure)")
-        case .lost(let sentence):
-            logger.warning("\(address): \(sentence)")
-        case .proving:
-            logger.debug("\(address): mapping every BAR through VFIO")
+            let step = JournalEntry.Field(.step, failure.step.action.rawValue)
+            write(.notUndone, .error, failure.description, [step] + errno(failure))
+        case .lost(let sentence): write(.notRestorable, .warning, sentence, [.init(.device, "\(address)")])
+        case .proving: write(nil, .debug, "mapping every BAR through VFIO")
         case .proved(let proofs):
-            proofs.forEach { logger.info("\($0)") }
+            for proof in proofs { write(nil, .info, "\(proof)", [.init(.bar, "\(proof.bar)")]) }
         }
     }
 
+    private func tellPlan(_ plan: Plan) {
+        guard plan.verdict == .claim else { return }
+        write(.claimStarted, .info, "claiming \(plan.functions.map(\.address.description).joined(separator: ", "))")
+        for conflict in plan.conflicts {
+            let id: MessageID? = conflict.leavesResidue ? .residueFound : nil
+            write(id, .info, "BAR \(conflict.bar) holds \(conflict.claim.name)", [.init(.bar, "\(conflict.bar)")])
+        }
+    }
+
+    private func tellIntention(_ step: PlanStep, _ prefix: String) {
+        let text = "\(prefix)\(step.rung.rawValue): \(step.action.rawValue) \(step.target): \(step.reason)"
+        write(.stepIntended, .info, text, [.init(.step, step.action.rawValue), .init(.device, step.target)])
+    }
+
+    private func tellStep(_ step: PlanStep) {
+        let device = [JournalEntry.Field(.device, step.target), .init(.step, step.action.rawValue)]
+        switch step.action {
+        case .unbindFramebuffer: write(.framebufferEvicted, .debug, "evicted \(step.target)", device)
+        case .handOverConsole: write(.consoleHandedOver, .debug, "handed over to \(step.target)", device)
+        case .unbindDriver: write(.driverUnbound, .debug, "unbound \(step.target)", device)
+        case .rescanBus, .bindNative:
+            write(.rungTaken, .debug, "took the rung \(step.rung.rawValue)", [.init(.rung, step.rung.rawValue)])
+        default: break
+        }
+    }
+
+    // MARK: - How it ended
+
+    func succeed(_ outcome: ClaimOutcome) {
+        guard case .claimed = outcome.result else { return }
+        let how = outcome.proofs.isEmpty ? "claimed, not verified" : "claimed and proven"
+        write(outcome.proofs.isEmpty ? nil : .claimedAndProven, .notice, how)
+    }
+
     func refuse(_ refusal: Refusal) {
-        logger.error("refused: \(refusal)")
+        write(.claimRefused, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
+    }
+
+    func refuseRelease(_ refusal: Refusal) {
+        write(.releaseRefused, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
+    }
+
+    func refuse(_ refusal: ConfigurationRefusal) {
+        write(.configurationMismatch, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
     }
 
     func fail(_ error: some Error) {
-        logger.error("\(address): \(error)")
+        write(nil, .error, "\(error)")
+    }
+
+    func fail(_ failure: ClaimFailure, undo: Restoration?) {
+        var fields: [JournalEntry.Field] = []
+        if case .step(let failure) = failure {
+            fields = [.init(.step, failure.step.action.rawValue), .init(.device, failure.step.target)] + errno(failure)
+            if let code = failure.code { fields.append(.init(.code, code.rawValue)) }
+        }
+        write(.claimFailed, .error, failure.description, fields)
+        guard let undo else { return }
+        if undo.isComplete { write(.undone, .notice, "everything is as it was") }
+    }
+
+    func recovered(_ result: Restoration) {
+        let how = result.isComplete ? "everything is as it was" : "not everything could be as it was"
+        write(.recovered, .notice, "settled what an earlier run left: \(how)")
+    }
+
+    func releasing() { write(.releaseStarted, .info, "giving the card back") }
+
+    func released() { write(.released, .notice, "released") }
+
+    // MARK: - The guard
+
+    func guarding() { write(.guardStarted, .info, "guarding") }
+
+    func stopped() { write(.guardStopped, .info, "the guard ends; the claim stands") }
+
+    func switchedOff() {
+        write(.automaticStartOff, .warning, "apertured=off on the kernel command line: doing nothing")
+    }
+
+    func warn(_ warning: ConfigurationWarning) {
+        write(
+            .configurationWarning, .warning, "\(warning)",
+            [
+                .init(.configurationFile, warning.place.file), .init(.configurationLine, "\(warning.place.line)"),
+            ])
+    }
+
+    func tell(_ event: GuardEvent) {
+        switch event {
+        case .lateFramebuffer(let conflict):
+            write(
+                .lateFramebuffer, .warning, "\(conflict.claim.name) appeared in BAR \(conflict.bar): evicting it",
+                late(conflict))
+        case .lateFramebufferInUse(let conflict, let holders):
+            let who = holders.map(\.description).joined(separator: ", ")
+            write(
+                .lateFramebufferInUse, .warning,
+                "\(conflict.claim.name) appeared in BAR \(conflict.bar) of a card in use (\(who)): left alone",
+                late(conflict))
+        case .takenAway(let function, let driver):
+            let who = driver.map { "is bound to \($0)" } ?? "has no driver"
+            write(.takenAway, .warning, "\(function) was taken away: it \(who)", [.init(.device, "\(function)")])
+        case .sound: write(nil, .notice, "as it should be again")
+        case .gone: write(.deviceGone, .notice, "the card is gone from the machine")
+        case .ueventsLost: write(.ueventsLost, .warning, "the kernel's events came too fast: reading everything anew")
+        case .failed(let reason): write(nil, .error, reason)
+        }
+    }
+
+    private func late(_ conflict: Conflict) -> [JournalEntry.Field] {
+        [.init(.device, conflict.device ?? conflict.claim.name), .init(.bar, "\(conflict.bar)")]
+    }
+
+    // MARK: - Entries
+
+    private func errno(_ failure: StepFailure) -> [JournalEntry.Field] {
+        failure.errno.map { [.init(.errno, "\($0.rawValue)")] } ?? []
+    }
+
+    private func write(
+        _ id: MessageID?, _ priority: Priority, _ message: String, _ fields: [JournalEntry.Field] = []
+    ) {
+        log.write(
+            JournalEntry(id, priority, "\(address): \(message)", [.init(.gpu, "\(address)")] + fields))
     }
 }

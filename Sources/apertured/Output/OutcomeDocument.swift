@@ -33,6 +33,16 @@ struct OutcomeDocument {
         ])
     }
 
+    /// Refused before anything was read.
+    init(refused refusal: Refusal, _ address: PCIAddress) {
+        json = .object([
+            "version": .number(1),
+            "gpu": .object(["address": .string("\(address)")]),
+            "result": .string("refused"),
+            "refusals": .array([PlanDocument.refusal(refusal)]),
+        ])
+    }
+
     static func region(_ proof: RegionProof) -> JSON {
         let (outcome, errno): (String, JSON) =
             switch proof.outcome {

@@ -1,0 +1,78 @@
+package import Aperture
+internal import Record
+
+/// Looks after one claimed card: decides, at each event, what has changed and what is to be done about it. It waits for
+/// nothing itself.
+package struct Guardian<H: Host> {
+    /// What is to happen next.
+    package enum Decision: Hashable, Sendable {
+        case goOn
+        /// The card is gone: the guard has nothing left to do.
+        case end
+        /// A framebuffer is over the card, and nobody uses it: claim it again.
+        case claimAgain
+    }
+
+    private let host: H
+    private let address: PCIAddress
+    private let options: ClaimOptions
+    private let tell: (GuardEvent) -> Void
+    /// What was told last, so that nothing is told twice.
+    private var told: Set<String> = []
+
+    package init(host: H, address: PCIAddress, options: ClaimOptions, tell: @escaping (GuardEvent) -> Void) {
+        self.host = host
+        self.address = address
+        self.options = options
+        self.tell = tell
+    }
+
+    /// Reads the machine anew and compares it with the claim.
+    package mutating func check() -> Decision {
+        let snapshot: Snapshot
+        let record: ClaimRecord?
+        do {
+            snapshot = try host.snapshot(withHolders: true)
+            record = try host.record(of: address)
+        } catch {
+            tell(.failed("\(error)"))
+            return .goOn
+        }
+        guard snapshot.function(at: address) != nil else {
+            // A rescan is part of a claim: the card is only away.
+            guard record?.state != .claiming else { return .goOn }
+            tell(.gone)
+            return .end
+        }
+        // A claim or a release of our own is going on: what changes is its doing.
+        guard record?.state == .claimed else { return .goOn }
+        return compare(Planner.plan(for: address, in: snapshot, options: options), snapshot)
+    }
+
+    private mutating func compare(_ plan: Plan, _ snapshot: Snapshot) -> Decision {
+        var now: Set<String> = []
+        for function in plan.functions where function.driver != KernelPath.vfioDriver {
+            let key = "\(function.address) \(function.driver ?? "-")"
+            now.insert(key)
+            if !told.contains(key) { tell(.takenAway(function.address, driver: function.driver)) }
+        }
+        var decision = Decision.goOn
+        let isOurs = now.isEmpty
+        for conflict in plan.conflicts {
+            guard case .framebuffer = conflict.owner else { continue }
+            let holders = plan.functions.flatMap(snapshot.holders(of:))
+            let key = "\(conflict.claim)"
+            now.insert(key)
+            if !holders.isEmpty {
+                if !told.contains(key) { tell(.lateFramebufferInUse(conflict, holders)) }
+            } else if isOurs, !told.contains(key) {
+                tell(.lateFramebuffer(conflict))
+                decision = .claimAgain
+            }
+        }
+        if now.isEmpty, !told.isEmpty { tell(.sound) }
+        // What was evicted is told again if it comes back; what is fought over by someone else is told once.
+        told = decision == .claimAgain ? [] : now
+        return decision
+    }
+}

@@ -1,0 +1,157 @@
+internal import Aperture
+internal import ArgumentParser
+internal import Configuration
+internal import Journal
+internal import Record
+internal import Reclaim
+internal import Sysfs
+internal import SystemPackage
+internal import VFIO
+
+struct GuardCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "guard",
+        abstract: "Claim a GPU and look after it until told to stop; what apertured@.service runs.",
+        discussion: """
+            Settles what an earlier run left, claims and proves the GPU, tells the service manager that it is ready, and \
+            then waits: a framebuffer that appears over the GPU is evicted, or reported when a guest has the GPU; a GPU \
+            that is taken away is reported. SIGHUP checks at once; SIGTERM ends the guard and leaves the claim, which \
+            `apertured release` gives back. What may be done comes from apertured.conf(5).
+
+            With apertured=off on the kernel command line it does nothing, and says so.
+            """)
+
+    @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
+    var address: PCIAddress
+
+    @OptionGroup var locking: LockOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+        let log = ClaimLog(address: address)
+        let notifier: ServiceNotifier
+        do {
+            notifier = try ServiceNotifier()
+            if try Self.isSwitchedOff(FileTree(root: FilePath(common.root))) {
+                log.switchedOff()
+                // Ready, or the start would count as failed.
+                return try notifier.tell(.ready, .status("Off: apertured=off on the kernel command line."))
+            }
+        } catch {
+            log.fail(error)
+            throw ExitStatus.failed
+        }
+        do {
+            try guardCard(log, notifier)
+        } catch let status as ExitStatus {
+            throw status
+        } catch {
+            log.fail(error)
+            Self.tell(notifier, .status("Failed: \(error)"))
+            throw ExitStatus.failed
+        }
+    }
+
+    private func guardCard(_ log: ClaimLog, _ notifier: ServiceNotifier) throws {
+        let host = locking.host(common)
+        // Listens before it claims: what happens in between is not missed.
+        let loop = try GuardLoop(notifier: notifier)
+        var options = try self.options(log, notifier)
+        let bars = try claim(host, options, log, notifier)
+        let ready = "Claimed and proven: \(bars) BARs mapped."
+        log.guarding()
+        try notifier.tell(.ready, .status(ready))
+        var guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
+        while true {
+            switch try loop.next() {
+            case .stop:
+                log.stopped()
+                return try notifier.tell(.stopping)
+            case .reload:
+                try notifier.tellReloading()
+                options = try self.options(log, notifier)
+                guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
+                if try !act(guardian.check(), host, options, log, notifier) { return }
+                try notifier.tell(.ready, .status(ready))
+            case .change(let areEventsLost):
+                if areEventsLost { log.tell(.ueventsLost) }
+                if try !act(guardian.check(), host, options, log, notifier) { return }
+            }
+        }
+    }
+
+    /// - Returns: Whether there is still something to guard.
+    private func act(
+        _ decision: Guardian<MachineHost>.Decision, _ host: MachineHost, _ options: ClaimOptions, _ log: ClaimLog,
+        _ notifier: ServiceNotifier
+    ) throws -> Bool {
+        switch decision {
+        case .goOn: return true
+        case .end:
+            try notifier.tell(.stopping, .status("The GPU is gone."))
+            try host.removeRecord(of: address)
+            return false
+        case .claimAgain:
+            do {
+                _ = try claim(host, options, log, notifier)
+            } catch let status as ExitStatus {
+                // It was said why. The claim stands, and so does the guard.
+                _ = status
+            }
+            return true
+        }
+    }
+
+    /// - Returns: How many BARs were mapped.
+    private func claim(
+        _ host: MachineHost, _ options: ClaimOptions, _ log: ClaimLog, _ notifier: ServiceNotifier
+    ) throws -> Int {
+        var settings = Claimer<MachineHost>.Settings()
+        settings.options = options
+        let outcome = try host.locked(within: locking.lockMilliseconds) {
+            try Claimer(host: host, settings: settings, tell: log.tell).claim(address)
+        }
+        switch outcome.result {
+        case .claimed, .nothingToDo:
+            log.succeed(outcome)
+            return Set(outcome.proofs.filter { $0.outcome == .mapped }.map { "\($0.address) \($0.bar)" }).count
+        case .refused:
+            outcome.plan.refusals.forEach(log.refuse)
+            let why = outcome.plan.refusals.map(\.message).joined(separator: " ")
+            Self.tell(notifier, .status("Refused: \(why)"))
+            throw ExitStatus.refused
+        case .failed(let failure):
+            log.fail(failure, undo: outcome.undo)
+            Self.tell(notifier, .status("Failed: \(failure)"))
+            throw outcome.undo?.isComplete ?? true ? ExitStatus.failed : .notRestored
+        }
+    }
+
+    private func options(_ log: ClaimLog, _ notifier: ServiceNotifier) throws -> ClaimOptions {
+        let tree = FileTree(root: FilePath(common.root))
+        let configuration = try ConfigurationReader(tree: tree).read()
+        configuration.warnings.forEach(log.warn)
+        switch configuration.verdict(for: address, among: try CardReader(tree: tree).read()) {
+        case .allowed(let options): return options
+        case .refused(let refusals):
+            refusals.forEach(log.refuse)
+            Self.tell(notifier, .status("Refused: \(refusals.map(\.description).joined(separator: " "))"))
+            throw ExitStatus.refused
+        }
+    }
+
+    /// The way out for someone with a black screen.
+    static func isSwitchedOff(_ tree: FileTree) throws -> Bool {
+        let line = try tree.textIfPresent("/proc/cmdline") ?? ""
+        return line.split(whereSeparator: \.isWhitespace).contains("apertured=off")
+    }
+
+    /// The status line is a courtesy: the exit status says the same to whoever waits.
+    private static func tell(_ notifier: ServiceNotifier, _ state: ServiceState) {
+        do {
+            try notifier.tell(state)
+        } catch {
+            Terminal.complain("apertured: \(error)")
+        }
+    }
+}

@@ -1,0 +1,28 @@
+internal import Aperture
+internal import ArgumentParser
+internal import Glibc
+
+struct LogCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "log",
+        abstract: "Show the journal of one GPU: ours, the service manager's and the kernel's lines, interleaved.",
+        discussion: "Runs journalctl; options after -- are passed to it, such as -x, -f or -b.")
+
+    @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
+    var address: PCIAddress
+
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("Options for journalctl.", valueName: "option"))
+    var options: [String] = []
+
+    func run() throws {
+        // One query with alternatives: each `+` begins another set of fields that an entry may match.
+        let query = [
+            "APERTURED_GPU=\(address)", "+", "_KERNEL_DEVICE=+pci:\(address)", "+", "UNIT=apertured@\(address).service",
+        ]
+        var arguments: [UnsafeMutablePointer<CChar>?] =
+            unsafe (["journalctl"] + options + query).map { unsafe strdup($0) } + [nil]
+        _ = unsafe execvp("journalctl", &arguments)
+        Terminal.complain("apertured: cannot run journalctl: \(unsafe String(cString: strerror(errno)))")
+        throw ExitStatus.failed
+    }
+}

@@ -1,0 +1,42 @@
+internal import Aperture
+internal import ArgumentParser
+internal import Record
+internal import Reclaim
+
+struct SettleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "settle",
+        abstract: "After a unit has ended, however it ended: undo what is half done, forget what is gone.",
+        discussion: "What apertured@.service runs as ExecStopPost=. A standing claim is left alone.",
+        shouldDisplay: false)
+
+    @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
+    var address: PCIAddress
+
+    @OptionGroup var locking: LockOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+        let log = ClaimLog(address: address)
+        do {
+            let host = locking.host(common)
+            guard try host.record(of: address) != nil else { return }
+            let result = try host.locked(within: locking.lockMilliseconds) {
+                let result = try host.record(of: address).flatMap(Recoverer(host: host, tell: log.tell).recover)
+                // A record of a card that is gone would make the next card at its address look claimed.
+                if try host.snapshot(withHolders: false).function(at: address) == nil {
+                    try host.removeRecord(of: address)
+                }
+                return result
+            }
+            guard let result else { return }
+            log.recovered(result)
+            if !result.isComplete { throw ExitStatus.notRestored }
+        } catch let status as ExitStatus {
+            throw status
+        } catch {
+            log.fail(error)
+            throw ExitStatus.failed
+        }
+    }
+}
