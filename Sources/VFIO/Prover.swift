@@ -128,7 +128,7 @@ package struct Prover: Sendable {
     private func open(_ node: String) throws(VFIOError) -> OwnedDescriptor {
         do {
             return OwnedDescriptor(
-                try FileDescriptor.open(FilePath(tree.locate(node)), .readWrite, options: .closeOnExec))
+                try FileDescriptor.open(FilePath(tree.locate(node)), .readWrite, options: [.closeOnExec, .noFollow]))
         } catch {
             throw VFIOError(call: "open", target: node, errno: error as? Errno ?? .ioError)
         }

@@ -181,7 +181,7 @@ struct ClaimerTests {
         let record = try #require(try host.recorded().first.flatMap(host.record))
         #expect(record.state == .claiming)
         #expect(host.writes.allSatisfy { !$0.path.hasSuffix("efi-framebuffer/bind") })
-        #expect(try host.claim().failure != nil)
+        #expect(throws: ClaimFailure.self) { try host.claim() }
         host.heldForPauses = host.pauses + 1
         #expect(try Recoverer(host: host).recover(record)?.isComplete == true)
         #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/efi-framebuffer.0") == "efi-framebuffer")

@@ -35,13 +35,14 @@ package struct Claimer<H: Host> {
 
     /// - Throws: Only before the first write of this claim.
     package func claim(_ address: PCIAddress) throws(ClaimFailure) -> ClaimOutcome {
-        let standing = try settle(address)
+        let record = try settle(address)
         let snapshot: Snapshot
         do {
             snapshot = try host.snapshot(withHolders: true)
         } catch {
             throw .snapshot(error)
         }
+        let standing = record.flatMap { stands($0, in: snapshot) ? $0 : nil }
         let plan = Planner.plan(for: address, in: snapshot, options: settings.options)
         tell(.planned(plan))
         var outcome = ClaimOutcome(result: .nothingToDo, plan: plan)
@@ -90,6 +91,12 @@ package struct Claimer<H: Host> {
         } catch {
             throw .record(.malformed(path: RecordStore.folder, reason: "\(error)"))
         }
+    }
+
+    /// Whether the record is about the card that is there: one that was unplugged, or taken away and never given back,
+    /// has left vfio-pci, and what was before it says nothing of what is there now.
+    private func stands(_ record: ClaimRecord, in snapshot: Snapshot) -> Bool {
+        record.prior.functions.contains { snapshot.function(at: $0.address)?.driver == KernelPath.vfioDriver }
     }
 
     // MARK: - The climb

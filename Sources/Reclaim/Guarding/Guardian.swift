@@ -29,24 +29,24 @@ package struct Guardian<H: Host> {
 
     /// Reads the machine anew and compares it with the claim.
     package mutating func check() -> Decision {
-        let snapshot: Snapshot
-        let record: ClaimRecord?
         do {
-            snapshot = try host.snapshot(withHolders: true)
-            record = try host.record(of: address)
+            let snapshot = try host.snapshot(withHolders: false)
+            let record = try host.record(of: address)
+            guard snapshot.function(at: address) != nil else {
+                // A rescan is part of a claim: the card is only away.
+                guard record?.state != .claiming else { return .goOn }
+                tell(.gone)
+                return .end
+            }
+            // A claim or a release of our own is going on: what changes is its doing.
+            guard record?.state == .claimed else { return .goOn }
+            let plan = Planner.plan(for: address, in: snapshot, options: options)
+            // Who uses the card only matters when something is over it, and takes a walk through /proc.
+            return compare(plan, plan.conflicts.isEmpty ? snapshot : try host.snapshot(withHolders: true))
         } catch {
             tell(.failed("\(error)"))
             return .goOn
         }
-        guard snapshot.function(at: address) != nil else {
-            // A rescan is part of a claim: the card is only away.
-            guard record?.state != .claiming else { return .goOn }
-            tell(.gone)
-            return .end
-        }
-        // A claim or a release of our own is going on: what changes is its doing.
-        guard record?.state == .claimed else { return .goOn }
-        return compare(Planner.plan(for: address, in: snapshot, options: options), snapshot)
     }
 
     private mutating func compare(_ plan: Plan, _ snapshot: Snapshot) -> Decision {

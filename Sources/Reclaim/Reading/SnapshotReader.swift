@@ -84,7 +84,7 @@ package struct SnapshotReader: Sendable {
     private func memory(of node: String) -> AddressRange? {
         guard
             let file = try? FileDescriptor.open(
-                FilePath(tree.locate(node)), .readOnly, options: [.closeOnExec, .nonBlocking])
+                FilePath(tree.locate(node)), .readOnly, options: [.closeOnExec, .noFollow, .nonBlocking])
         else { return nil }
         defer { try? file.close() }
         var start: UInt64 = 0
