@@ -35,6 +35,7 @@ package enum RecordCodec {
                         "address": .string(function.address.description),
                         "driver": .string(function.driver),
                         "driverOverride": .string(function.driverOverride),
+                        "awaitsProbe": .bool(function.awaitsProbe),
                         "bars": .array(
                             function.bars.sorted { $0.key < $1.key }.map { bar in
                                 .object(["bar": .number(bar.key), "range": encode(bar.value)])
@@ -107,7 +108,8 @@ package enum RecordCodec {
         for bar in try fields.array("bars") { bars[try bar.number("bar")] = try bar.object("range").range() }
         return PriorState.Function(
             address: address, driver: try fields.optionalName("driver"),
-            driverOverride: try fields.optionalName("driverOverride"), bars: bars)
+            driverOverride: try fields.optionalName("driverOverride"), bars: bars,
+            awaitsProbe: try fields.bool("awaitsProbe"))
     }
 
     private static func framebuffer(_ fields: RecordFields) throws(Failure) -> PriorState.Framebuffer {

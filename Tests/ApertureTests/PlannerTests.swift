@@ -440,6 +440,13 @@ private let refusals: [PlanCase] = [
             }
         }, refusals: [.vfioPCIMissing]),
     PlanCase(
+        name: "a BAR that got no address",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, bars: [BAR(0, 0...0xff_ffff, flags: 0x2004_2208), BAR(2, 0xc000_0000...0xc000_0fff)])
+            }
+        }, refusals: [.barUnassigned]),
+    PlanCase(
         name: "several refusals at once",
         machine: {
             try FixtureHost {

@@ -135,6 +135,23 @@ struct ReleaserTests {
         #expect(try host.driver == "bochs-drm")
     }
 
+    @Test("What the udev rule did before the claim is taken back with it: the host's driver gets its chance")
+    func rule() throws {
+        for driver in [nil, "vfio-pci"] {
+            let host = try FixtureHost { GPU(gpu, driver: driver, override: "vfio-pci") }
+            try host.folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(gpu)")
+            #expect(try host.claim().isClaimed)
+            guard case .released = try host.release().result else {
+                Issue.record("not released")
+                return
+            }
+            #expect(try host.driver == nil)
+            #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == nil)
+            #expect(host.writes.last?.path == "/sys/bus/pci/drivers_probe")
+            #expect(host.writes.last?.value == gpu)
+        }
+    }
+
     @Test("A later claim of a claimed card keeps what a release goes back to")
     func lateFramebuffer() throws {
         let host = try FixtureHost { GPU(gpu, override: "old-driver") }

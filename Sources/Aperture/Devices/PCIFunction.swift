@@ -8,6 +8,8 @@ package struct PCIFunction: Hashable, Sendable {
     package var driver: String?
     /// `driver_override`, or `nil` where the kernel prints `(null)`.
     package var driverOverride: String?
+    /// Whether `driver_override` was set by this package's udev rule, when nobody had set one before.
+    package var isOverriddenByRule = false
     /// `boot_vga`; the kernel only shows it for class 0x0300 (`pci_dev_attrs_are_visible()`).
     package var bootVGA: Bool?
     /// `nil` without an IOMMU.

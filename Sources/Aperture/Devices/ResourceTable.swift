@@ -7,9 +7,14 @@ package struct ResourceTable: Hashable, Sendable {
     /// The expansion ROM, where it has an address; for the boot display often its shadow at 0xc0000.
     package let rom: AddressRange?
 
-    package init(memoryBARs: [BaseAddressRegister], rom: AddressRange? = nil) {
+    /// The memory BARs that the kernel found no room for (`IORESOURCE_UNSET`), by number: the device has them, and does
+    /// not answer to them.
+    package let unassignedBARs: [Int]
+
+    package init(memoryBARs: [BaseAddressRegister], rom: AddressRange? = nil, unassignedBARs: [Int] = []) {
         self.memoryBARs = memoryBARs
         self.rom = rom
+        self.unassignedBARs = unassignedBARs
     }
 
     /// Reads the rows: BARs 0 to 5 and the ROM, which every kernel prints for every function, and then SR-IOV and bridge
@@ -29,6 +34,7 @@ package struct ResourceTable: Hashable, Sendable {
     package static func parse(_ bytes: [UInt8], source: String = "resource") throws(ParseError) -> ResourceTable {
         var cursor = LineCursor(bytes, source: source)
         var bars: [BaseAddressRegister] = []
+        var unassigned: [Int] = []
         var rom: AddressRange?
         var row = 0
         while cursor.findLine() {
@@ -43,6 +49,7 @@ package struct ResourceTable: Hashable, Sendable {
                 guard let range = AddressRange(start: start, last: last) else {
                     throw cursor.error(expected: "an end not before the start", column: column)
                 }
+                if row < romRow, flags & memory != 0, flags & unset != 0 { unassigned.append(row) }
                 if flags & memory != 0, flags & (unset | disabled) == 0 {
                     if row == romRow {
                         rom = range
@@ -55,7 +62,7 @@ package struct ResourceTable: Hashable, Sendable {
             row += 1
         }
         guard row > romRow else { throw cursor.error(expected: "at least 7 rows") }
-        return ResourceTable(memoryBARs: bars, rom: rom)
+        return ResourceTable(memoryBARs: bars, rom: rom, unassignedBARs: unassigned)
     }
 
     private static let romRow = 6

@@ -15,6 +15,7 @@ package struct PlanStep: Hashable, Sendable {
         case rescanBus = "rescan-bus"
         case bindVFIO = "bind-vfio-pci"
         case bindDriver = "bind-driver"
+        case probeDriver = "probe-driver"
         case bindFramebuffer = "bind-framebuffer"
         case restoreFramebufferOverride = "restore-framebuffer-override"
         case restoreConsole = "restore-console"

@@ -24,6 +24,7 @@ package struct Planner: Sendable {
         let functions = functions(with: gpu)
         var refusals = GroupGate(functions: functions).refusals()
         if snapshot.vfioDriver == .missing { refusals.append(driverRefusal()) }
+        refusals += functions.filter { !$0.resources.unassignedBARs.isEmpty }.map(assignmentRefusal)
         guard case .claims(let tree) = snapshot.memoryMap else {
             return refused(gpu, [memoryMapRefusal()] + refusals, functions)
         }
@@ -75,6 +76,13 @@ package struct Planner: Sendable {
         Refusal(
             .vfioPCIMissing, "The vfio-pci driver is neither registered nor among the kernel's modules.",
             remedy: "Install the running kernel's modules, then `modprobe vfio-pci`.")
+    }
+
+    private func assignmentRefusal(_ function: PCIFunction) -> Refusal {
+        let bars = function.resources.unassignedBARs.map { "BAR \($0)" }.joined(separator: ", ")
+        return Refusal(
+            .barUnassigned, "\(bars) of \(function.address) has no address: the kernel found no room for it.",
+            remedy: "A guest would get a dead card. Boot with the card in place, or with pci=realloc.")
     }
 
     private func memoryMapRefusal() -> Refusal {

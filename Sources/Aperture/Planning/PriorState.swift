@@ -6,8 +6,15 @@ package struct PriorState: Hashable, Sendable {
         package var driverOverride: String?
         /// The memory BARs, to know whether a rescan moved them.
         package var bars: [Int: AddressRange]
+        /// Whether the host's driver never had its chance, because the udev rule came first: giving back is letting the
+        /// kernel look for a driver.
+        package var awaitsProbe: Bool
 
-        package init(address: PCIAddress, driver: String?, driverOverride: String?, bars: [Int: AddressRange]) {
+        package init(
+            address: PCIAddress, driver: String?, driverOverride: String?, bars: [Int: AddressRange],
+            awaitsProbe: Bool = false
+        ) {
+            self.awaitsProbe = awaitsProbe
             self.address = address
             self.driver = driver
             self.driverOverride = driverOverride
@@ -51,9 +58,14 @@ package struct PriorState: Hashable, Sendable {
     /// What the plan is about to change, as the snapshot that it was made from shows it.
     package init(before plan: Plan, in snapshot: Snapshot) {
         functions = plan.functions.map { function in
-            Function(
-                address: function.address, driver: function.driver, driverOverride: function.driverOverride,
-                bars: Dictionary(uniqueKeysWithValues: function.memoryBARs.map { ($0.index, $0.range) }))
+            // What the rule did before the claim is part of the claim.
+            let isRuled = function.isOverriddenByRule
+            let wasOurs = isRuled && function.driver == KernelPath.vfioDriver
+            return Function(
+                address: function.address, driver: wasOurs ? nil : function.driver,
+                driverOverride: isRuled ? nil : function.driverOverride,
+                bars: Dictionary(uniqueKeysWithValues: function.memoryBARs.map { ($0.index, $0.range) }),
+                awaitsProbe: isRuled && (wasOurs || function.driver == nil))
         }
         let names = Set(plan.conflicts.compactMap(\.device)).union(
             plan.steps.filter { $0.action == .unbindFramebuffer }.map(\.target))

@@ -17,6 +17,7 @@ package struct Refusal: Hashable, Sendable {
         case framebufferHeld = "framebuffer-held"
         case residueNeedsRescan = "residue-needs-rescan"
         case inUse = "in-use"
+        case barUnassigned = "bar-unassigned"
         case notClaimed = "not-claimed"
         case locked
     }

@@ -103,6 +103,7 @@ package struct ReleasePlanner: Sendable {
     }
 
     private mutating func bind(_ function: PriorState.Function) {
+        if function.awaitsProbe { return probe(function) }
         guard
             let driver = function.driver, let current = snapshot.function(at: function.address),
             current.driver != driver
@@ -119,6 +120,18 @@ package struct ReleasePlanner: Sendable {
                 path: KernelPath.bind(driver: driver), value: function.address.description,
                 reason: "\(driver) had it before the claim",
                 expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
+    }
+
+    /// Whichever driver the kernel finds is right, and so is none.
+    private mutating func probe(_ function: PriorState.Function) {
+        guard let current = snapshot.function(at: function.address) else { return }
+        guard current.driver == nil || current.driver == KernelPath.vfioDriver else { return }
+        steps.append(
+            PlanStep(
+                action: .probeDriver, rung: .rebind, target: function.address.description,
+                path: KernelPath.driversProbe, value: function.address.description,
+                reason: "the udev rule came before the host's own driver",
+                expectation: .exists(KernelPath.device(function.address))))
     }
 
     private mutating func compareBARs(_ function: PriorState.Function) {
@@ -202,6 +215,7 @@ package struct ReleasePlanner: Sendable {
         if let driver = prior.functions.first(where: { $0.address == card.address })?.driver {
             return "\(card.address) belongs to \(driver)"
         }
+        if let driver = card.driver, !ours.contains(driver) { return "\(card.address) is bound to \(driver)" }
         // vfio-pci keeps an idle card asleep and wakes it when it lets go: only a free card says how it will be.
         let isFree = card.driver == nil
         return isFree && card.decodesMemory == false ? "memory decoding of \(card.address) is off" : nil

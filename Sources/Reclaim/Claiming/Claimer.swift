@@ -48,7 +48,15 @@ package struct Claimer<H: Host> {
         var outcome = ClaimOutcome(result: .nothingToDo, plan: plan)
         switch plan.verdict {
         case .refused: outcome.result = .refused
-        case .nothingToDo: attempt(&outcome) { (outcome) throws(ClaimFailure) in try end(plan.functions, &outcome) }
+        case .nothingToDo:
+            attempt(&outcome) { (outcome) throws(ClaimFailure) in
+                try end(plan.functions, &outcome)
+                // The udev rule may have done all there was to do: then that is what a release takes back.
+                guard standing == nil, plan.functions.contains(where: \.isOverriddenByRule) else { return }
+                let prior = PriorState(before: plan, in: snapshot)
+                try save(ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior))
+                outcome.result = .claimed
+            }
         case .claim:
             plan.warnings.forEach { tell(.warning($0)) }
             let start = PriorState(before: plan, in: snapshot)

@@ -39,6 +39,7 @@ struct PCIReader {
                 bootVGA: try tree.textIfPresent("\(path)/boot_vga").map { $0 == "1" },
                 iommuGroup: try group(of: path, classes), resources: try resources("\(path)/resource"))
             function.decodesMemory = decodesMemory(path)
+            function.isOverriddenByRule = try isOverriddenByRule(function)
             function.nodes = try NodeReader(tree: tree).nodes(of: function)
             return function
         } catch let error as SnapshotError {
@@ -66,6 +67,14 @@ struct PCIReader {
             throw .malformed(path: path, reason: "'\(text)' is not a hexadecimal number that fits")
         }
         return number
+    }
+
+    /// The rule marks the override that it sets; udevd keeps the mark with the device (`/run/udev/data`, one `E:` line a
+    /// property).
+    private func isOverriddenByRule(_ function: PCIFunction) throws(FileTreeError) -> Bool {
+        guard function.driverOverride == KernelPath.vfioDriver else { return false }
+        let properties = try tree.textIfPresent("/run/udev/data/+pci:\(function.address)") ?? ""
+        return properties.split(separator: "\n").contains("E:APERTURED_OVERRIDE=\(KernelPath.vfioDriver)")
     }
 
     /// Bit 1 of the command register, at offset 4 of the configuration header (PCI Local Bus 3.0, 6.2.2).

@@ -99,11 +99,18 @@ struct ClaimLog {
         write(.claimFailed, .error, failure.description, fields)
         guard let undo else { return }
         if undo.isComplete { write(.undone, .notice, "everything is as it was") }
+        if !undo.failures.isEmpty { adviseRecovery() }
+    }
+
+    private func adviseRecovery() {
+        write(
+            nil, .notice, "not everything could be taken back yet: `apertured recover` goes on when the cause is gone")
     }
 
     func recovered(_ result: Restoration) {
         let how = result.isComplete ? "everything is as it was" : "not everything could be as it was"
         write(.recovered, .notice, "settled what an earlier run left: \(how)")
+        if !result.failures.isEmpty { adviseRecovery() }
     }
 
     func releasing() { write(.releaseStarted, .info, "giving the card back") }
