@@ -1,0 +1,55 @@
+# Installing, and the Debian package. Included by the Makefile, which defines `release` and RELEASE.
+
+# SwiftPM adds a RUNPATH of $ORIGIN: a root program would look for libraries beside itself. With `-z now` every symbol is
+# bound before main, and the table of them is read-only from then on.
+RELEASE += --disable-local-rpath -Xlinker -z -Xlinker now
+
+PREFIX ?= /usr/local
+INSTALL ?= install
+STRIP ?= strip
+BINARY ?= .build/release/apertured
+# The one place of the version is the program.
+VERSION := $(shell sed -n 's/^ *version: "\(.*\)",$$/\1/p' Sources/apertured/Commands/Apertured.swift)
+# Of the last change, so that the same tree gives the same package (reproducible-builds.org, SOURCE_DATE_EPOCH).
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+export SOURCE_DATE_EPOCH
+
+ARCHITECTURE = $(shell dpkg --print-architecture)
+DEB = .build/apertured_$(VERSION)_$(ARCHITECTURE).deb
+STAGE = .build/deb
+# What dpkg-shlibdeps, lintian and the rest come from.
+DEB_PACKAGES = dpkg-dev binutils xz-utils
+
+# Below PREFIX: systemd, udev and the journal look in /usr/lib and in /usr/local/lib.
+UNITS = $(PREFIX)/lib/systemd/system
+CATALOG = $(PREFIX)/lib/systemd/catalog
+RULES = $(PREFIX)/lib/udev/rules.d
+MANUALS = $(PREFIX)/share/man
+
+.PHONY: install uninstall deb deb-packages
+
+install: release
+	$(INSTALL) -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apertured
+	$(STRIP) --strip-unneeded --remove-section=.comment $(DESTDIR)$(PREFIX)/bin/apertured
+	$(INSTALL) -d $(DESTDIR)$(UNITS)
+	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/apertured@.service > $(DESTDIR)$(UNITS)/apertured@.service
+	chmod 644 $(DESTDIR)$(UNITS)/apertured@.service
+	$(INSTALL) -D -m 644 systemd/90-apertured.rules $(DESTDIR)$(RULES)/90-apertured.rules
+	$(INSTALL) -D -m 644 systemd/apertured.catalog $(DESTDIR)$(CATALOG)/apertured.catalog
+	$(INSTALL) -D -m 644 man/apertured.8 $(DESTDIR)$(MANUALS)/man8/apertured.8
+	$(INSTALL) -D -m 644 man/apertured.conf.5 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5
+	@[ -n "$(DESTDIR)" ] || packaging/reload
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/apertured $(DESTDIR)$(UNITS)/apertured@.service \
+	    $(DESTDIR)$(RULES)/90-apertured.rules $(DESTDIR)$(CATALOG)/apertured.catalog \
+	    $(DESTDIR)$(MANUALS)/man8/apertured.8 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5
+	@[ -n "$(DESTDIR)" ] || packaging/reload
+
+deb: deb-packages
+	rm -rf $(STAGE)
+	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)/root PREFIX=/usr
+	packaging/build-deb $(STAGE) $(VERSION) $(ARCHITECTURE) $(DEB)
+
+deb-packages:
+	@./.ci/packages $(DEB_PACKAGES)
