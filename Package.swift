@@ -85,7 +85,7 @@ let package = Package(
             name: "RecordTests", dependencies: ["Aperture", "Fixtures", "Record", "Sysfs", systemPackage],
             swiftSettings: settings),
         .testTarget(
-            name: "CommandTests", dependencies: ["Aperture", "apertured", "Fixtures", "Reclaim"],
+            name: "CommandTests", dependencies: ["Aperture", "apertured", "Configuration", "Fixtures", "Reclaim"],
             swiftSettings: settings),
     ]
 )
