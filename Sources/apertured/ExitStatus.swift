@@ -8,6 +8,8 @@ enum ExitStatus: Int32, Error, Comparable {
     case refused = 3
     /// Failed, and something could not be taken back; it was named.
     case notRestored = 4
+    /// The guarded GPU was removed; a success to the unit (`SuccessExitStatus=`).
+    case gone = 5
 
     /// The worse of two is the greater.
     static func < (left: ExitStatus, right: ExitStatus) -> Bool { left.rawValue < right.rawValue }

@@ -55,13 +55,15 @@ struct GuardCommand: ParsableCommand {
     private func guardCard(_ log: ClaimLog, _ notifier: ServiceNotifier) throws {
         let host = locking.host(common)
         // Listens before it claims: what happens in between is not missed.
-        let loop = try GuardLoop(notifier: notifier)
+        let loop = try GuardLoop(address, notifier: notifier)
         var options = try self.options(log, notifier)
         let bars = try claim(host, options, log, notifier)
+        loop.forgetEvents()
         let ready = "Claimed and proven: \(bars) BARs mapped."
         log.guarding()
         try notifier.tell(.ready, .status(ready))
         var guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
+        try act(guardian.check(), host, options, loop, log, notifier)
         while true {
             switch try loop.next() {
             case .stop:
@@ -71,26 +73,25 @@ struct GuardCommand: ParsableCommand {
                 try notifier.tellReloading()
                 options = try self.options(log, notifier)
                 guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
-                if try !act(guardian.check(), host, options, log, notifier) { return }
+                try act(guardian.check(), host, options, loop, log, notifier)
                 try notifier.tell(.ready, .status(ready))
+            case .removed:
+                log.tell(.gone)
+                try leave(host, notifier)
             case .change(let areEventsLost):
                 if areEventsLost { log.tell(.ueventsLost) }
-                if try !act(guardian.check(), host, options, log, notifier) { return }
+                try act(guardian.check(), host, options, loop, log, notifier)
             }
         }
     }
 
-    /// - Returns: Whether there is still something to guard.
     private func act(
-        _ decision: Guardian<MachineHost>.Decision, _ host: MachineHost, _ options: ClaimOptions, _ log: ClaimLog,
-        _ notifier: ServiceNotifier
-    ) throws -> Bool {
+        _ decision: Guardian<MachineHost>.Decision, _ host: MachineHost, _ options: ClaimOptions, _ loop: GuardLoop,
+        _ log: ClaimLog, _ notifier: ServiceNotifier
+    ) throws {
         switch decision {
-        case .goOn: return true
-        case .end:
-            try notifier.tell(.stopping, .status("The GPU is gone."))
-            try host.removeRecord(of: address)
-            return false
+        case .goOn: break
+        case .end: try leave(host, notifier)
         case .claimAgain:
             do {
                 _ = try claim(host, options, log, notifier)
@@ -98,8 +99,15 @@ struct GuardCommand: ParsableCommand {
                 // It was said why. The claim stands, and so does the guard.
                 _ = status
             }
-            return true
+            loop.forgetEvents()
         }
+    }
+
+    /// Nothing is left to guard or to release. `settle` sees to it that the unit starts again if the card is back already.
+    private func leave(_ host: MachineHost, _ notifier: ServiceNotifier) throws -> Never {
+        try notifier.tell(.stopping, .status("The GPU is gone."))
+        try host.removeRecord(of: address)
+        throw ExitStatus.gone
     }
 
     /// - Returns: How many BARs were mapped.

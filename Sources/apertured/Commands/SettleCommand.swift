@@ -1,5 +1,6 @@
 internal import Aperture
 internal import ArgumentParser
+internal import Journal
 internal import Record
 internal import Reclaim
 
@@ -7,7 +8,10 @@ struct SettleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "settle",
         abstract: "After a unit has ended, however it ended: undo what is half done, forget what is gone.",
-        discussion: "What apertured@.service runs as ExecStopPost=. A standing claim is left alone.",
+        discussion: """
+            What apertured@.service runs as ExecStopPost=. A standing claim is left alone. Fails when the guard ended \
+            because its GPU went (EXIT_STATUS=5), and the GPU is there: systemd then starts the unit again.
+            """,
         shouldDisplay: false)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
@@ -20,23 +24,35 @@ struct SettleCommand: ParsableCommand {
         let log = ClaimLog(address: address)
         do {
             let host = locking.host(common)
-            guard try host.record(of: address) != nil else { return }
-            let result = try host.locked(within: locking.lockMilliseconds) {
-                let result = try host.record(of: address).flatMap(Recoverer(host: host, tell: log.tell).recover)
-                // A record of a card that is gone would make the next card at its address look claimed.
-                if try host.snapshot(withHolders: false).function(at: address) == nil {
-                    try host.removeRecord(of: address)
-                }
-                return result
+            try settle(host, log)
+            // A device that appears starts its unit, but not while the unit still counts as running: one that appeared
+            // before the guard had ended is missed. One that appears from now on is not.
+            if Environment.process["EXIT_STATUS"] == "\(ExitStatus.gone.rawValue)",
+                host.exists(KernelPath.device(address))
+            {
+                log.back()
+                throw ExitStatus.failed
             }
-            guard let result else { return }
-            log.recovered(result)
-            if !result.isComplete { throw ExitStatus.notRestored }
         } catch let status as ExitStatus {
             throw status
         } catch {
             log.fail(error)
             throw ExitStatus.failed
         }
+    }
+
+    private func settle(_ host: MachineHost, _ log: ClaimLog) throws {
+        guard try host.record(of: address) != nil else { return }
+        let result = try host.locked(within: locking.lockMilliseconds) {
+            let result = try host.record(of: address).flatMap(Recoverer(host: host, tell: log.tell).recover)
+            // A record of a card that is gone would make the next card at its address look claimed.
+            if try host.snapshot(withHolders: false).function(at: address) == nil {
+                try host.removeRecord(of: address)
+            }
+            return result
+        }
+        guard let result else { return }
+        log.recovered(result)
+        if !result.isComplete { throw ExitStatus.notRestored }
     }
 }

@@ -1,3 +1,4 @@
+internal import Aperture
 internal import Glibc
 internal import Journal
 internal import SystemPackage
@@ -8,6 +9,8 @@ final class GuardLoop {
     enum Occasion {
         /// Something changed that may concern the card.
         case change(areEventsLost: Bool)
+        /// The card was removed. It may be back already, but that is another device.
+        case removed
         /// SIGHUP.
         case reload
         /// SIGTERM or SIGINT.
@@ -16,13 +19,15 @@ final class GuardLoop {
 
     private static let subsystems = ["pci", "platform", "graphics", "drm", "vtconsole"]
 
+    private let address: PCIAddress
     private let monitor: UeventMonitor
     private let signals: SignalDescriptor
     private let notifier: ServiceNotifier
     /// How often the watchdog wants a sign of life; -1 to sleep until something happens.
     private let interval: Int32
 
-    init(notifier: ServiceNotifier) throws {
+    init(_ address: PCIAddress, notifier: ServiceNotifier) throws {
+        self.address = address
         signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
         monitor = try UeventMonitor(subsystems: Self.subsystems)
         self.notifier = notifier
@@ -43,8 +48,20 @@ final class GuardLoop {
             guard ready > 0 else { continue }
             if let signal = signals.take() { return signal == SIGHUP ? .reload : .stop }
             var count = 0
-            let areLost = monitor.drain { _ in count += 1 }
+            var isRemoved = false
+            let name = address.description
+            let areLost = monitor.drain { event in
+                count += 1
+                if event.subsystem == "pci", event.name == name, event.action == "remove" { isRemoved = true }
+            }
+            if isRemoved { return .removed }
             if count > 0 || areLost { return .change(areEventsLost: areLost) }
         }
+    }
+
+    /// Forgets the events that a claim of our own made: its rescan removes the card as well. Whatever else they were about
+    /// is in the state that is read after this.
+    func forgetEvents() {
+        _ = monitor.drain { _ in }
     }
 }

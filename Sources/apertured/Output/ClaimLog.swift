@@ -123,6 +123,8 @@ struct ClaimLog {
 
     func stopped() { write(.guardStopped, .info, "the guard ends; the claim stands") }
 
+    func back() { write(nil, .notice, "the card is back already: the unit is to start again") }
+
     func switchedOff() {
         write(.automaticStartOff, .warning, "apertured=off on the kernel command line: doing nothing")
     }
