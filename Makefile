@@ -13,16 +13,16 @@ JOBS ?= $(shell nproc)
 
 SECONDS ?= 60
 
-.PHONY: demo test lab lab-table bench fuzz sanitize build release unit lint packages lab-packages clean
+.PHONY: demo test lab lab-table bench fuzz sanitize build release unit units lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
 
-test: lint unit lab-packages release
+test: lint unit units lab-packages release
 	$(LAB) run --quick --jobs $(JOBS)
 
 lab: lab-packages release
-	$(LAB) run $(if $(SCENARIO),$(SCENARIO),--all) --jobs $(JOBS)
+	$(LAB) run $(SCENARIO) --jobs $(JOBS)
 
 # The table of the last full run, into the README.
 lab-table:
@@ -50,6 +50,11 @@ release: packages
 unit: packages
 	$(SWIFT) build --build-tests $(STRICT)
 	$(SWIFT) test --skip-build --parallel
+
+# The unit, the udev rule, the catalog and the manuals, by systemd's and groff's own tools.
+units:
+	@./.ci/packages systemd udev groff
+	systemd/check
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks Fuzz

@@ -17,7 +17,8 @@ PCI_IDS = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids")
 
 
 def build(destination, kernel, apertured, tools, script, variables, programs=(), files=()):
-    """Writes the archive. `tools` go to /lab by name; `variables` become /lab/scenario; `programs` and `files` are host paths to bring along."""
+    """Writes the archive. `tools` go to /lab by name; `variables` become /lab/scenario; `programs` and `files` are host
+    paths to bring along."""
     archive = cpio.Archive()
     for folder in ("proc", "sys", "dev", "run", "tmp", "root"):
         archive.add_folder(folder)

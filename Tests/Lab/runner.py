@@ -97,7 +97,7 @@ class Bench:
         machine = Machine(
             kernel.image, archive, f"{base}{suffix}.log", firmware=scenario.firmware,
             devices=[device.format(card=scenario.card) for device in topology.devices],
-            arguments=scenario.arguments, iommu=scenario.iommu)
+            arguments=scenario.arguments, iommu=scenario.iommu, deadline=scenario.deadline)
         try:
             with open(f"{base}{suffix}.report", "w", encoding="utf-8") as kept:
                 for line in machine.lines():

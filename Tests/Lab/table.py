@@ -4,7 +4,7 @@ HEADINGS = ("scenario", "kernel", "firmware framebuffer", "class", "before", "af
             "verdict")
 CLASSES = {"VGA": "0300", "bochs-display": "0380"}
 # What the claim said, where there was nothing left for the client to meet.
-EXITS = {"1": "failed", "3": "refused", "4": "failed, with a loss", "137": "killed"}
+EXITS = {"1": "failed", "3": "refused", "4": "failed, not undone", "137": "killed"}
 
 
 def rows(results):

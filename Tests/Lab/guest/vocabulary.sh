@@ -1,8 +1,8 @@
 # The words scenario scripts are written in. Lines that start with @@ are read by the harness (report.py).
 #
 # /lab/scenario sets GPU (the address to claim), OTHER (its neighbour), BEFORE (the expectation, "-" for no probe),
-# CLIENT (`client` or `real_client`), CARD (QEMU's name for the GPU), OPTIONS (for `claim`), GIVEN, MEANWHILE and FINALLY
-# (words from here and from faults.sh, run at those moments).
+# CLIENT (`client` or `real_client`), CARD (QEMU's name for the GPU), OPTIONS (for `claim`), GIVEN, MEANWHILE and
+# FINALLY (words from here and from faults.sh, run at those moments).
 
 . /lab/scenario
 

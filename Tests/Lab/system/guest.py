@@ -1,0 +1,209 @@
+"""One boot of the full guest, driven from here: commands, the journal, cards plugged and pulled."""
+
+import dataclasses
+import json
+import os
+import re
+import shlex
+import socket
+import tempfile
+import threading
+import time
+
+import boot
+from machine import Machine
+from qmp import QMP
+
+# Room for a card that comes later: the firmware gives an empty port's window no more than it asks for.
+PORTS = ("pcie-root-port,id=port1,bus=pcie.0,addr=01.0,chassis=1,slot=1,mem-reserve=64M",
+         "pcie-root-port,id=port2,bus=pcie.0,addr=02.0,chassis=2,slot=2,mem-reserve=64M")
+# Far from the slots of the ports: the cards' addresses don't depend on it.
+DISK = "virtio-blk-pci,drive=disk,bus=pcie.0,addr=1e.0"
+# Slot → address: buses are numbered by the order of the ports.
+ADDRESS = {1: "0000:01:00.0", 2: "0000:02:00.0"}
+# Of a journal entry: all of them are ten times as much, on a serial line.
+FIELDS = ("MESSAGE,MESSAGE_ID,PRIORITY,ERRNO,UNIT,JOB_RESULT,_SYSTEMD_UNIT,_SOURCE_MONOTONIC_TIMESTAMP,"
+          "APERTURED_GPU,APERTURED_CODE,APERTURED_STEP,APERTURED_DEVICE,APERTURED_BAR")
+
+
+class Broken(Exception):
+    """The machine did not come up, stopped answering, or ended early."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+
+
+class Guest:
+    """A context manager: the machine is gone when it ends, whichever way."""
+
+    def __init__(self, kernel, disk, log, cards=("bochs-display", "bochs-display"), iommu=True, arguments="",
+                 files=None, deadline=420):
+        """`cards` go into slots 1, 2, … as card1, card2, …; None leaves one empty. `log`: a path without ending."""
+        self._folder = tempfile.TemporaryDirectory(prefix="lab-")
+        self._shell_path = os.path.join(self._folder.name, "shell")
+        archive = os.path.join(self._folder.name, "initramfs")
+        boot.build(archive, kernel, files)
+        plugged = [self._card(slot, card) for slot, card in enumerate(cards, start=1) if card]
+        self._machine = Machine(kernel.image, archive, f"{log}.console", devices=[*PORTS, DISK, *plugged], iommu=iommu,
+                                arguments=arguments, memory=1024, deadline=deadline)
+        command = self._machine.command
+        # The second serial port is a shell here, and its other end a socket.
+        command[command.index("stdio,id=report,signal=off")] = \
+            f"socket,id=report,path={self._shell_path},server=on,wait=off"
+        command += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={disk}"]
+        self._log = open(f"{log}.log", "a", encoding="utf-8")
+        self._pending = b""
+        self._shell = None
+        self._qmp = None
+        self.seconds_to_boot = None
+
+    @staticmethod
+    def _card(slot, card):
+        return f"{card},id=card{slot},bus=port{slot},addr=00.0"
+
+    def __enter__(self):
+        started = time.monotonic()
+        self._thread = threading.Thread(target=lambda: list(self._machine.lines()), daemon=True)
+        self._thread.start()
+        try:
+            self._connect()
+            self._until(rb"\n@@ready\n", 180)
+            self.run("stty -F /dev/ttyS1 raw -echo; dmesg -n 7")
+            self.run("systemctl is-system-running --wait")
+        except BaseException:
+            self.__exit__()
+            raise
+        self.seconds_to_boot = time.monotonic() - started
+        self._note(f"# up after {self.seconds_to_boot:.0f} seconds")
+        return self
+
+    def __exit__(self, *_):
+        if self._qmp is None and self._thread.is_alive():
+            try:
+                self._control()
+            except OSError:
+                pass  # too early or too late: the deadline ends it
+        if self._thread.is_alive() and self._qmp:
+            try:
+                self._qmp.execute("quit")
+            except (OSError, RuntimeError, ValueError):
+                pass  # it was ending by itself
+        self._thread.join()
+        for open_one in (self._qmp, self._shell):
+            try:
+                if open_one:
+                    open_one.__exit__(None, None, None)
+            except OSError:
+                pass  # a machine that died has closed its ends, with something of ours unread
+        if self._machine.errors or self._machine.timed_out:
+            self._note(f"# the machine: {self._machine.errors or 'ended at its deadline'}")
+        self._log.close()
+        self._folder.cleanup()
+
+    # --- the shell ---------------------------------------------------------------------------------------------------
+
+    def run(self, command, seconds=120):
+        """What the command prints, both streams, and its status."""
+        assert "\n" not in command, "one line: the agent reads lines"
+        self._note(f"$ {command}")
+        self._shell.sendall(command.encode() + b"\n")
+        text, match = self._until(rb"\n@@end (\d+)\n", seconds)
+        answer = Answer(int(match[1]), text.decode(errors="replace").replace("\r", "").strip("\n"))
+        self._note(answer.text + (f"\n# status {answer.status}" if answer.status else ""))
+        return answer
+
+    def text(self, command, seconds=120):
+        return self.run(command, seconds).text
+
+    def until(self, command, seconds=60):
+        """Whether the command succeeds within that time, tried inside the guest: a second there is not one here."""
+        tries = max(1, int(seconds * 5))
+        words = f"n=0; until {command}; do n=$((n+1)); [ $n -lt {tries} ] || exit 1; sleep 0.2; done >/dev/null 2>&1"
+        return self.run(words, seconds * 4 + 60).status == 0
+
+    def read(self, path):
+        return self.text(f"cat {shlex.quote(path)}")
+
+    # --- the journal -------------------------------------------------------------------------------------------------
+
+    def journal(self, *matches):
+        """This boot's entries, oldest first, as dictionaries: `journalctl -o json` of the given matches."""
+        words = " ".join(match if match == "+" else shlex.quote(match) for match in matches)
+        text = self.text(f"journalctl --sync; journalctl -b -o json --output-fields={FIELDS} --no-pager {words}")
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    # --- cards -------------------------------------------------------------------------------------------------------
+
+    def plug(self, slot, card="bochs-display"):
+        self._note(f"# plug {card} into slot {slot}")
+        self._ask("device_add", driver=card, id=f"card{slot}", bus=f"port{slot}", addr="00.0")
+
+    def pull(self, slot):
+        """Asks the guest for the card, as a finger on the slot's button does; the guest answers in its own time."""
+        self._note(f"# pull the card from slot {slot}")
+        self._ask("device_del", id=f"card{slot}")
+
+    def driver(self, slot):
+        path = f"/sys/bus/pci/devices/{ADDRESS[slot]}"
+        return self.text(f"[ -e {path} ] || echo absent; basename $(readlink {path}/driver) 2>/dev/null")
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def power_off(self, seconds=120):
+        """An orderly shutdown, as before a reboot: the disk holds what it held."""
+        self._note("# power off")
+        self._shell.sendall(b"systemctl poweroff --no-block\n")
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            raise Broken(f"no power-off within {seconds} seconds")
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _connect(self):
+        """The machine's end of the shell exists a moment after the machine does."""
+        self._shell = socket.socket(socket.AF_UNIX)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                return self._shell.connect(self._shell_path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > deadline or not self._thread.is_alive():
+                    raise Broken(f"no machine: {self._machine.errors}") from None
+                time.sleep(0.05)
+
+    def _ask(self, command, **arguments):
+        try:
+            self._control().execute(command, **arguments)
+        except (OSError, RuntimeError) as error:
+            raise Broken(f"{command}: {error}") from None
+
+    def _control(self):
+        if self._qmp is None:
+            self._qmp = QMP(self._machine.control)
+        return self._qmp
+
+    def _until(self, pattern, seconds):
+        deadline = time.monotonic() + seconds
+        while True:
+            match = re.search(pattern, self._pending)
+            if match:
+                text, self._pending = self._pending[:match.start()], self._pending[match.end():]
+                return text, match
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Broken(f"no answer within {seconds:.0f} seconds: {self._pending[-200:]!r}")
+            self._shell.settimeout(left)
+            try:
+                piece = self._shell.recv(65536)
+            except TimeoutError:
+                continue
+            if not piece:
+                raise Broken(f"the machine ended: {self._machine.errors or 'see its console'}")
+            self._pending += piece
+
+    def _note(self, text):
+        self._log.write(text + "\n")
+        self._log.flush()

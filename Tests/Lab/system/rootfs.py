@@ -1,0 +1,98 @@
+"""The full guest's disk: Debian 12 with systemd and udev, made once, the same for every kernel.
+
+It holds no kernel and no modules, nothing of the lab's and nothing of apertured's: modules and the lab's agent come in
+memory with each boot (boot.py), the package under test is installed by a boot of its own (image.py).
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+
+import debian
+import kernels
+
+SUITE = "bookworm"
+# What a small Debian server has of what the scenarios touch. libstdc++6, libudev1 and libpci3 are the package's own
+# business: apt would install them with it, dpkg in a machine without a network can't.
+PACKAGES = ("systemd", "systemd-sysv", "udev", "dbus", "kmod", "pciutils", "libpci3", "libudev1", "libstdc++6",
+            "procps")
+# Never read by a scenario, and every megabyte is copied for every one of them.
+EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/i18n/*", "/usr/share/info/*",
+            "/usr/share/zoneinfo/*", "/usr/share/bash-completion/*", "/var/lib/apt/lists/*", "/var/cache/apt/*")
+# Units that wait for a network, a person or a calendar that the machine doesn't have.
+MASKED = ("getty@tty1.service", "serial-getty@ttyS0.service", "serial-getty@ttyS1.service",
+          "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
+          "systemd-networkd.service", "systemd-timesyncd.service", "systemd-pcrphase.service",
+          # Seconds of every boot, for nothing that is looked at here.
+          "e2scrub_reap.service", "systemd-random-seed.service", "systemd-update-utmp.service",
+          "systemd-update-utmp-runlevel.service", "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount",
+          "sys-kernel-tracing.mount", "modprobe@configfs.service", "modprobe@fuse.service")
+SIZE = "768M"
+
+
+def obtain(refresh=False):
+    """The path of the image; raises debian.NotAvailable with the reason if it can't be made."""
+    # The name says what went in, so that a change here makes a new one.
+    recipe = hashlib.sha256(repr((SUITE, PACKAGES, EXCLUDED, MASKED, SIZE, _MASK, _PACK)).encode()).hexdigest()[:12]
+    image = os.path.join(kernels.cache(), "system", f"{SUITE}-{recipe}.ext4")
+    if os.path.exists(image) and not refresh:
+        return image
+    if os.geteuid() != 0:
+        # Ownership inside the image: without root it would take a user namespace that can write to this cache.
+        raise debian.NotAvailable("the full guest's disk is made by root, once")
+    os.makedirs(os.path.dirname(image), exist_ok=True)
+    _make(image)
+    return image
+
+
+# Run by mmdebstrap with the tree's path as $1. Machines differ in what is plugged in: names must not depend on it.
+_MASK = """set -eu
+for unit in $UNITS; do ln -sf /dev/null "$1/etc/systemd/system/$unit"; done
+echo lab >"$1/etc/hostname"
+: >"$1/etc/resolv.conf"
+echo uninitialized >"$1/etc/machine-id"
+mkdir -p "$1/usr/lib/modules"
+"""
+# A bind mount shows the tree without the /proc, /sys and /dev that are mounted in it for the packages' scripts.
+_PACK = """set -eu
+mount --bind "$1" "$MOUNT"
+mke2fs -q -t ext4 -O ^has_journal -L system -m 0 -d "$MOUNT" "$IMAGE" "$SIZE"
+umount "$MOUNT"
+"""
+
+
+def _make(image):
+    main, security = debian.mirrors(debian.configured_sources())
+    lines = [f"deb [signed-by={main.signed_by}] {main.uri} {SUITE} main"]
+    if security:
+        lines.append(f"deb [signed-by={security.signed_by}] {security.uri} {SUITE}-security main")
+    with tempfile.TemporaryDirectory(prefix="lab-") as work:
+        fresh, mount = os.path.join(work, "image"), os.path.join(work, "tree")
+        os.mkdir(mount)
+        environment = dict(os.environ, UNITS=" ".join(MASKED), IMAGE=fresh, MOUNT=mount, SIZE=SIZE,
+                           PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=null", "--quiet",
+                   f"--include={','.join(PACKAGES)}", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED),
+                   f"--customize-hook={_MASK}",
+                   # The options above are kept as a file: what a scenario installs must be installed whole.
+                   '--customize-hook=rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
+                   '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*',
+                   f"--customize-hook={_PACK}", SUITE, "/dev/null", *lines]
+        made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if made.returncode != 0 or not os.path.exists(fresh):
+            reason = made.stderr.strip().splitlines() or ["no message"]
+            raise debian.NotAvailable(f"the full guest's disk: {reason[-1]}")
+        # Beside its place first: no half an image is ever ready. A copy keeps the holes that a move would fill.
+        beside = f"{image}.{os.getpid()}"
+        copy(fresh, beside)
+        os.replace(beside, image)
+        for name in os.listdir(os.path.dirname(image)):
+            if name.startswith(SUITE) and name != os.path.basename(image):
+                os.remove(os.path.join(os.path.dirname(image), name))
+
+
+def copy(source, destination):
+    """A disk of a machine's own: a reflink where the file system can, and no bytes where there are none."""
+    subprocess.run([shutil.which("cp"), "--reflink=auto", "--sparse=always", source, destination], check=True)

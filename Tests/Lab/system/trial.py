@@ -1,0 +1,101 @@
+"""What a scenario is given: machines to boot from a disk of its own, and a place for what came true or did not."""
+
+import dataclasses
+import os
+
+import image
+import rootfs
+from guest import ADDRESS, Guest
+
+
+def unit(slot):
+    return f"apertured@{ADDRESS[slot]}.service"
+
+
+@dataclasses.dataclass
+class Result:
+    name: str
+    verdict: str  # passed, failed, not run
+    reasons: list
+    saw: dict
+    seconds: float = 0.0
+
+
+class Trial:
+    """One scenario's run. Machines booted one after another share its disk, as boots of one computer do."""
+
+    def __init__(self, bench, name, kernel):
+        self.bench = bench
+        self.name = name
+        self.failures = []
+        self.saw = {}
+        self._kernel = kernel
+        self._disk = os.path.join(bench.logs, f"{name}.ext4")
+        self._log = os.path.join(bench.logs, name)
+        with open(f"{self._log}.log", "w", encoding="utf-8"):
+            pass
+        # Kept by an earlier run that failed.
+        if os.path.exists(self._disk):
+            os.remove(self._disk)
+
+    def boot(self, bare=False, **options):
+        """`bare`: without the package installed; it is at /run/lab instead."""
+        if not os.path.exists(self._disk):
+            rootfs.copy(rootfs.obtain() if bare else self.bench.installed(self._kernel), self._disk)
+        if bare:
+            options["files"] = {image.PACKAGE: self.bench.package}
+        return Guest(self._kernel, self._disk, self._log, **options)
+
+    def expect(self, sentence, truth, instead=""):
+        """`instead` says what was seen where the sentence is not true; a function, where it costs something to ask."""
+        if not truth and callable(instead):
+            instead = instead()
+        words = f"{'ok' if truth else 'FAILED'}: {sentence}" + (f" ({instead})" if instead and not truth else "")
+        with open(f"{self._log}.log", "a", encoding="utf-8") as log:
+            log.write(f"# {words}\n")
+        if not truth:
+            self.failures.append(words.removeprefix("FAILED: "))
+        return truth
+
+    def expect_driver(self, guest, slot, driver):
+        found = guest.driver(slot)
+        self.expect(f"the card in slot {slot} has the driver {driver or 'none'}", found == driver, f"it is {found!r}")
+
+    def expect_state(self, guest, slot, state):
+        """`state` in the words of `systemctl is-active`."""
+        found = guest.text(f"systemctl is-active {unit(slot)}")
+        self.expect(f"{unit(slot)} is {state}", found == state, f"it is {found}")
+
+    def expect_stays(self, guest, slot, state, seconds=5):
+        """The same after a while: nothing starts it or ends it behind our back."""
+        guest.run(f"udevadm settle; sleep {seconds}; udevadm settle")
+        self.expect_state(guest, slot, state)
+
+    def expect_mapped(self, guest, slot):
+        """The product's own proof, asked for anew: every BAR is mapped through VFIO."""
+        verified = guest.run(f"apertured verify {ADDRESS[slot]}")
+        self.expect(f"every BAR of the card in slot {slot} can be mapped", verified.status == 0, verified.text)
+
+    def finish(self):
+        if not self.failures and os.path.exists(self._disk):
+            os.remove(self._disk)
+
+
+def monotonic(entry):
+    """When it was said, in seconds since the boot; the kernel's own lines carry their own time."""
+    return int(entry.get("_SOURCE_MONOTONIC_TIMESTAMP") or entry["__MONOTONIC_TIMESTAMP"]) / 1e6
+
+
+def message(entry):
+    """journald gives text that is not clean as a list of bytes."""
+    text = entry.get("MESSAGE") or ""
+    return text if isinstance(text, str) else bytes(text).decode(errors="replace")
+
+
+def property_of(guest, slot, name):
+    return guest.text(f"systemctl show -P {name} {unit(slot)}")
+
+
+def ready_at(guest, slot):
+    """When the unit's last start was complete, in seconds since the boot; 0.0 for never."""
+    return int(property_of(guest, slot, "ActiveEnterTimestampMonotonic") or 0) / 1e6
