@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc)
 
 SECONDS ?= 60
 
-.PHONY: demo test lab lab-table bench fuzz sanitize build release unit units lint packages lab-packages clean
+.PHONY: demo test lab lab-table lab-system bench fuzz sanitize build release unit units lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
@@ -23,6 +23,11 @@ test: lint unit units lab-packages release
 
 lab: lab-packages release
 	$(LAB) run $(SCENARIO) --jobs $(JOBS)
+
+# The package on a full Debian 12 with systemd and udev, in QEMU; a boot takes about a minute.
+lab-system: lab-packages deb
+	@./.ci/packages $$(cat Tests/Lab/system/packages.txt)
+	Tests/Lab/system/lab run --package $(DEB) $(SCENARIO)
 
 # The table of the last full run, into the README.
 lab-table:

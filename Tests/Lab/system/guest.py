@@ -81,6 +81,7 @@ class Guest:
         return self
 
     def __exit__(self, *_):
+        self._last_words()
         if self._qmp is None and self._thread.is_alive():
             try:
                 self._control()
@@ -161,6 +162,15 @@ class Guest:
             raise Broken(f"no power-off within {seconds} seconds")
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _last_words(self):
+        """What was said about the units, into the log: a machine that is not powered off in order takes it along."""
+        if self.seconds_to_boot is None or not self._thread.is_alive():
+            return
+        try:
+            self.run("journalctl -b --no-pager -o short-monotonic -u 'apertured@*' -n 60", seconds=20)
+        except (OSError, Broken):
+            pass  # it does not answer, which its console explains
 
     def _connect(self):
         """The machine's end of the shell exists a moment after the machine does."""
