@@ -29,7 +29,7 @@ lab-system: lab-packages deb
 	@./.ci/packages $$(cat Tests/Lab/system/packages.txt)
 	Tests/Lab/system/lab run --package $(DEB) $(SCENARIO)
 
-# The table of the last full run, into the README.
+# The table of the last run of each scenario, into the README.
 lab-table:
 	$(LAB) table --readme README.md
 

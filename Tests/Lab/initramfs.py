@@ -24,7 +24,7 @@ def build(destination, kernel, apertured, tools, script, variables, programs=(),
         archive.add_folder(folder)
     # The kernel opens it as the first process's standard streams, before anything is mounted.
     archive.add_character_device("dev/console", 5, 1)
-    _add_busybox(archive)
+    add_busybox(archive)
     archive.add_tree("", kernel.modules)
     for ids in PCI_IDS:
         if os.path.exists(ids):
@@ -50,7 +50,7 @@ def build(destination, kernel, apertured, tools, script, variables, programs=(),
     archive.write(destination)
 
 
-def _add_busybox(archive):
+def add_busybox(archive):
     archive.add_file("bin/busybox", BUSYBOX)
     applets = subprocess.run([BUSYBOX, "--list-full"], check=True, capture_output=True, text=True).stdout
     for applet in applets.split():

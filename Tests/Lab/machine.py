@@ -18,7 +18,7 @@ class Machine:
     """Boots a kernel with an initramfs and yields the lines of its second serial port."""
 
     def __init__(self, kernel, initramfs, console, firmware="ovmf", devices=(), arguments="", iommu=True, memory=1024,
-                 deadline=180):
+                 deadline=180, report="stdio,signal=off"):
         self._folder = tempfile.TemporaryDirectory(prefix="lab-")
         # Of its own, and short: a socket's path has a hundred characters at most.
         self.control = os.path.join(self._folder.name, "qmp")
@@ -30,7 +30,7 @@ class Machine:
             "-smp", "2", "-m", str(memory),
             "-serial", f"file:{console}",
             # The harness reads the report from QEMU's own standard output; signals stay the shell's business.
-            "-chardev", "stdio,id=report,signal=off", "-serial", "chardev:report",
+            "-chardev", f"{report},id=report", "-serial", "chardev:report",
             "-kernel", kernel, "-initrd", initramfs, "-append", self._arguments(arguments, iommu),
         ]
         image = next((path for path in FIRMWARE[firmware] if os.path.exists(path)), None)

@@ -20,6 +20,8 @@ WANTED = (
     "snd-hda-intel", "xhci-pci", "e1000",
     # the firmware framebuffer's second witness in VGA text mode
     "vga16fb",
+    # the full guest's disk (system/)
+    "virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel",
 )
 
 

@@ -1,4 +1,4 @@
-"""The last full run, kept beside its logs, and its place in the README."""
+"""The last run of every scenario, kept beside the logs, and its place in the README."""
 
 import json
 import os
@@ -11,20 +11,26 @@ BEGIN = "<!-- lab table: made by make lab-table -->"
 END = "<!-- end of lab table -->"
 
 
-def keep(logs, rows, summary):
-    """Only a run of every scenario is kept: half a table must not replace a whole one."""
+def keep(logs, row):
+    """Keeps the row of a scenario in the place of its last one, as soon as it is there: a run may be cut short."""
+    rows = _load(logs)
+    rows[row[0]] = row
     with open(_path(logs), "w", encoding="utf-8") as stream:
-        json.dump({"rows": rows, "summary": summary}, stream, indent=1)
+        json.dump(list(rows.values()), stream, indent=1)
 
 
-def show(logs, readme=None):
-    """Prints the table as Markdown, or replaces what is between the marks in `readme`. Returns the exit status."""
-    try:
-        with open(_path(logs), encoding="utf-8") as stream:
-            kept = json.load(stream)
-    except FileNotFoundError:
-        sys.exit(f"lab: no full run is kept in {os.path.relpath(logs)}: `lab run` makes one")
-    text = f"{table.markdown(kept['rows'])}\n\n{kept['summary'][:1].upper()}{kept['summary'][1:]}."
+def show(logs, names, readme=None):
+    """Prints the last run of every scenario as Markdown, or replaces what is between the marks in `readme`.
+
+    Only a whole table is shown: half of one must not replace it. Returns the exit status."""
+    kept = _load(logs)
+    missing = [name for name in names if name not in kept]
+    if missing:
+        sys.exit(f"lab: {os.path.relpath(logs)} has no run of {', '.join(missing)}: `lab run` makes one")
+    rows = [kept[name] for name in names]
+    counts = ", ".join(f"{sum(row[-1] == verdict for row in rows)} {verdict}"
+                       for verdict in ("passed", "failed", "not run"))
+    text = f"{table.markdown(rows)}\n\nThe last run of each scenario: {counts}."
     if readme is None:
         print(text)
         return 0
@@ -38,6 +44,14 @@ def show(logs, readme=None):
     with open(readme, "w", encoding="utf-8") as stream:
         stream.write(new)
     return 0
+
+
+def _load(logs):
+    try:
+        with open(_path(logs), encoding="utf-8") as stream:
+            return {row[0]: row for row in json.load(stream)}
+    except FileNotFoundError:
+        return {}
 
 
 def _path(logs):

@@ -19,7 +19,7 @@ def build(destination, kernel, files=None):
         archive.add_folder(folder)
     # The kernel opens it as the first process's standard streams, before anything is mounted.
     archive.add_character_device("dev/console", 5, 1)
-    initramfs._add_busybox(archive)
+    initramfs.add_busybox(archive)
     archive.add_tree("", kernel.modules)
     archive.add_file("init", os.path.join(HERE, "guest", "init"), executable=True)
     for name in ("agent", "lab-agent.service"):

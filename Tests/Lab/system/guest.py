@@ -48,12 +48,10 @@ class Guest:
         boot.build(archive, kernel, files)
         plugged = [self._card(slot, card) for slot, card in enumerate(cards, start=1) if card]
         self._machine = Machine(kernel.image, archive, f"{log}.console", devices=[*PORTS, DISK, *plugged], iommu=iommu,
-                                arguments=arguments, memory=1024, deadline=deadline)
-        command = self._machine.command
-        # The second serial port is a shell here, and its other end a socket.
-        command[command.index("stdio,id=report,signal=off")] = \
-            f"socket,id=report,path={self._shell_path},server=on,wait=off"
-        command += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={disk}"]
+                                arguments=arguments, memory=1024, deadline=deadline,
+                                # The second serial port is a shell here, and its other end a socket.
+                                report=f"socket,path={self._shell_path},server=on,wait=off")
+        self._machine.command += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={disk}"]
         self._log = open(f"{log}.log", "a", encoding="utf-8")
         self._pending = b""
         self._shell = None

@@ -82,6 +82,7 @@ def start_and_stop(test):
 def stop_while_starting(test):
     """A stop that comes before READY: the card is the host's, whatever the rule and the claim had done by then."""
     with test.boot() as guest:
+        test.expect("the unit is active", guest.until(f"systemctl is-active {unit(1)}"))
         guest.run(f"systemctl stop {unit(1)}")
         test.expect_driver(guest, 1, "bochs-drm")
         # Appears anew, so that the rule is ahead of the native driver; stopped as soon as it begins.
@@ -105,8 +106,8 @@ def hotplug(test):
         guest.run("udevadm settle; sleep 2")
         test.expect_driver(guest, 2, "bochs-drm")
         test.expect_state(guest, 2, "inactive")
-        # Back by a rescan and not by a second plug: here QEMU 7.2 kept the memory of a card that was pulled, and aborted
-        # when another took its place.
+        # Back by a rescan and not by a second plug: here QEMU 7.2 kept the memory of a card that was pulled, and
+        # aborted when another took its place.
         guest.run(f"echo 1 >/sys/bus/pci/devices/{ADDRESS[1]}/remove")
         expect_ended(test, guest)
         guest.run("echo 1 >/sys/bus/pci/rescan")
