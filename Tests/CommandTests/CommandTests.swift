@@ -1,5 +1,6 @@
 import Aperture
 import Fixtures
+import Foundation
 import Reclaim
 import Testing
 
@@ -147,6 +148,18 @@ struct CommandTests {
         let again = try CommandLine.run("recover", "--json", "--root", host.folder.path)
         #expect(again.status == 0)
         #expect((try again.object["gpus"] as? [Any])?.isEmpty == true)
+    }
+
+    @Test("settle takes the udev rule's override back from a card that was never claimed, and from no other")
+    func settleRule() throws {
+        for (mark, expected) in [("E:APERTURED_OVERRIDE=vfio-pci\n", ""), ("E:OTHER=1\n", "vfio-pci")] {
+            let host = try FixtureHost { GPU(gpu, override: "vfio-pci") }
+            try host.folder.write(mark, to: "/run/udev/data/+pci:\(gpu)")
+            let result = try CommandLine.run("settle", gpu, "--root", host.folder.path)
+            #expect(result.status == 0, "\(result.errors)")
+            let override = try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override")
+            #expect(override.trimmingCharacters(in: .whitespacesAndNewlines) == expected)
+        }
     }
 
     @Test("A release of what was never claimed exits 3")

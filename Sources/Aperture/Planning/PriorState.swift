@@ -20,6 +20,17 @@ package struct PriorState: Hashable, Sendable {
             self.driverOverride = driverOverride
             self.bars = bars
         }
+
+        /// The function as it is now, without what the udev rule did to it: that is part of the claim.
+        package init(before function: PCIFunction) {
+            let isRuled = function.isOverriddenByRule
+            let wasOurs = isRuled && function.driver == KernelPath.vfioDriver
+            self.init(
+                address: function.address, driver: wasOurs ? nil : function.driver,
+                driverOverride: isRuled ? nil : function.driverOverride,
+                bars: Dictionary(uniqueKeysWithValues: function.memoryBARs.map { ($0.index, $0.range) }),
+                awaitsProbe: isRuled && (wasOurs || function.driver == nil))
+        }
     }
 
     package struct Framebuffer: Hashable, Sendable {
@@ -57,16 +68,7 @@ package struct PriorState: Hashable, Sendable {
 
     /// What the plan is about to change, as the snapshot that it was made from shows it.
     package init(before plan: Plan, in snapshot: Snapshot) {
-        functions = plan.functions.map { function in
-            // What the rule did before the claim is part of the claim.
-            let isRuled = function.isOverriddenByRule
-            let wasOurs = isRuled && function.driver == KernelPath.vfioDriver
-            return Function(
-                address: function.address, driver: wasOurs ? nil : function.driver,
-                driverOverride: isRuled ? nil : function.driverOverride,
-                bars: Dictionary(uniqueKeysWithValues: function.memoryBARs.map { ($0.index, $0.range) }),
-                awaitsProbe: isRuled && (wasOurs || function.driver == nil))
-        }
+        functions = plan.functions.map(Function.init(before:))
         let names = Set(plan.conflicts.compactMap(\.device)).union(
             plan.steps.filter { $0.action == .unbindFramebuffer }.map(\.target))
         framebuffers = snapshot.platformFramebuffers.filter { names.contains($0.name) }.map { device in

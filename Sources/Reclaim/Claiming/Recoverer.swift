@@ -1,4 +1,4 @@
-internal import Aperture
+package import Aperture
 package import Record
 
 /// Settles what a run left behind that was cut short by a failure, a kill or a power cut.
@@ -43,6 +43,19 @@ package struct Recoverer<H: Host> {
             try host.removeRecord(of: record.gpu)
         }
         return result
+    }
+
+    /// Takes back what the udev rule did to a card that was never claimed after it: a start that was stopped, refused or
+    /// failed. Someone who has the card open keeps it.
+    /// - Returns: What was restored; `nil` when there was nothing to do, or it was not to be done.
+    package func takeBackRule(of gpu: PCIAddress) throws -> Restoration? {
+        let snapshot = try host.snapshot(withHolders: true)
+        let ruled = snapshot.slot(of: gpu).filter(\.isOverriddenByRule)
+        guard !ruled.isEmpty else { return nil }
+        let prior = PriorState(functions: ruled.map(PriorState.Function.init(before:)), framebuffers: [], consoles: [])
+        guard ReleasePlanner.plan(backTo: prior, in: snapshot).refusals.isEmpty else { return nil }
+        return try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
+            prior, boundByUs: [], removedByUs: false)
     }
 
     /// Gives the card back and forgets it.

@@ -27,11 +27,14 @@ struct SettleCommand: ParsableCommand {
             try settle(host, log)
             // A device that appears starts its unit, but not while the unit still counts as running: one that appeared
             // before the guard had ended is missed. One that appears from now on is not.
-            if Environment.process["EXIT_STATUS"] == "\(ExitStatus.gone.rawValue)",
-                host.exists(KernelPath.device(address))
-            {
+            let hasGone = Environment.process["EXIT_STATUS"] == "\(ExitStatus.gone.rawValue)"
+            if hasGone, host.exists(KernelPath.device(address)) {
                 log.back()
                 throw ExitStatus.failed
+            }
+            // The card of a start that was stopped, refused or failed, which the rule was ahead of.
+            if !hasGone, try host.record(of: address) == nil, !ShutdownCheck.isStopping() {
+                try takeBackRule(host, log)
             }
         } catch let status as ExitStatus {
             throw status
@@ -39,6 +42,15 @@ struct SettleCommand: ParsableCommand {
             log.fail(error)
             throw ExitStatus.failed
         }
+    }
+
+    private func takeBackRule(_ host: MachineHost, _ log: ClaimLog) throws {
+        let result = try host.locked(within: locking.lockMilliseconds) {
+            try Recoverer(host: host, tell: log.tell).takeBackRule(of: address)
+        }
+        guard let result else { return }
+        log.recovered(result)
+        if !result.isComplete { throw ExitStatus.notRestored }
     }
 
     private func settle(_ host: MachineHost, _ log: ClaimLog) throws {
