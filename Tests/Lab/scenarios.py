@@ -157,7 +157,7 @@ SCENARIOS = (
     S("client-holds-on-release", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict",
       then="as-before", finally_="release_while_held"),
     S("twenty-times", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
-      finally_="twenty_times", deadline=600, quick=True),
+      finally_="twenty_times", deadline=600),
     S("release-7.2-efidrm", "7.2-efidrm", "efidrm", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict",
       then="as-before", finally_="release_to_start"),
     S("release-native", "6.12", "bochs-drm", BOCHS, "root-port", "-", "0", "mapped", "unbind", then="as-before",
