@@ -28,6 +28,21 @@ package struct ClaimRecord: Hashable, Sendable {
         }
     }
 
+    /// A write of the run that was cut short, which had not come back from the kernel when it was given up.
+    package struct StuckWrite: Hashable, Sendable {
+        package var path: String
+        package var process: Int32
+        /// When the process was started, in clock ticks since the boot (proc(5), `/proc/PID/stat`, field 22): a process
+        /// identifier is given again.
+        package var started: UInt64
+
+        package init(path: String, process: Int32, started: UInt64) {
+            self.path = path
+            self.process = process
+            self.started = started
+        }
+    }
+
     package var gpu: PCIAddress
     package var state: State
     /// What a release goes back to.
@@ -39,6 +54,8 @@ package struct ClaimRecord: Hashable, Sendable {
     /// Native drivers that the claim may have bound, for a bounce.
     package var nativeDrivers: Set<String>
     package var marks: [Mark]
+    /// While that process lives, nothing may be written to the card.
+    package var stuckWrite: StuckWrite?
 
     /// Whether the run that is going on has removed the card for a rescan, or was about to.
     package var hasRemovedCard: Bool {
@@ -47,7 +64,7 @@ package struct ClaimRecord: Hashable, Sendable {
 
     package init(
         gpu: PCIAddress, state: State, prior: PriorState, start: PriorState, wasClaimed: Bool = false,
-        nativeDrivers: Set<String> = [], marks: [Mark] = []
+        nativeDrivers: Set<String> = [], marks: [Mark] = [], stuckWrite: StuckWrite? = nil
     ) {
         self.gpu = gpu
         self.state = state
@@ -56,5 +73,6 @@ package struct ClaimRecord: Hashable, Sendable {
         self.wasClaimed = wasClaimed
         self.nativeDrivers = nativeDrivers
         self.marks = marks
+        self.stuckWrite = stuckWrite
     }
 }

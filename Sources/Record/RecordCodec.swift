@@ -23,6 +23,7 @@ package enum RecordCodec {
             "start": encode(record.start),
             "nativeDrivers": .array(record.nativeDrivers.sorted().map { .string($0) }),
             "steps": .array(record.marks.map(encode)),
+            "stuckWrite": record.stuckWrite.map(encode) ?? .null,
         ])
         return Array((json.text + "\n").utf8)
     }
@@ -67,6 +68,14 @@ package enum RecordCodec {
         ])
     }
 
+    private static func encode(_ write: ClaimRecord.StuckWrite) -> JSON {
+        .object([
+            "path": .string(write.path), "process": .number(Int(write.process)),
+            // As text: JSON's numbers are not made for 64 bits.
+            "started": .string("\(write.started)"),
+        ])
+    }
+
     // MARK: - Reading
 
     package static func decode(_ bytes: [UInt8]) throws(Failure) -> ClaimRecord {
@@ -89,7 +98,8 @@ package enum RecordCodec {
             gpu: gpu, state: state, prior: try priorState(fields.object("prior"), of: gpu),
             start: try priorState(fields.object("start"), of: gpu), wasClaimed: try fields.bool("wasClaimed"),
             nativeDrivers: Set(drivers),
-            marks: try fields.array("steps").map { (item) throws(Failure) in try mark(item) })
+            marks: try fields.array("steps").map { (item) throws(Failure) in try mark(item) },
+            stuckWrite: try fields.optional("stuckWrite").map { (item) throws(Failure) in try stuckWrite(item) })
     }
 
     private static func priorState(_ fields: RecordFields, of gpu: PCIAddress) throws(Failure) -> PriorState {
@@ -130,5 +140,12 @@ package enum RecordCodec {
         ClaimRecord.Mark(
             action: try fields.string("action"), target: try fields.string("target"), path: try fields.string("path"),
             value: try fields.string("value"), isDone: try fields.bool("done"))
+    }
+
+    private static func stuckWrite(_ fields: RecordFields) throws(Failure) -> ClaimRecord.StuckWrite {
+        guard let process = Int32(exactly: try fields.number("process")), process > 0,
+            let started = UInt64(try fields.string("started"))
+        else { throw Failure(reason: "\(fields.place) names no process") }
+        return ClaimRecord.StuckWrite(path: try fields.string("path"), process: process, started: started)
     }
 }

@@ -278,7 +278,7 @@ struct CommandTests {
         ])
     func usage(_ arguments: [String], _ named: String) throws {
         let result = try CommandLine.run(arguments)
-        #expect(result.status == 2)
+        #expect(result.status == 2, "\(result.errors)")
         #expect(result.output.isEmpty)
         #expect(result.errors.contains(named))
     }

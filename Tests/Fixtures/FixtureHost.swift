@@ -50,6 +50,8 @@ package final class FixtureHost: Host {
     package private(set) var isDead = false
     /// The number of a write that never comes back.
     package var stuckWrite: Int?
+    /// The processes that live, with their start times; a stuck write is the work of one.
+    package var processes: [Int32: UInt64] = [:]
     /// How many pauses a held framebuffer outlives its unbind by; `nil` when nobody holds one.
     package var heldForPauses: Int?
     /// A native driver that takes the GPU on a rescan before the override is set.
@@ -96,6 +98,7 @@ package final class FixtureHost: Host {
         if number == stuckWrite {
             var error = FileTreeError(.write, path, .timedOut, value: value)
             error.stuckProcess = 4711
+            processes[4711] = 1
             throw error
         }
         switch faults[number] {
@@ -167,6 +170,8 @@ package final class FixtureHost: Host {
     // MARK: - Records
 
     private var records: RecordStore { RecordStore(tree: FileTree(root: FilePath(folder.path))) }
+
+    package func startTime(ofProcess process: Int32) -> UInt64? { processes[process] }
 
     package func record(of gpu: PCIAddress) throws(RecordError) -> ClaimRecord? { try records.load(gpu) }
 

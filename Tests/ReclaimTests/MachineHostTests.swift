@@ -46,10 +46,12 @@ struct MachineHostTests {
         #expect(error?.errno == .timedOut)
         let process = try #require(error?.stuckProcess)
         #expect(error?.description.contains("pid \(process)") == true)
+        #expect(host().startTime(ofProcess: process) ?? 0 > 0)
         // A reader lets it go, and it ends by itself.
         let reader = try FileDescriptor.open(FilePath(folder.path + "/stuck"), .readOnly)
         defer { try? reader.close() }
         #expect(waitForEnd(of: process))
+        #expect(host().startTime(ofProcess: process) == nil)
     }
 
     @Test("A rescan gives the function its override as it appears, and says nothing of one that does not come back")

@@ -32,7 +32,8 @@ struct RecordStoreTests {
             ], consoles: [1])
         return ClaimRecord(
             gpu: gpu, state: .claiming, prior: state, start: state, wasClaimed: true, nativeDrivers: ["bochs-drm"],
-            marks: [.init(action: "unbind-driver", target: "x", path: "/sys/y", value: "a\n\"b\"", isDone: false)])
+            marks: [.init(action: "unbind-driver", target: "x", path: "/sys/y", value: "a\n\"b\"", isDone: false)],
+            stuckWrite: .init(path: "/sys/y", process: 4711, started: .max))
     }
 
     @Test("A record comes back as it was saved")

@@ -42,6 +42,7 @@ package enum ClaimFailure: Error, Sendable {
     case record(RecordError)
     /// An earlier run was cut short and cannot be settled yet.
     case unsettled(ClaimRecord.State)
+    case stuck(StuckWrite)
     case vfio(VFIOError)
     case unproven([RegionProof])
 }
@@ -60,6 +61,7 @@ extension ClaimFailure: CustomStringConvertible {
         case .unsettled(let state):
             "an earlier run was cut short while \(state.rawValue) and cannot be settled yet: see what was said, then run "
                 + "`apertured recover`"
+        case .stuck(let error): error.description
         case .vfio(let error): "not proven: \(error)"
         case .unproven(let proofs):
             "not proven: "

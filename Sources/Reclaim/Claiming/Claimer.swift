@@ -96,6 +96,8 @@ package struct Claimer<H: Host> {
             throw .snapshot(error)
         } catch let error as ClaimFailure {
             throw error
+        } catch let error as StuckWrite {
+            throw .stuck(error)
         } catch {
             throw .record(.malformed(path: RecordStore.folder, reason: "\(error)"))
         }
@@ -181,7 +183,17 @@ package struct Claimer<H: Host> {
     private func undo(_ record: ClaimRecord, after failure: ClaimFailure, _ outcome: inout ClaimOutcome) {
         // A write that never came back holds the device: nothing more is written to it. The record stays, and
         // `apertured recover` goes on when the kernel has let go.
-        if case .step(let failure) = failure, failure.isStuck { return }
+        if case .step(let failure) = failure, failure.isStuck {
+            var record = record
+            record.stuckWrite = host.stuckWrite(of: failure)
+            do {
+                try host.save(record)
+            } catch {
+                // The record as it was before the write stays.
+                tell(.warning("\(error)"))
+            }
+            return
+        }
         do {
             let recoverer = Recoverer(host: host, releaseDeadline: settings.releaseDeadline, tell: tell)
             outcome.undo = try recoverer.undo(record)

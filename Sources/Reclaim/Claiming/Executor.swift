@@ -41,7 +41,7 @@ package struct Executor<H: Host> {
         } catch let error as FileTreeError {
             if error.errno == .noSuchDevice || error.errno == .invalidArgument { return error.errno }
             throw StepFailure(
-                step: step, errno: error.errno, found: error.description, isStuck: error.stuckProcess != nil)
+                step: step, errno: error.errno, found: error.description, stuckProcess: error.stuckProcess)
         } catch {
             throw StepFailure(step: step, errno: nil, found: "\(error)")
         }

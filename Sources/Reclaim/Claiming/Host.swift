@@ -28,6 +28,9 @@ package protocol Host {
     /// Waits for what may end a claim without an event of its own; returns after the interval at the latest.
     func pause(milliseconds: Int32)
 
+    /// When a process was started, in clock ticks since the boot; `nil` when there is none.
+    func startTime(ofProcess process: Int32) -> UInt64?
+
     /// The card's record; `nil` when it has none.
     func record(of gpu: PCIAddress) throws(RecordError) -> ClaimRecord?
 

@@ -52,6 +52,9 @@ package struct MachineHost: Host {
         _ = poll(nil, 0, milliseconds)
     }
 
+    /// Of a process that this one started, whatever the root.
+    package func startTime(ofProcess process: Int32) -> UInt64? { ProcessStat.startTime(of: process) }
+
     package func record(of gpu: PCIAddress) throws(RecordError) -> ClaimRecord? { try records.load(gpu) }
 
     package func recorded() throws(RecordError) -> [PCIAddress] { try records.recorded() }

@@ -16,13 +16,16 @@ package struct Recoverer<H: Host> {
 
     /// Settles one record: a claim that was going on is undone, a release is finished, a standing claim is left alone.
     /// - Returns: What was restored; `nil` when there was nothing to do.
+    /// - Throws: ``StuckWrite``, before anything is written.
     package func recover(_ record: ClaimRecord) throws -> Restoration? {
         switch record.state {
         case .claimed: return nil
         case .claiming:
+            try host.expectNoStuckWrite(record)
             tell(.recovering(record.state))
             return try undo(record)
         case .releasing:
+            try host.expectNoStuckWrite(record)
             tell(.recovering(record.state))
             return try finishRelease(record)
         }
@@ -33,11 +36,15 @@ package struct Recoverer<H: Host> {
         let result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
             record.start, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
         // What could not be undone now may be later: the record is needed again.
-        if !result.failures.isEmpty { return result }
+        if !result.failures.isEmpty {
+            try keep(record, after: result)
+            return result
+        }
         if record.wasClaimed {
             var standing = record
             standing.state = .claimed
             standing.marks = []
+            standing.stuckWrite = nil
             try host.save(standing)
         } else {
             try host.removeRecord(of: record.gpu)
@@ -62,7 +69,17 @@ package struct Recoverer<H: Host> {
     package func finishRelease(_ record: ClaimRecord) throws -> Restoration {
         let result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
             record.prior, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
-        if result.failures.isEmpty { try host.removeRecord(of: record.gpu) }
+        if result.failures.isEmpty {
+            try host.removeRecord(of: record.gpu)
+        } else {
+            try keep(record, after: result)
+        }
         return result
+    }
+
+    private func keep(_ record: ClaimRecord, after result: Restoration) throws {
+        var record = record
+        record.stuckWrite = host.stuckWrite(of: result.failures.first(where: \.isStuck))
+        if record.stuckWrite != nil { try host.save(record) }
     }
 }

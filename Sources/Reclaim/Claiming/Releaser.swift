@@ -47,6 +47,7 @@ package struct Releaser<H: Host> {
                         remedy: "Only what apertured claimed since the last boot can be given back by it.")
                 ]))
         }
+        try host.expectNoStuckWrite(record)
         if keeps, record.state == .claimed {
             try host.removeRecord(of: address)
             return ReleaseOutcome(result: .kept)

@@ -11,11 +11,16 @@ package struct StepFailure: Error, Hashable, Sendable {
     /// Set when the failure has a name of its own: `framebuffer-held`.
     package let code: Refusal.Code?
 
-    /// Whether the write never came back: nothing more may be written to that device.
-    package var isStuck = false
+    /// The process that is stuck in the kernel with the write, which never came back: nothing more may be written to that
+    /// device. `nil` for a write that came back.
+    package let stuckProcess: Int32?
 
-    package init(step: PlanStep, errno: Errno?, found: String, code: Refusal.Code? = nil, isStuck: Bool = false) {
-        self.isStuck = isStuck
+    package var isStuck: Bool { stuckProcess != nil }
+
+    package init(
+        step: PlanStep, errno: Errno?, found: String, code: Refusal.Code? = nil, stuckProcess: Int32? = nil
+    ) {
+        self.stuckProcess = stuckProcess
         self.step = step
         self.errno = errno
         self.found = found
