@@ -1,7 +1,6 @@
 # apertured: `make demo` shows the main job on a real kernel, `make test` tests everything.
 
 SWIFT ?= swift
-PREFIX ?= /usr/local
 # The product carries the Swift runtime, so that it runs where no Swift is installed.
 RELEASE = --configuration release --product apertured --static-swift-stdlib
 # A warning in this package's own targets is an error; SwiftPM keeps it away from the dependencies.
@@ -18,7 +17,7 @@ SECONDS ?= 60
 demo: lab-packages release
 	$(LAB) demo
 
-test: lint unit units lab-packages release
+test: lint unit units deb-check lab-packages
 	$(LAB) run --quick --jobs $(JOBS)
 
 lab: lab-packages release
@@ -73,3 +72,6 @@ lab-packages: packages
 
 clean:
 	rm -rf .build
+
+# install, uninstall, deb
+include packaging/packaging.mk

@@ -22,11 +22,13 @@ DEB_PACKAGES = dpkg-dev binutils xz-utils
 
 # Below PREFIX: systemd, udev and the journal look in /usr/lib and in /usr/local/lib.
 UNITS = $(PREFIX)/lib/systemd/system
+# Of every unit whose name begins so: systemd.unit(5), drop-ins of truncated names.
+DEVICES = sys-subsystem-pci-devices-.device.d
 CATALOG = $(PREFIX)/lib/systemd/catalog
 RULES = $(PREFIX)/lib/udev/rules.d
 MANUALS = $(PREFIX)/share/man
 
-.PHONY: install uninstall deb deb-packages
+.PHONY: install uninstall deb deb-check deb-packages
 
 install: release
 	$(INSTALL) -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apertured
@@ -34,6 +36,7 @@ install: release
 	$(INSTALL) -d $(DESTDIR)$(UNITS)
 	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/apertured@.service > $(DESTDIR)$(UNITS)/apertured@.service
 	chmod 644 $(DESTDIR)$(UNITS)/apertured@.service
+	$(INSTALL) -D -m 644 systemd/apertured.device.conf $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf
 	$(INSTALL) -D -m 644 systemd/90-apertured.rules $(DESTDIR)$(RULES)/90-apertured.rules
 	$(INSTALL) -D -m 644 systemd/apertured.catalog $(DESTDIR)$(CATALOG)/apertured.catalog
 	$(INSTALL) -D -m 644 man/apertured.8 $(DESTDIR)$(MANUALS)/man8/apertured.8
@@ -42,14 +45,19 @@ install: release
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/apertured $(DESTDIR)$(UNITS)/apertured@.service \
-	    $(DESTDIR)$(RULES)/90-apertured.rules $(DESTDIR)$(CATALOG)/apertured.catalog \
+	    $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf $(DESTDIR)$(RULES)/90-apertured.rules $(DESTDIR)$(CATALOG)/apertured.catalog \
 	    $(DESTDIR)$(MANUALS)/man8/apertured.8 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
 	@[ -n "$(DESTDIR)" ] || packaging/reload
 
 deb: deb-packages
 	rm -rf $(STAGE)
 	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)/root PREFIX=/usr
 	packaging/build-deb $(STAGE) $(VERSION) $(ARCHITECTURE) $(DEB)
+
+deb-check: deb
+	@./.ci/packages lintian
+	lintian --allow-root --fail-on error --info $(DEB)
 
 deb-packages:
 	@./.ci/packages $(DEB_PACKAGES)
