@@ -1,4 +1,6 @@
+import Aperture
 import Fixtures
+import Reclaim
 import Testing
 
 struct SettleTests {
@@ -20,6 +22,46 @@ struct SettleTests {
         let result = try settle("0000:01:00.0", exitStatus: exitStatus)
         #expect(result.status == 0)
         #expect(result.errors.isEmpty)
+    }
+
+    /// A claim that a run of the program can give back in a tree where no kernel unbinds anything.
+    private func standingClaim() throws -> FixtureHost {
+        let host = try FixtureHost { GPU("0000:01:00.0", class: 0x038000, group: 3) }
+        let address = try #require(PCIAddress("0000:01:00.0"))
+        _ = try Claimer(host: host).claim(address)
+        #expect(try host.recorded() == [address])
+        try host.write("0000:01:00.0", to: "/sys/bus/pci/drivers/vfio-pci/unbind")
+        return host
+    }
+
+    @Test func `the claim of a start that was stopped before it was ready is given back`() throws {
+        let host = try standingClaim()
+        let result = try CommandLine.run(
+            ["settle", "0000:01:00.0", "--root", host.folder.path], environment: ["SERVICE_RESULT": "success"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("released"))
+        #expect(try host.recorded().isEmpty)
+        #expect(try host.attribute("/sys/bus/pci/devices/0000:01:00.0/driver_override") == nil)
+    }
+
+    @Test(arguments: [nil, "watchdog", "signal", "exit-code", "timeout"])
+    func `after a failure the claim stands, for the next start`(result: String?) throws {
+        let host = try standingClaim()
+        let result = try CommandLine.run(
+            ["settle", "0000:01:00.0", "--root", host.folder.path],
+            environment: result.map { ["SERVICE_RESULT": $0] } ?? [:])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try host.recorded().count == 1)
+        #expect(try host.attribute("/sys/bus/pci/devices/0000:01:00.0/driver_override") == "vfio-pci")
+    }
+
+    @Test func `with apertured=off nothing is given back`() throws {
+        let host = try standingClaim()
+        try host.folder.write("quiet apertured=off\n", to: "/proc/cmdline")
+        let result = try CommandLine.run(
+            ["settle", "0000:01:00.0", "--root", host.folder.path], environment: ["SERVICE_RESULT": "success"])
+        #expect(result.status == 0)
+        #expect(try host.recorded().count == 1)
     }
 
     @Test func `a card that is gone for good is left to itself`() throws {

@@ -34,8 +34,9 @@ struct GuardCommand: ParsableCommand {
             notifier = try ServiceNotifier()
             if try Self.isSwitchedOff(FileTree(root: FilePath(common.root))) {
                 log.switchedOff()
-                // Ready, or the start would count as failed.
-                return try notifier.tell(.ready, .status("Off: apertured=off on the kernel command line."))
+                // Ready, or the start would count as failed; and stopping, or there would be something to release.
+                try notifier.tell(.ready, .status("Off: apertured=off on the kernel command line."))
+                return try notifier.tell(.stopping)
             }
         } catch {
             log.fail(error)
@@ -56,6 +57,7 @@ struct GuardCommand: ParsableCommand {
         let host = locking.host(common)
         // Listens before it claims: what happens in between is not missed.
         let loop = try GuardLoop(address, notifier: notifier)
+        try recover(host, log, notifier)
         var options = try self.options(log, notifier)
         let bars = try claim(host, options, log, notifier)
         loop.forgetEvents()
@@ -108,6 +110,18 @@ struct GuardCommand: ParsableCommand {
         try notifier.tell(.stopping, .status("The GPU is gone."))
         try host.removeRecord(of: address)
         throw ExitStatus.gone
+    }
+
+    /// What an earlier run left half done is settled before anything else, whatever the configuration says by now.
+    private func recover(_ host: MachineHost, _ log: ClaimLog, _ notifier: ServiceNotifier) throws {
+        let result = try host.locked(within: locking.lockMilliseconds) {
+            try host.record(of: address).flatMap(Recoverer(host: host, tell: log.tell).recover)
+        }
+        guard let result else { return }
+        log.recovered(result)
+        guard !result.failures.isEmpty else { return }
+        Self.tell(notifier, .status("Failed: what an earlier run left could not be settled yet."))
+        throw ExitStatus.failed
     }
 
     /// - Returns: How many BARs were mapped.

@@ -9,7 +9,8 @@ struct SettleCommand: ParsableCommand {
         commandName: "settle",
         abstract: "After a unit has ended, however it ended: undo what is half done, forget what is gone.",
         discussion: """
-            What apertured@.service runs as ExecStopPost=. A standing claim is left alone. Fails when the guard ended \
+            What apertured@.service runs as ExecStopPost=. A standing claim is left alone, but for that of a start which \
+            was stopped before it was ready (SERVICE_RESULT=success): it is given back. Fails when the guard ended \
             because its GPU went (EXIT_STATUS=5), and the GPU is there: systemd then starts the unit again.
             """,
         shouldDisplay: false)
@@ -24,7 +25,12 @@ struct SettleCommand: ParsableCommand {
         let log = ClaimLog(address: address)
         do {
             let host = locking.host(common)
+            // The system takes its drivers' devices with it.
+            if ShutdownCheck.isStopping() { return }
+            // Whoever switched the unit off claims and releases by hand.
+            if try GuardCommand.isSwitchedOff(host.tree) { return }
             try settle(host, log)
+            try release(host, log)
             // A device that appears starts its unit, but not while the unit still counts as running: one that appeared
             // before the guard had ended is missed. One that appears from now on is not.
             let hasGone = Environment.process["EXIT_STATUS"] == "\(ExitStatus.gone.rawValue)"
@@ -33,14 +39,31 @@ struct SettleCommand: ParsableCommand {
                 throw ExitStatus.failed
             }
             // The card of a start that was stopped, refused or failed, which the rule was ahead of.
-            if !hasGone, try host.record(of: address) == nil, !ShutdownCheck.isStopping() {
-                try takeBackRule(host, log)
-            }
+            if !hasGone, try host.record(of: address) == nil { try takeBackRule(host, log) }
         } catch let status as ExitStatus {
             throw status
         } catch {
             log.fail(error)
             throw ExitStatus.failed
+        }
+    }
+
+    /// ExecStop= runs for a unit that was ready, and leaves nothing to release unless it fails, which is another result.
+    /// A claim that stands after a success is that of a unit stopped before it was ready.
+    private func release(_ host: MachineHost, _ log: ClaimLog) throws {
+        guard Environment.process["SERVICE_RESULT"] == "success", try host.record(of: address)?.state == .claimed else {
+            return
+        }
+        let outcome = try host.locked(within: locking.lockMilliseconds) {
+            log.releasing()
+            return try Releaser(host: host, tell: log.tell).release(address)
+        }
+        switch outcome.result {
+        case .released, .kept: log.released()
+        case .refused(let refusals):
+            refusals.forEach(log.refuseRelease)
+            throw ExitStatus.refused
+        case .failed: throw ExitStatus.failed
         }
     }
 
