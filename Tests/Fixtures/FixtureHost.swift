@@ -56,6 +56,8 @@ package final class FixtureHost: Host {
     package var heldForPauses: Int?
     /// A native driver that takes the GPU on a rescan before the override is set.
     package var nativeWinsRescan: String?
+    /// The native driver that the kernel finds for a GPU without an override.
+    package var matchingDriver: String?
     /// Where the GPU's BARs lie after a rescan; in place without it.
     package var barsAfterRescan: [BAR]?
     /// What VFIO answers instead of mapping.
@@ -268,8 +270,8 @@ package final class FixtureHost: Host {
 
     private func probe(_ address: String) throws {
         let override = try attribute("/sys/bus/pci/devices/\(address)/driver_override")
-        guard let override else { throw Errno.noSuchDevice }
-        try bind(address, to: override)
+        guard let driver = override ?? matchingDriver else { throw Errno.noSuchDevice }
+        try bind(address, to: driver)
     }
 
     /// A driver that calls the aperture helper drops the platform devices whose range overlaps (6.0 and later): native

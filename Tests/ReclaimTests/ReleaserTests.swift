@@ -152,6 +152,34 @@ struct ReleaserTests {
         }
     }
 
+    @Test("The firmware's framebuffer comes back where the probe finds no driver, and nowhere else")
+    func ruleAndFramebuffer() throws {
+        // Before 6.0 a native driver's probe leaves a platform device that nobody drives.
+        for (kernel, driver) in [
+            ("6.1.0-50-amd64", nil), ("5.10.0-32-amd64", "bochs-drm"), ("6.1.0-50-amd64", "bochs-drm"),
+        ] {
+            let host = try FixtureHost {
+                Kernel(kernel)
+                GPU(gpu, override: "vfio-pci")
+                FirmwareFramebuffer(.efifb, fb)
+            }
+            try host.folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(gpu)")
+            #expect(try host.claim().isClaimed)
+            try host.folder.makeFolder("/sys/bus/pci/drivers/bochs-drm")
+            host.matchingDriver = driver
+            let before = host.writes.count
+            let outcome = try host.release()
+            guard case .released = outcome.result else {
+                Issue.record("not released: \(outcome)")
+                return
+            }
+            #expect(try host.driver == driver)
+            #expect(outcome.restoration.losses.isEmpty)
+            let isBound = host.writes[before...].contains { $0.path.hasSuffix("efi-framebuffer/bind") }
+            #expect(isBound == (driver == nil), "\(kernel), \(driver ?? "none")")
+        }
+    }
+
     @Test("A later claim of a claimed card keeps what a release goes back to")
     func lateFramebuffer() throws {
         let host = try FixtureHost { GPU(gpu, override: "old-driver") }

@@ -32,7 +32,8 @@ package struct PlanStep: Hashable, Sendable {
         case bounce
         case rescan
         case bind
-        /// The way back: drivers get their devices again, then the consoles.
+        /// The way back: drivers get their devices again, those that the kernel looks for first, then the consoles.
+        case probe
         case rebind
         case console
     }

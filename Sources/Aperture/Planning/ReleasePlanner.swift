@@ -40,7 +40,8 @@ package struct ReleasePlanner: Sendable {
         for function in prior.functions.reversed() { unbind(function) }
         for function in prior.functions { restoreOverride(function) }
         for framebuffer in prior.framebuffers { restoreOverride(framebuffer) }
-        for function in prior.functions { bind(function) }
+        for function in prior.functions where function.awaitsProbe { probe(function) }
+        for function in prior.functions where !function.awaitsProbe { bind(function) }
         for framebuffer in prior.framebuffers { bind(framebuffer) }
         for console in prior.consoles { restoreConsole(console) }
         for function in prior.functions { compareBARs(function) }
@@ -80,6 +81,8 @@ package struct ReleasePlanner: Sendable {
             let driver = snapshot.function(at: function.address)?.driver, driver != function.driver
         else { return }
         guard ours.contains(driver) else {
+            // What the probe found is what was to come back.
+            if function.awaitsProbe { return }
             losses.append("\(function.address) is bound to \(driver), which apertured did not bind: it is left there.")
             return
         }
@@ -103,7 +106,6 @@ package struct ReleasePlanner: Sendable {
     }
 
     private mutating func bind(_ function: PriorState.Function) {
-        if function.awaitsProbe { return probe(function) }
         guard
             let driver = function.driver, let current = snapshot.function(at: function.address),
             current.driver != driver
@@ -122,13 +124,14 @@ package struct ReleasePlanner: Sendable {
                 expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
     }
 
-    /// Whichever driver the kernel finds is right, and so is none.
+    /// Whichever driver the kernel finds is right, and so is none. On a rung of its own: what is found decides whether the
+    /// firmware's framebuffer may come back. efifb binds over a card that has its driver, and only warns (seen on 6.1).
     private mutating func probe(_ function: PriorState.Function) {
         guard let current = snapshot.function(at: function.address) else { return }
         guard current.driver == nil || current.driver == KernelPath.vfioDriver else { return }
         steps.append(
             PlanStep(
-                action: .probeDriver, rung: .rebind, target: function.address.description,
+                action: .probeDriver, rung: .probe, target: function.address.description,
                 path: KernelPath.driversProbe, value: function.address.description,
                 reason: "the udev rule came before the host's own driver",
                 expectation: .exists(KernelPath.device(function.address))))
@@ -161,6 +164,7 @@ package struct ReleasePlanner: Sendable {
 
     /// A framebuffer may only draw again where its memory still is, and where the card still answers.
     private mutating func bind(_ framebuffer: PriorState.Framebuffer) {
+        if let range = framebuffer.range, isFoundByProbe(range) { return }
         guard let current = snapshot.platformFramebuffers.first(where: { $0.name == framebuffer.name }) else {
             losses.append(
                 "\(framebuffer.name) is gone: the firmware's framebuffer cannot come back before a reboot.")
@@ -182,6 +186,16 @@ package struct ReleasePlanner: Sendable {
                 path: KernelPath.bind(platformDriver: driver), value: framebuffer.name,
                 reason: "\(driver) had it before the claim",
                 expectation: .driver(ofDevice: KernelPath.platformDevice(framebuffer.name), is: driver)))
+    }
+
+    /// The host's driver has the card, as it would have had without the udev rule: the firmware's framebuffer ends there.
+    private func isFoundByProbe(_ range: AddressRange) -> Bool {
+        prior.functions.contains { function in
+            guard function.awaitsProbe, let current = snapshot.function(at: function.address),
+                let driver = current.driver
+            else { return false }
+            return !ours.contains(driver) && current.memoryBARs.contains { $0.range.contains(range) }
+        }
     }
 
     /// The driver's own claim, while no driver is bound: someone has its node open. Bound again now, efifb would go on
