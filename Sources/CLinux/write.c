@@ -14,6 +14,15 @@
 /* Exit statuses have 8 bits, and the errnos of sysfs fit in 7 (EHWPOISON, 133, is the last and never one of these). */
 static int as_status(int error) { return error < 0 || error > 255 ? EIO : error; }
 
+/* Left behind, it would keep the program's pipes and terminal open, and whoever reads them waiting. */
+static void close_all(void) {
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, 0, ~0U, 0) == 0) return;
+#endif
+    /* Before Linux 5.9. A service has 1024 at the most, by default. */
+    for (int descriptor = 0; descriptor < 1024; descriptor++) close(descriptor);
+}
+
 static int write_once(const char *path, const char *value) {
     int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (file < 0) return errno;
@@ -38,6 +47,7 @@ int clinux_write_guarded(
     pid_t child = fork();
     if (child < 0) return errno;
     if (child == 0) {
+        close_all();
         int error = rescan_override ? rescan_once(path, rescan_override, override_value) : write_once(path, value);
         _exit(as_status(error));
     }

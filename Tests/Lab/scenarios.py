@@ -156,6 +156,8 @@ SCENARIOS = (
     # The way back.
     S("client-holds-on-release", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict",
       then="as-before", finally_="release_while_held"),
+    S("release-hangs", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
+      finally_="release_hangs"),
     S("twenty-times", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
       finally_="twenty_times", deadline=600),
     S("release-7.2-efidrm", "7.2-efidrm", "efidrm", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict",

@@ -45,6 +45,21 @@ struct GuardianTests {
         #expect(story.lines.isEmpty)
     }
 
+    @Test("A card that cannot be read is not gone, is told once, and again when it is sound")
+    func unreadable() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        let path = "/sys/bus/pci/devices/\(gpu)/vendor"
+        let vendor = try host.folder.text(path)
+        try host.folder.write("nonsense\n", to: path)
+        #expect(guardian.check() == .goOn)
+        #expect(guardian.check() == .goOn)
+        #expect(story.lines.count == 1)
+        #expect(story.lines.first?.contains("vendor") == true)
+        try host.folder.write(vendor, to: path)
+        #expect(guardian.check() == .goOn)
+        #expect(story.lines.last == "sound")
+    }
+
     @Test("A late framebuffer is evicted, and told again when it comes back")
     func late() throws {
         var (host, guardian, story) = try guarded { GPU(gpu) }

@@ -122,6 +122,20 @@ struct ReleaserTests {
         #expect(try host.driver == "vfio-pci")
     }
 
+    @Test("A card that cannot be read is not taken for one that is gone: nothing is written")
+    func unreadable() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        #expect(try host.claim().isClaimed)
+        let writes = host.writes.count
+        try host.folder.write("nonsense\n", to: "/sys/bus/pci/devices/\(gpu)/vendor")
+        #expect(throws: SnapshotError.self) { try host.release() }
+        let address = try #require(PCIAddress(gpu))
+        let record = try #require(try host.record(of: address))
+        #expect(throws: SnapshotError.self) { try Recoverer(host: host).undo(record) }
+        #expect(host.writes.count == writes)
+        #expect(try host.recorded().count == 1)
+    }
+
     @Test("A card that someone else took is left to them")
     func takenAway() throws {
         let host = try FixtureHost { GPU(gpu) }

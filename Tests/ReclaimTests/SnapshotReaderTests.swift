@@ -1,6 +1,8 @@
 import Aperture
 import Fixtures
 import Reclaim
+import Sysfs
+import SystemPackage
 import Testing
 
 @Suite("Snapshot reader")
@@ -69,6 +71,37 @@ struct SnapshotReaderTests {
         #expect(snapshot.unreadable.first?.reason.contains("/resource") == true)
         let address = try #require(PCIAddress(gpu))
         #expect(Planner.plan(for: address, in: snapshot).refusals.map(\.code) == [.deviceUnreadable])
+    }
+
+    @Test("A device whose lock the kernel holds is named, nothing waits for it, and its slot is not claimed")
+    func locked() throws {
+        let sibling = "0000:01:00.1"
+        let host = try FixtureHost {
+            GPU(gpu)
+            Function(sibling, class: 0x040300)
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+        }
+        // Opening a FIFO for reading waits for a writer, as reading an override waits for the device's lock.
+        let path = "/sys/bus/pci/devices/\(sibling)/driver_override"
+        try host.folder.remove(path)
+        #expect(makeFIFO(host.folder.path + path))
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 200)
+        for _ in 0..<2 {
+            let snapshot = try reader.read()
+            #expect(snapshot.functions.map(\.address.description) == [gpu, "0000:02:00.0"])
+            #expect(snapshot.unreadable.map(\.address.description) == [sibling])
+            #expect(snapshot.unreadable.first?.reason.contains("held the device's lock") == true)
+            let address = try #require(PCIAddress(gpu))
+            let plan = Planner.plan(for: address, in: snapshot)
+            #expect(plan.refusals.map(\.code) == [.deviceUnreadable])
+            #expect(plan.refusals.first?.message.contains(sibling) == true)
+            var alone = ClaimOptions()
+            alone.onlyFunction = true
+            #expect(
+                !Planner.plan(for: address, in: snapshot, options: alone).refusals.contains {
+                    $0.code == .deviceUnreadable
+                })
+        }
     }
 
     @Test("The boot parameters, the consoles and the kernel are read")

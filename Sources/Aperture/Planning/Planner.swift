@@ -22,6 +22,10 @@ package struct Planner: Sendable {
         guard let gpu = snapshot.function(at: address) else { return refused(nil, [missingRefusal()]) }
         guard gpu.pciClass.isDisplay else { return refused(gpu, [classRefusal(gpu.pciClass)]) }
         let functions = functions(with: gpu)
+        let unreadable = snapshot.unreadable.first { found in
+            !options.onlyFunction && found.address.sharesSlot(with: address)
+        }
+        if let unreadable { return refused(gpu, [readingRefusal(unreadable)], functions) }
         var refusals = GroupGate(functions: functions).refusals()
         if snapshot.vfioDriver == .missing { refusals.append(driverRefusal()) }
         refusals += functions.filter { !$0.resources.unassignedBARs.isEmpty }.map(assignmentRefusal)
@@ -55,15 +59,17 @@ package struct Planner: Sendable {
     }
 
     private func missingRefusal() -> Refusal {
-        if let found = snapshot.unreadable.first(where: { $0.address == address }) {
-            return Refusal(
-                .deviceUnreadable, "\(address) could not be read: \(found.reason).",
-                remedy: "If the device was just added or removed, try again.")
-        }
+        if let found = snapshot.unreadable.first(where: { $0.address == address }) { return readingRefusal(found) }
         if let pciClass = snapshot.classes[address] { return classRefusal(pciClass) }
         return Refusal(
             .noSuchDevice, "There is no PCI device at \(address).",
             remedy: "`apertured status` lists the display devices of this machine.")
+    }
+
+    private func readingRefusal(_ found: Snapshot.Unreadable) -> Refusal {
+        Refusal(
+            .deviceUnreadable, "\(found.address) could not be read: \(found.reason).",
+            remedy: "If the device was just added or removed, try again.")
     }
 
     private func classRefusal(_ pciClass: PCIClass) -> Refusal {

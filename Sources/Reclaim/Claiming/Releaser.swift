@@ -52,8 +52,9 @@ package struct Releaser<H: Host> {
             try host.removeRecord(of: address)
             return ReleaseOutcome(result: .kept)
         }
-        let plan = ReleasePlanner.plan(
-            backTo: record.prior, in: try host.snapshot(withHolders: true), boundByUs: record.nativeDrivers)
+        let snapshot = try host.snapshot(withHolders: true)
+        try snapshot.expectReadable(record.prior)
+        let plan = ReleasePlanner.plan(backTo: record.prior, in: snapshot, boundByUs: record.nativeDrivers)
         if !plan.refusals.isEmpty { return ReleaseOutcome(result: .refused(plan.refusals)) }
         plan.losses.forEach { tell(.warning($0)) }
         record.state = .releasing

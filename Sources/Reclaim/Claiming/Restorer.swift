@@ -33,17 +33,20 @@ package struct Restorer<H: Host> {
         var result = Restoration()
         var tried: [PlanStep] = []
         while true {
+            let snapshot = try host.snapshot(withHolders: false)
+            try snapshot.expectReadable(prior)
             let plan = ReleasePlanner.plan(
-                backTo: prior, in: try host.snapshot(withHolders: false), boundByUs: boundByUs,
-                removedByUs: removedByUs, minding: false)
+                backTo: prior, in: snapshot, boundByUs: boundByUs, removedByUs: removedByUs, minding: false)
             result.losses = plan.losses
             // A step that did not help is not made again: the next plan would hold it for ever.
             let remaining = plan.steps.filter { !tried.contains($0) }
-            guard let rung = remaining.first?.rung, !result.failures.contains(where: \.isStuck) else { break }
+            guard let rung = remaining.first?.rung else { break }
             for step in remaining.prefix(while: { $0.rung == rung }) {
                 tried.append(step)
                 perform(step, &result)
             }
+            // Nor is anything read that the stuck write keeps locked.
+            if result.failures.contains(where: \.isStuck) { break }
         }
         result.losses.forEach { tell(.lost($0)) }
         return result
@@ -59,6 +62,15 @@ package struct Restorer<H: Host> {
         } catch {
             tell(.notUndone(error))
             result.failures.append(error)
+        }
+    }
+}
+
+extension Snapshot {
+    /// - Throws: When one of the functions is there and could not be read: it would look as if it were gone.
+    func expectReadable(_ prior: PriorState) throws(SnapshotError) {
+        for found in unreadable where prior.functions.contains(where: { $0.address == found.address }) {
+            throw .function(found.address, reason: found.reason)
         }
     }
 }

@@ -32,6 +32,11 @@ package struct Guardian<H: Host> {
         do {
             let snapshot = try host.snapshot(withHolders: false)
             let record = try host.record(of: address)
+            // Not to be taken for a card that is gone.
+            if let found = snapshot.unreadable.first(where: { $0.address == address }) {
+                if told.insert(found.reason).inserted { tell(.failed(found.reason)) }
+                return .goOn
+            }
             guard snapshot.function(at: address) != nil else {
                 // A rescan is part of a claim: the card is only away.
                 guard record?.state != .claiming else { return .goOn }

@@ -4,6 +4,8 @@ internal import Sysfs
 /// Reads the display-class functions, the other functions of their slots, and their IOMMU groups.
 struct PCIReader {
     let tree: FileTree
+    /// How long the kernel may hold a device's lock, in milliseconds.
+    let lockDeadline: Int32
 
     func read(into snapshot: inout Snapshot) throws(FileTreeError) {
         let addresses = try tree.list(KernelPath.pciDevices).compactMap { PCIAddress($0) }
@@ -17,10 +19,15 @@ struct PCIReader {
         }
         snapshot.classes = classes
         let displays = addresses.filter { classes[$0]?.isDisplay == true }
-        for address in addresses where displays.contains(where: { $0.sharesSlot(with: address) }) {
+        let cards = addresses.filter { address in
+            classes[address] != nil && displays.contains { $0.sharesSlot(with: address) }
+        }
+        let reader = OverrideReader(tree: tree, deadline: lockDeadline)
+        let overrides = try reader.read(cards.map(KernelPath.driverOverride))
+        for (address, override) in zip(cards, overrides) {
             guard let pciClass = classes[address] else { continue }
             do {
-                snapshot.functions.append(try function(at: address, pciClass, classes))
+                snapshot.functions.append(try function(at: address, pciClass, override, classes))
             } catch {
                 snapshot.unreadable.append(Snapshot.Unreadable(address: address, reason: error.description))
             }
@@ -28,14 +35,15 @@ struct PCIReader {
     }
 
     private func function(
-        at address: PCIAddress, _ pciClass: PCIClass, _ classes: [PCIAddress: PCIClass]
+        at address: PCIAddress, _ pciClass: PCIClass, _ override: Result<String?, FileTreeError>,
+        _ classes: [PCIAddress: PCIClass]
     ) throws(SnapshotError) -> PCIFunction {
         do {
             let path = KernelPath.device(address)
             var function = PCIFunction(
                 address: address, pciClass: pciClass, vendor: try number("\(path)/vendor"),
                 device: try number("\(path)/device"), driver: try tree.linkName("\(path)/driver"),
-                driverOverride: try tree.override("\(path)/driver_override"),
+                driverOverride: try override.get(),
                 bootVGA: try tree.textIfPresent("\(path)/boot_vga").map { $0 == "1" },
                 iommuGroup: try group(of: path, classes), resources: try resources("\(path)/resource"))
             function.decodesMemory = decodesMemory(path)

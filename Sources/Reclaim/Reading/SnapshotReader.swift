@@ -6,16 +6,20 @@ internal import SystemPackage
 /// Reads a snapshot below one root. It opens nothing for writing.
 package struct SnapshotReader: Sendable {
     private let tree: FileTree
+    private let lockDeadline: Int32
 
-    package init(tree: FileTree) {
+    /// - Parameter lockDeadline: How long the kernel may hold a device's lock, in milliseconds, before the device counts
+    ///   as unreadable.
+    package init(tree: FileTree, lockDeadline: Int32? = nil) {
         self.tree = tree
+        self.lockDeadline = lockDeadline ?? OverrideReader.patience
     }
 
     /// - Parameter withHolders: Whether to look through `/proc/*/fd` for who has framebuffers and VFIO groups open.
     package func read(withHolders: Bool = false) throws(SnapshotError) -> Snapshot {
         var snapshot = Snapshot()
         do {
-            try PCIReader(tree: tree).read(into: &snapshot)
+            try PCIReader(tree: tree, lockDeadline: lockDeadline).read(into: &snapshot)
             snapshot.pciDrivers = Set(try tree.listIfPresent(KernelPath.pciDrivers))
             snapshot.platformFramebuffers = try platformFramebuffers()
             snapshot.framebuffers = try framebuffers()
@@ -45,17 +49,20 @@ package struct SnapshotReader: Sendable {
     }
 
     private func platformFramebuffers() throws(FileTreeError) -> [PlatformFramebuffer] {
+        // Removing its PCI parent takes the device's folder away and leaves the bus's link to it, dangling: nothing can
+        // reach that device any more.
+        let names = try tree.listIfPresent(KernelPath.platformDevices).filter { name in
+            PlatformFramebuffer.isFramebuffer(name: name) && tree.exists(KernelPath.platformDevice(name))
+        }
+        let overrides = try OverrideReader(tree: tree, deadline: lockDeadline).read(
+            names.map { "\(KernelPath.platformDevice($0))/driver_override" })
         var devices: [PlatformFramebuffer] = []
-        for name in try tree.listIfPresent(KernelPath.platformDevices)
-        where PlatformFramebuffer.isFramebuffer(name: name) {
+        for (name, override) in zip(names, overrides) {
             let path = KernelPath.platformDevice(name)
-            // Removing its PCI parent takes the device's folder away and leaves the bus's link to it, dangling: nothing
-            // can reach that device any more.
-            guard tree.exists(path) else { continue }
             devices.append(
                 PlatformFramebuffer(
-                    name: name, driver: try tree.linkName("\(path)/driver"),
-                    driverOverride: try tree.override("\(path)/driver_override"), parent: try parent(of: path)))
+                    name: name, driver: try tree.linkName("\(path)/driver"), driverOverride: try override.get(),
+                    parent: try parent(of: path)))
         }
         return devices
     }
@@ -122,13 +129,5 @@ package struct SnapshotReader: Sendable {
             let kernel, let modules = try tree.textIfPresent("/lib/modules/\(kernel.text)/modules.dep")
         else { return .missing }
         return modules.contains("/vfio-pci.ko") ? .loadable : .missing
-    }
-}
-
-extension FileTree {
-    /// A `driver_override`: the kernel prints `(null)` for none (`driver_override_show()`).
-    func override(_ path: String) throws(FileTreeError) -> String? {
-        guard let text = try textIfPresent(path), text != "(null)", !text.isEmpty else { return nil }
-        return text
     }
 }

@@ -81,9 +81,7 @@ struct SettleCommand: ParsableCommand {
         let result = try host.locked(within: locking.lockMilliseconds) {
             let result = try host.record(of: address).flatMap(Recoverer(host: host, tell: log.tell).recover)
             // A record of a card that is gone would make the next card at its address look claimed.
-            if try host.snapshot(withHolders: false).function(at: address) == nil {
-                try host.removeRecord(of: address)
-            }
+            if !host.exists(KernelPath.device(address)) { try host.removeRecord(of: address) }
             return result
         }
         guard let result else { return }

@@ -31,7 +31,8 @@ struct StatusCommand: ParsableCommand {
         if common.json {
             print(StatusDocument(rows).json.text)
         } else if rows.isEmpty {
-            print("No display devices.")
+            // Those that are there and could not be read are named below.
+            if snapshot.unreadable.isEmpty { print("No display devices.") }
         } else {
             let found = rows.filter { $0.plan.gpu?.pciClass.isDisplay == true }
             if !found.isEmpty { print(StatusTable(found).text, terminator: "") }

@@ -1,10 +1,12 @@
 /*
  * vfio-client: a witness that shares no code with apertured.
  *
- * Usage: vfio-client 0000:01:00.0 [hold SECONDS]
+ * Usage: vfio-client 0000:01:00.0 [hold SECONDS | hide SECONDS]
  *
  * Opens the device through its VFIO group and a type 1 container, then maps every memory BAR that VFIO offers for
- * mapping and reads its first word. It changes nothing. With `hold` it then keeps everything open, as a guest would.
+ * mapping and reads its first word. It changes nothing. With `hold` it then keeps everything open, as a guest would. With
+ * `hide` it does so where nobody can see it: in messages to itself that it does not read, so that the descriptors are in
+ * no process's table.
  *
  * Exit status: 0 every such BAR was mapped; 1 at least one mmap failed (the line says why);
  * 2 VFIO could not be set up (the line names the call).
@@ -20,6 +22,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int failed(const char *call)
@@ -45,8 +48,31 @@ static int open_group(const char *address)
 	return group;
 }
 
+/* Sends the descriptors on their way (unix(7), SCM_RIGHTS) and closes them. They end with the receiving socket. */
+static int hide(const int *descriptors, size_t count)
+{
+	int ends[2];
+	char byte = 0, control[CMSG_SPACE(8 * sizeof *descriptors)] = { 0 };
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control };
+
+	message.msg_controllen = CMSG_SPACE(count * sizeof *descriptors);
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(count * sizeof *descriptors);
+	memcpy(CMSG_DATA(header), descriptors, count * sizeof *descriptors);
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) < 0)
+		return failed("socketpair");
+	if (sendmsg(ends[0], &message, 0) < 0)
+		return failed("sendmsg");
+	for (size_t index = 0; index < count; ++index)
+		close(descriptors[index]);
+	return 0;
+}
+
 /* Returns 0 when mapped or nothing to map, 1 when mmap failed; counts what was mapped. */
-static int map_bar(int device, unsigned bar, unsigned *mapped)
+static int map_bar(int device, unsigned bar, int unmaps, unsigned *mapped)
 {
 	struct vfio_region_info region = { .argsz = sizeof region, .index = bar };
 
@@ -65,6 +91,8 @@ static int map_bar(int device, unsigned bar, unsigned *mapped)
 	/* The mapping is filled on first use: only a read shows that the card answers. */
 	unsigned word = *first;
 	printf("BAR %u: mapped %llu bytes (first word %08x)\n", bar, (unsigned long long)region.size, word);
+	if (unmaps)
+		munmap((void *)first, region.size);
 	++*mapped;
 	return 0;
 }
@@ -72,8 +100,9 @@ static int map_bar(int device, unsigned bar, unsigned *mapped)
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc != 2 && (argc != 4 || strcmp(argv[2], "hold") != 0)) {
-		fprintf(stderr, "usage: %s DDDD:BB:DD.F [hold SECONDS]\n", argv[0]);
+	int hides = argc == 4 && strcmp(argv[2], "hide") == 0;
+	if (argc != 2 && !hides && (argc != 4 || strcmp(argv[2], "hold") != 0)) {
+		fprintf(stderr, "usage: %s DDDD:BB:DD.F [hold SECONDS | hide SECONDS]\n", argv[0]);
 		return 2;
 	}
 
@@ -102,13 +131,15 @@ int main(int argc, char **argv)
 	int result = 0;
 	unsigned mapped = 0;
 	for (unsigned bar = 0; bar < 6; ++bar)
-		result |= map_bar(device, bar, &mapped);
+		result |= map_bar(device, bar, hides, &mapped);
 	if (result == 0 && mapped == 0) {
 		printf("no BAR of %s is offered for mapping\n", argv[1]);
 		return 2;
 	}
+	if (hides && hide((int[]){ group, container, device }, 3) != 0)
+		return 2;
 	if (argc == 4) {
-		printf("holding\n");
+		printf("%s\n", hides ? "hiding" : "holding");
 		sleep(atoi(argv[3]));
 	}
 	return result;

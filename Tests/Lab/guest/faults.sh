@@ -145,6 +145,29 @@ release_while_held() {
     expect_start
 }
 
+# A user of the card that no look at /proc can find: the unbind waits in the kernel until it lets go.
+release_hangs() {
+    /lab/vfio-client $GPU hide 600 >/run/held 2>&1 &
+    holder=$!
+    expect "the client has the card, unseen" until_so 20 grep -q '^hiding' /run/held
+    apertured_exits 1 release $GPU --write-deadline 5
+    said "unbind-driver of $GPU"
+    said 'has not come back for 5 s'
+    said 'kernel stack: .*vfio_unregister_group_dev'
+    stuck=$(sed -n 's/.*has not come back for 5 s (pid \([0-9]*\)).*/\1/p' /run/said | head -n 1)
+    expect "the write's process is still there" [ -d /proc/${stuck:-none} ]
+    # Whatever is asked for now, nothing is written to the card: a write would be stuck as well.
+    apertured_exits 1 recover
+    said "still stuck in the kernel (pid $stuck)"
+    apertured_exits 1 release $GPU
+    said "still stuck in the kernel (pid $stuck)"
+    apertured_exits 0 status
+    end_holder
+    expect "the write comes back when the client ends" until_so 30 absent /proc/$stuck
+    apertured_exits 0 recover
+    expect_start
+}
+
 # bind_framebuffer_behind DRIVER DEVICE: what a script, or a module's load, does with a framebuffer nobody guards.
 bind_framebuffer_behind() {
     echo >/sys/bus/platform/devices/$2/driver_override
