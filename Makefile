@@ -5,7 +5,9 @@ SWIFT ?= swift
 RELEASE = --configuration release --product apertured --static-swift-stdlib
 # A warning in this package's own targets is an error; SwiftPM keeps it away from the dependencies.
 STRICT = -Xswiftc -warnings-as-errors
-PACKAGES = libpci-dev libudev-dev pci.ids pkg-config python3-minimal
+PACKAGES = libpci-dev libudev-dev libumockdev-dev pci.ids pkg-config python3-minimal umockdev
+# The tests that need umockdev's preloaded library; without it they fail.
+MOCKED = GuardLoopTests
 LAB = Tests/Lab/lab
 SCENARIO ?=
 JOBS ?= $(shell nproc)
@@ -42,9 +44,12 @@ fuzz: packages
 
 # The unit tests under AddressSanitizer and under ThreadSanitizer. Swift keeps its metadata on purpose: no leaks.
 sanitize: packages
-	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build/address
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build/address --skip $(MOCKED)
+	ASAN_OPTIONS=detect_leaks=0 umockdev-wrapper $(SWIFT) test --skip-build --sanitize=address \
+		--scratch-path .build/address --filter $(MOCKED)
 	# A guarded write is a fork, and the one of a rescan starts a thread in it, which ThreadSanitizer only allows on demand.
-	TSAN_OPTIONS=die_after_fork=0 $(SWIFT) test --sanitize=thread --scratch-path .build/thread
+	TSAN_OPTIONS=die_after_fork=0 $(SWIFT) test --sanitize=thread --scratch-path .build/thread --skip $(MOCKED)
+	umockdev-wrapper $(SWIFT) test --skip-build --sanitize=thread --scratch-path .build/thread --filter $(MOCKED)
 
 build: packages
 	$(SWIFT) build $(STRICT)
@@ -54,7 +59,8 @@ release: packages
 
 unit: packages
 	$(SWIFT) build --build-tests $(STRICT)
-	$(SWIFT) test --skip-build --parallel
+	$(SWIFT) test --skip-build --parallel --skip $(MOCKED)
+	umockdev-wrapper $(SWIFT) test --skip-build --filter $(MOCKED)
 
 # The unit, the udev rule, the catalog and the manuals, by systemd's and groff's own tools.
 units:

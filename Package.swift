@@ -47,13 +47,16 @@ let package = Package(
             name: "Reclaim",
             dependencies: ["Aperture", "CLinux", "Record", "Sysfs", "VFIO", systemPackage],
             swiftSettings: settings),
+        .target(
+            name: "Guard", dependencies: ["Aperture", "CLinux", "Journal", "Udev", systemPackage],
+            swiftSettings: settings),
 
         // Faces.
         .executableTarget(
             name: "apertured",
             dependencies: [
-                "Aperture", "CLinux", "Configuration", "Journal", "PCIAccess", "Reclaim", "Record", "Sysfs", "Udev",
-                "VFIO",
+                "Aperture", "CLinux", "Configuration", "Guard", "Journal", "PCIAccess", "Reclaim", "Record", "Sysfs",
+                "Udev", "VFIO",
                 argumentParser, systemPackage,
             ],
             swiftSettings: settings),
@@ -74,6 +77,15 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Aperture", "Configuration", "Fixtures", "Sysfs", systemPackage],
+            swiftSettings: settings),
+        .systemLibrary(
+            name: "CUmockdev", path: "Tests/CUmockdev", pkgConfig: "umockdev-1.0",
+            providers: [.apt(["libumockdev-dev"])]),
+        .testTarget(
+            name: "GuardTests",
+            dependencies: [
+                "Aperture", "CJournal", "CUmockdev", "Fixtures", "Guard", "Journal", "Reclaim", "Udev",
+            ],
             swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Fixtures"], swiftSettings: settings),
         .testTarget(name: "PCIAccessTests", dependencies: ["PCIAccess", "Fixtures"], swiftSettings: settings),

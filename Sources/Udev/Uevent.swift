@@ -11,4 +11,16 @@ package struct Uevent: Hashable, Sendable {
         self.subsystem = subsystem
         self.name = name
     }
+    /// Copies the fields as libudev gives them. One that the event does not have is empty, and what is not UTF-8 becomes
+    /// U+FFFD.
+    package init(
+        action: UnsafePointer<CChar>?, subsystem: UnsafePointer<CChar>?, name: UnsafePointer<CChar>?
+    ) {
+        unsafe self.init(action: Self.text(action), subsystem: Self.text(subsystem), name: Self.text(name))
+    }
+
+    private static func text(_ pointer: UnsafePointer<CChar>?) -> String {
+        guard let pointer = unsafe pointer else { return "" }
+        return unsafe String(cString: pointer)
+    }
 }

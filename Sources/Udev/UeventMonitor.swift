@@ -36,16 +36,10 @@ internal import SystemPackage
             }
             body(
                 unsafe Uevent(
-                    action: Self.text(udev_device_get_action(device)),
-                    subsystem: Self.text(udev_device_get_subsystem(device)),
-                    name: Self.text(udev_device_get_sysname(device))))
+                    action: udev_device_get_action(device), subsystem: udev_device_get_subsystem(device),
+                    name: udev_device_get_sysname(device)))
             _ = unsafe udev_device_unref(device)
         }
-    }
-
-    private static func text(_ pointer: UnsafePointer<CChar>?) -> String {
-        guard let pointer = unsafe pointer else { return "" }
-        return unsafe String(cString: pointer)
     }
 
     private static func listen(to subsystems: [String]) throws(UdevError) -> (OpaquePointer, OpaquePointer) {

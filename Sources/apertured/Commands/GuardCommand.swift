@@ -1,6 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Configuration
+internal import Guard
 internal import Journal
 internal import Record
 internal import Reclaim

@@ -1,22 +1,11 @@
-internal import Aperture
+package import Aperture
 internal import Glibc
-internal import Journal
+package import Journal
 internal import SystemPackage
 internal import Udev
 
 /// Waits for what concerns a guarded card: uevents, signals, the watchdog's time. One task, one poll.
-final class GuardLoop {
-    enum Occasion {
-        /// Something changed that may concern the card.
-        case change(areEventsLost: Bool)
-        /// The card was removed. It may be back already, but that is another device.
-        case removed
-        /// SIGHUP.
-        case reload
-        /// SIGTERM or SIGINT.
-        case stop
-    }
-
+package final class GuardLoop {
     private static let subsystems = ["pci", "platform", "graphics", "drm", "vtconsole"]
 
     private let address: PCIAddress
@@ -26,16 +15,19 @@ final class GuardLoop {
     /// How often the watchdog wants a sign of life; -1 to sleep until something happens.
     private let interval: Int32
 
-    init(_ address: PCIAddress, notifier: ServiceNotifier) throws {
+    /// Listens from now on. The signals are blocked in this thread and those it starts later.
+    package init(
+        _ address: PCIAddress, notifier: ServiceNotifier, watchdog: Watchdog? = Watchdog()
+    ) throws {
         self.address = address
         signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
         monitor = try UeventMonitor(subsystems: Self.subsystems)
         self.notifier = notifier
-        interval = Watchdog()?.intervalMilliseconds ?? -1
+        interval = watchdog?.intervalMilliseconds ?? -1
     }
 
     /// The next occasion. Events that came together are one: the machine is read anew either way.
-    func next() throws -> Occasion {
+    package func next() throws -> Occasion {
         while true {
             // Before each wait: what woke the loop took its time as well.
             if interval > 0 { try notifier.tell(.watchdog) }
@@ -47,21 +39,15 @@ final class GuardLoop {
             if ready < 0, errno != EINTR { throw UdevError(call: "poll", errno: Errno(rawValue: errno)) }
             guard ready > 0 else { continue }
             if let signal = signals.take() { return signal == SIGHUP ? .reload : .stop }
-            var count = 0
-            var isRemoved = false
-            let name = address.description
-            let areLost = monitor.drain { event in
-                count += 1
-                if event.subsystem == "pci", event.name == name, event.action == "remove" { isRemoved = true }
-            }
-            if isRemoved { return .removed }
-            if count > 0 || areLost { return .change(areEventsLost: areLost) }
+            var digest = UeventDigest(of: address)
+            if monitor.drain({ digest.note($0) }) { digest.noteLoss() }
+            if let occasion = digest.occasion { return occasion }
         }
     }
 
     /// Forgets the events that a claim of our own made: its rescan removes the card as well. Whatever else they were about
     /// is in the state that is read after this.
-    func forgetEvents() {
+    package func forgetEvents() {
         _ = monitor.drain { _ in }
     }
 }

@@ -1,0 +1,143 @@
+import Aperture
+import Fixtures
+import Foundation
+import Guard
+import Reclaim
+import Testing
+
+/// With synthetic uevents; only under umockdev-wrapper, and one at a time.
+@Suite("Guard loop", .serialized)
+struct GuardLoopTests {
+    private static let card = Testbed.Device("pci", "0000:01:00.0")
+    private static let otherCard = Testbed.Device("pci", "0000:02:00.0")
+    private static let framebuffer = Testbed.Device("platform", "efi-framebuffer.0")
+    private static let graphics = Testbed.Device("graphics", "fb0")
+    private static let node = Testbed.Device("drm", "card0")
+    private static let console = Testbed.Device("vtconsole", "vtcon1")
+    private static let usb = Testbed.Device("usb", "1-1")
+
+    private let testbed: Testbed
+    private let address: PCIAddress
+
+    init() throws {
+        testbed = try Testbed([
+            Self.card, Self.otherCard, Self.framebuffer, Self.graphics, Self.node, Self.console, Self.usb,
+        ])
+        address = try #require(PCIAddress(Self.card.name))
+    }
+
+    @Test("The card's removal ends the guard's work", arguments: Testbed.Form.allCases)
+    func removed(_ form: Testbed.Form) throws {
+        let loop = try GuardedLoop(address)
+        try testbed.send("remove", Self.card, as: form)
+        #expect(try loop.next() == .removed)
+    }
+
+    @Test("Another card's removal is a change", arguments: Testbed.Form.allCases)
+    func otherRemoved(_ form: Testbed.Form) throws {
+        let loop = try GuardedLoop(address)
+        try testbed.send("remove", Self.otherCard, as: form)
+        #expect(try loop.next() == .change(areEventsLost: false))
+    }
+
+    @Test(
+        "Whatever can put a framebuffer or a driver over the card is a change",
+        arguments: [card, otherCard, framebuffer, graphics, node, console], ["add", "bind", "change", "unbind"])
+    func change(_ device: Testbed.Device, _ action: String) throws {
+        let loop = try GuardedLoop(address)
+        for form in Testbed.Form.allCases {
+            try testbed.send(action, device, as: form)
+            #expect(try loop.next() == .change(areEventsLost: false))
+        }
+    }
+
+    @Test("An event of another subsystem wakes nobody", arguments: Testbed.Form.allCases)
+    func unheard(_ form: Testbed.Form) throws {
+        let loop = try GuardedLoop(address)
+        try testbed.send("remove", Self.usb, as: form)
+        #expect(try loop.next { try testbed.send("remove", Self.card, as: form) } == .removed)
+    }
+
+    @Test("Events that came together are one occasion", arguments: Testbed.Form.allCases)
+    func together(_ form: Testbed.Form) throws {
+        let loop = try GuardedLoop(address)
+        for device in [Self.usb, Self.framebuffer, Self.graphics, Self.usb, Self.node, Self.otherCard] {
+            try testbed.send("add", device, as: form)
+        }
+        #expect(try loop.next() == .change(areEventsLost: false))
+        #expect(try loop.next { try testbed.send("remove", Self.card, as: form) } == .removed)
+    }
+
+    @Test("A removal among other events is not missed")
+    func among() throws {
+        let loop = try GuardedLoop(address)
+        try testbed.send("unbind", Self.card)
+        try testbed.send("remove", Self.card)
+        try testbed.send("add", Self.card)
+        #expect(try loop.next() == .removed)
+    }
+
+    @Test("What is forgotten is gone, and what comes after it is not")
+    func forgotten() throws {
+        let loop = try GuardedLoop(address)
+        try testbed.send("remove", Self.card)
+        try testbed.send("add", Self.card)
+        loop.forgetEvents()
+        #expect(try loop.next { try testbed.send("add", Self.graphics) } == .change(areEventsLost: false))
+        loop.forgetEvents()
+        try testbed.send("remove", Self.card)
+        #expect(try loop.next() == .removed)
+    }
+
+    @Test("SIGHUP asks for a look, SIGTERM and SIGINT for the end")
+    func signals() throws {
+        let loop = try GuardedLoop(address)
+        for (signal, occasion) in [(SIGHUP, Occasion.reload), (SIGTERM, .stop), (SIGINT, .stop)] {
+            // To this thread: it is blocked in no other.
+            try #require(pthread_kill(pthread_self(), signal) == 0)
+            #expect(try loop.next() == occasion)
+        }
+    }
+
+    @Test("A signal goes before events, and takes none of them along")
+    func signalFirst() throws {
+        let loop = try GuardedLoop(address)
+        try testbed.send("remove", Self.card)
+        try #require(pthread_kill(pthread_self(), SIGHUP) == 0)
+        #expect(try loop.next() == .reload)
+        #expect(try loop.next() == .removed)
+    }
+
+    @Test("A late framebuffer is seen, evicted, and its own events are forgotten")
+    func lateFramebuffer() throws {
+        let host = try FixtureHost { GPU(Self.card.name) }
+        let loop = try GuardedLoop(address)
+        try claim(host)
+        loop.forgetEvents()
+        var guardian = Guardian(host: host, address: address, options: ClaimOptions()) { _ in }
+        #expect(guardian.check() == .goOn)
+
+        try host.appear(FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff))
+        try testbed.send("add", Self.framebuffer)
+        #expect(try loop.next() == .change(areEventsLost: false))
+        #expect(guardian.check() == .claimAgain)
+
+        try claim(host)
+        try testbed.send("unbind", Self.framebuffer)
+        loop.forgetEvents()
+        #expect(guardian.check() == .goOn)
+        #expect(try !host.folder.text("/proc/iomem").contains("efifb"))
+
+        try host.write("1", to: "/sys/bus/pci/devices/\(Self.card.name)/remove")
+        #expect(try loop.next { try testbed.send("remove", Self.card) } == .removed)
+        #expect(guardian.check() == .end)
+    }
+
+    private func claim(_ host: FixtureHost) throws {
+        let outcome = try Claimer(host: host, settings: Claimer<FixtureHost>.Settings()).claim(address)
+        guard case .claimed = outcome.result else {
+            Issue.record("\(outcome.result)")
+            return
+        }
+    }
+}

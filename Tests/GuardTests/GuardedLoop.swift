@@ -1,0 +1,54 @@
+import Aperture
+import Foundation
+import Guard
+import Testing
+
+/// A guard's loop on this thread, none of whose waits lasts for ever.
+final class GuardedLoop {
+    private let loop: GuardLoop
+    private let manager: Manager
+    /// Which signals were blocked before.
+    private let mask: sigset_t
+
+    init(_ address: PCIAddress) throws {
+        var mask = sigset_t()
+        unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
+        self.mask = mask
+        manager = try Manager()
+        loop = try GuardLoop(address, notifier: manager.notifier, watchdog: manager.watchdog)
+    }
+
+    deinit {
+        // One that is still pending would end the process as soon as it is let through.
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        for signal in [SIGHUP, SIGINT, SIGTERM] { unsafe sigaddset(&signals, signal) }
+        var none = timespec()
+        while unsafe sigtimedwait(&signals, nil, &none) > 0 {}
+        var mask = mask
+        unsafe pthread_sigmask(SIG_SETMASK, &mask, nil)
+    }
+
+    func next() throws -> Occasion {
+        let deadline = Deadline(for: manager)
+        let occasion = Result { try loop.next() }
+        if deadline.end() { Issue.record("The guard was not woken.") }
+        return try occasion.get()
+    }
+
+    /// The next occasion, where none is due before `action`: that is done when the guard has waited in vain.
+    func next(afterSilence action: @escaping @Sendable () throws -> Void) throws -> Occasion {
+        manager.forget()
+        let done = DispatchSemaphore(value: 0)
+        DispatchQueue.global().async { [manager] in
+            // The second comes when the first wait is over; without it the guard is awake, and its occasion says why.
+            _ = manager.awaitSign() && manager.awaitSign()
+            #expect(throws: Never.self) { try action() }
+            done.signal()
+        }
+        defer { done.wait() }
+        return try next()
+    }
+
+    func forgetEvents() { loop.forgetEvents() }
+}
