@@ -105,9 +105,9 @@ let package = Package(
 // These link only with the flags that Fuzz/run gives: libFuzzer comes with them.
 if Context.environment["APERTURED_FUZZ"] != nil {
     package.targets.append(.target(name: "CFuzzer", path: "Fuzz/CFuzzer"))
-    package.targets += ["Iomem", "Resource", "BootParameters", "Record", "Address"].map { name in
+    package.targets += ["Iomem", "Resource", "BootParameters", "Record", "Address", "Uevent"].map { name in
         .executableTarget(
-            name: "Fuzz\(name)", dependencies: ["Aperture", "CFuzzer", "Record"], path: "Fuzz/\(name)",
-            exclude: ["seeds"], swiftSettings: settings)
+            name: "Fuzz\(name)", dependencies: ["Aperture", "CFuzzer", "Guard", "Record", "Udev"],
+            path: "Fuzz/\(name)", exclude: ["seeds"], swiftSettings: settings)
     }
 }
