@@ -30,7 +30,7 @@ package final class GuardLoop {
     package func next() throws -> Occasion {
         while true {
             // Before each wait: what woke the loop took its time as well.
-            if interval > 0 { try notifier.tell(.watchdog) }
+            if interval > 0 { giveSign() }
             var descriptors = [
                 pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: monitor.descriptor, events: Int16(POLLIN), revents: 0),
@@ -42,6 +42,16 @@ package final class GuardLoop {
             var digest = UeventDigest(of: address)
             if monitor.drain({ digest.note($0) }) { digest.noteLoss() }
             if let occasion = digest.occasion { return occasion }
+        }
+    }
+
+    /// A manager that does not take one, because it is busy or starts anew, gets the next; one that misses too many ends
+    /// the guard itself.
+    private func giveSign() {
+        do {
+            try notifier.tell(.watchdog)
+        } catch {
+            return
         }
     }
 

@@ -31,7 +31,8 @@ internal import SystemPackage
                     areLost = true
                     continue
                 }
-                // Empty, or an event that libudev does not let through: poll() tells which.
+                // Empty, or an event that libudev does not let through, such as one with an action it does not know.
+                if hasMore { continue }
                 return areLost
             }
             body(
@@ -40,6 +41,11 @@ internal import SystemPackage
                     name: udev_device_get_sysname(device)))
             _ = unsafe udev_device_unref(device)
         }
+    }
+
+    private var hasMore: Bool {
+        var events = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&events, 1, 0) > 0 && events.revents & Int16(POLLIN) != 0
     }
 
     private static func listen(to subsystems: [String]) throws(UdevError) -> (OpaquePointer, OpaquePointer) {

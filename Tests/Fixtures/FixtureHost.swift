@@ -50,6 +50,8 @@ package final class FixtureHost: Host {
     package private(set) var isDead = false
     /// The number of a write that never comes back.
     package var stuckWrite: Int?
+    /// How many functions have been removed so far.
+    private var removals: UInt64 = 0
     /// The processes that live, with their start times; a stuck write is the work of one.
     package var processes: [Int32: UInt64] = [:]
     /// How many pauses a held framebuffer outlives its unbind by; `nil` when nobody holds one.
@@ -88,6 +90,9 @@ package final class FixtureHost: Host {
     package func driver(ofDevice path: String) throws(FileTreeError) -> String? { try real.driver(ofDevice: path) }
 
     package func exists(_ path: String) -> Bool { real.exists(path) }
+
+    /// A file system gives an inode number again; the kernel's does not.
+    package func identity(ofDevice path: String) -> UInt64? { exists(path) ? removals : nil }
 
     // MARK: - Writing
 
@@ -311,6 +316,7 @@ package final class FixtureHost: Host {
     /// `release_resource()` of a BAR takes along whatever stands below it.
     private func remove(_ address: String) throws {
         let index = try functionIndex(address)
+        removals += 1
         let function = machine.functions.remove(at: index)
         removed.append(function)
         machine.lines.removeAll { line in

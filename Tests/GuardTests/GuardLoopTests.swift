@@ -89,6 +89,15 @@ struct GuardLoopTests {
         #expect(try loop.next() == .removed)
     }
 
+    @Test("An event that libudev rejects hides none that come after it")
+    func rejected() throws {
+        let loop = try GuardedLoop(address)
+        try testbed.send("unheard-of", Self.graphics)
+        try testbed.send("remove", Self.card)
+        loop.forgetEvents()
+        #expect(try loop.next { try testbed.send("add", Self.graphics) } == .change(areEventsLost: false))
+    }
+
     @Test("SIGHUP asks for a look, SIGTERM and SIGINT for the end")
     func signals() throws {
         let loop = try GuardedLoop(address)

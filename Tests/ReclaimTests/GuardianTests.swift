@@ -60,6 +60,18 @@ struct GuardianTests {
         #expect(story.lines.last == "sound")
     }
 
+    @Test("A card that was removed and is back is another one, also where no event says so")
+    func replaced() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        try host.write("1", to: "/sys/bus/pci/devices/\(gpu)/remove")
+        try host.write("1", to: "/sys/bus/pci/rescan")
+        #expect(host.exists("/sys/bus/pci/devices/\(gpu)"))
+        #expect(guardian.check() == .end)
+        #expect(story.lines == ["gone"])
+        guardian.acceptDevice()
+        #expect(guardian.check() == .goOn)
+    }
+
     @Test("A late framebuffer is evicted, and told again when it comes back")
     func late() throws {
         var (host, guardian, story) = try guarded { GPU(gpu) }

@@ -15,6 +15,9 @@ package protocol Host {
 
     func exists(_ path: String) -> Bool
 
+    /// What tells a device directory from an earlier one of the same name; `nil` when there is none.
+    func identity(ofDevice path: String) -> UInt64?
+
     /// One write to one attribute.
     func write(_ value: String, to path: String) throws(FileTreeError)
 

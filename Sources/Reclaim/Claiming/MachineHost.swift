@@ -36,6 +36,12 @@ package struct MachineHost: Host {
         tree.exists(path)
     }
 
+    /// The inode number: kernfs gives each directory its own (`__kernfs_new_node()`).
+    package func identity(ofDevice path: String) -> UInt64? {
+        var status = stat()
+        return unsafe stat(tree.locate(path), &status) == 0 ? UInt64(status.st_ino) : nil
+    }
+
     package func write(_ value: String, to path: String) throws(FileTreeError) {
         try GuardedWriter(tree: tree, deadline: writeDeadline).write(value, to: path)
     }

@@ -19,12 +19,21 @@ package struct Guardian<H: Host> {
     private let tell: (GuardEvent) -> Void
     /// What was told last, so that nothing is told twice.
     private var told: Set<String> = []
+    /// The device that was claimed. One that was removed and is back under its address is another, and the event that
+    /// would say so can be lost, or forgotten with those of a claim of our own.
+    private var identity: UInt64?
 
     package init(host: H, address: PCIAddress, options: ClaimOptions, tell: @escaping (GuardEvent) -> Void) {
         self.host = host
         self.address = address
         self.options = options
         self.tell = tell
+        identity = host.identity(ofDevice: KernelPath.device(address))
+    }
+
+    /// After a claim of our own, which may have removed the device and rescanned its bus.
+    package mutating func acceptDevice() {
+        identity = host.identity(ofDevice: KernelPath.device(address))
     }
 
     /// Reads the machine anew and compares it with the claim.
@@ -45,6 +54,10 @@ package struct Guardian<H: Host> {
             }
             // A claim or a release of our own is going on: what changes is its doing.
             guard record?.state == .claimed else { return .goOn }
+            guard host.identity(ofDevice: KernelPath.device(address)) == identity else {
+                tell(.gone)
+                return .end
+            }
             let plan = Planner.plan(for: address, in: snapshot, options: options)
             // Who uses the card only matters when something is over it, and takes a walk through /proc.
             return compare(plan, plan.conflicts.isEmpty ? snapshot : try host.snapshot(withHolders: true))

@@ -66,7 +66,7 @@ struct GuardCommand: ParsableCommand {
         log.guarding()
         try notifier.tell(.ready, .status(ready))
         var guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
-        try act(guardian.check(), host, options, loop, log, notifier)
+        try act(&guardian, host, options, loop, log, notifier)
         while true {
             switch try loop.next() {
             case .stop:
@@ -76,23 +76,23 @@ struct GuardCommand: ParsableCommand {
                 try notifier.tellReloading()
                 options = try self.options(log, notifier)
                 guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
-                try act(guardian.check(), host, options, loop, log, notifier)
+                try act(&guardian, host, options, loop, log, notifier)
                 try notifier.tell(.ready, .status(ready))
             case .removed:
                 log.tell(.gone)
                 try leave(host, notifier)
             case .change(let areEventsLost):
                 if areEventsLost { log.tell(.ueventsLost) }
-                try act(guardian.check(), host, options, loop, log, notifier)
+                try act(&guardian, host, options, loop, log, notifier)
             }
         }
     }
 
     private func act(
-        _ decision: Guardian<MachineHost>.Decision, _ host: MachineHost, _ options: ClaimOptions, _ loop: GuardLoop,
+        _ guardian: inout Guardian<MachineHost>, _ host: MachineHost, _ options: ClaimOptions, _ loop: GuardLoop,
         _ log: ClaimLog, _ notifier: ServiceNotifier
     ) throws {
-        switch decision {
+        switch guardian.check() {
         case .goOn: break
         case .end: try leave(host, notifier)
         case .claimAgain:
@@ -103,6 +103,7 @@ struct GuardCommand: ParsableCommand {
                 _ = status
             }
             loop.forgetEvents()
+            guardian.acceptDevice()
         }
     }
 
