@@ -121,7 +121,7 @@ struct ClaimLog {
 
     func guarding() { write(.guardStarted, .info, "guarding") }
 
-    func stopped() { write(.guardStopped, .info, "the guard ends; the claim stands") }
+    func stopped() { write(.guardStopped, .info, "the guard ends") }
 
     func back() { write(nil, .notice, "the card is back already: the unit is to start again") }
 
