@@ -22,6 +22,14 @@
  */
 #define STACK_SIZE 65536
 
+/* ThreadSanitizer takes clone() for a fork, and finds the threads of its copy missing where there is no copy. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+extern int __clone(int (*)(void *), void *, int, void *, ...);
+#define clone __clone
+#endif
+#endif
+
 struct batch {
     /* How many results are there. */
     atomic_uint done;
