@@ -14,23 +14,19 @@ JOBS ?= $(shell nproc)
 
 SECONDS ?= 60
 
-.PHONY: demo test lab lab-table lab-system bench fuzz sanitize build release unit units lint packages lab-packages clean
+.PHONY: demo test lab lab-table bench fuzz sanitize build release unit units lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
 
 test: lint unit units deb-check lab-packages
-	$(LAB) run --quick --jobs $(JOBS)
+	$(LAB) run --quick --package $(DEB) --jobs $(JOBS)
 
-lab: lab-packages release
-	$(LAB) run $(SCENARIO) --jobs $(JOBS)
+# On bare kernels and, with the package, on a full Debian 12 with systemd and udev.
+lab: lab-packages deb
+	$(LAB) run $(SCENARIO) --package $(DEB) --jobs $(JOBS)
 
-# The package on a full Debian 12 with systemd and udev, in QEMU; a boot takes about a minute.
-lab-system: lab-packages deb
-	@./.ci/packages $$(cat Tests/Lab/system/packages.txt)
-	Tests/Lab/system/lab run --package $(DEB) $(SCENARIO)
-
-# The table of the last run of each scenario, into the README.
+# The tables of the last run of each scenario, into the README.
 lab-table:
 	$(LAB) table --readme README.md
 

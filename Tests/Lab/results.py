@@ -7,8 +7,21 @@ import sys
 
 import table
 
-BEGIN = "<!-- lab table: made by make lab-table -->"
-END = "<!-- end of lab table -->"
+
+class Marks:
+    """The two lines of a README that a table stands between."""
+
+    def __init__(self, name):
+        self.begin = f"<!-- {name}: made by make lab-table -->"
+        self.end = f"<!-- end of {name} -->"
+
+    def replace(self, text, between):
+        """Raises ValueError if the marks aren't there once each, in this order."""
+        place = re.compile(f"{re.escape(self.begin)}.*?{re.escape(self.end)}", re.DOTALL)
+        if len(place.findall(text)) != 1:
+            raise ValueError(f"these two lines are wanted once each, in this order:\n{self.begin}\n{self.end}")
+        # A function, because a replacement string would have its backslashes read.
+        return place.sub(lambda _: f"{self.begin}\n\n{between}\n\n{self.end}", text)
 
 
 def keep(logs, row):
@@ -19,31 +32,34 @@ def keep(logs, row):
         json.dump(list(rows.values()), stream, indent=1)
 
 
-def show(logs, names, readme=None):
-    """Prints the last run of every scenario as Markdown, or replaces what is between the marks in `readme`.
+def show(suites, readme=None):
+    """Prints the last run of every scenario as Markdown, a table for each suite, or replaces the tables in `readme`.
 
-    Only a whole table is shown: half of one must not replace it. Returns the exit status."""
-    kept = _load(logs)
-    missing = [name for name in names if name not in kept]
-    if missing:
-        sys.exit(f"lab: {os.path.relpath(logs)} has no run of {', '.join(missing)}: `lab run` makes one")
-    rows = [kept[name] for name in names]
-    counts = ", ".join(f"{sum(row[-1] == verdict for row in rows)} {verdict}"
-                       for verdict in ("passed", "failed", "not run"))
-    text = f"{table.markdown(rows)}\n\nThe last run of each scenario: {counts}."
+    Only whole tables are shown: half of one must not replace it. Returns the exit status."""
+    tables = [_markdown(suite) for suite in suites]
     if readme is None:
-        print(text)
+        print("\n\n".join(tables))
         return 0
     with open(readme, encoding="utf-8") as stream:
-        old = stream.read()
-    place = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if len(place.findall(old)) != 1:
-        sys.exit(f"lab: {readme} must hold these two lines once each, in this order:\n{BEGIN}\n{END}")
-    # A function, because a replacement string would have its backslashes read.
-    new = place.sub(lambda _: f"{BEGIN}\n\n{text}\n\n{END}", old)
+        text = stream.read()
+    for suite, between in zip(suites, tables):
+        try:
+            text = suite.marks.replace(text, between)
+        except ValueError as error:
+            sys.exit(f"lab: {readme}: {error}")
     with open(readme, "w", encoding="utf-8") as stream:
-        stream.write(new)
+        stream.write(text)
     return 0
+
+
+def _markdown(suite):
+    kept = _load(suite.logs)
+    missing = [scenario.name for scenario in suite.scenarios if scenario.name not in kept]
+    if missing:
+        sys.exit(f"lab: {os.path.relpath(suite.logs)} has no run of {', '.join(missing)}: `lab run` makes one")
+    rows = [kept[scenario.name] for scenario in suite.scenarios]
+    return (f"{table.markdown(suite.headings, rows)}\n\n"
+            f"The last run of each scenario: {table.counts(row[-1] for row in rows)}.")
 
 
 def _load(logs):

@@ -35,6 +35,16 @@ class Result:
     seconds: float = 0.0
 
 
+def compile_tool(name, folder):
+    """The path of the tool. Static: it must not depend on anything that is brought along for apertured."""
+    tool = os.path.join(folder, name)
+    paths = [os.path.join(kernels.REPOSITORY, source) for source in TOOLS[name]]
+    include = os.path.join(kernels.REPOSITORY, "Sources", "CLinux", "include")
+    subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-static", "-pthread", "-I", include, "-o", tool, *paths],
+                   check=True)
+    return tool
+
+
 class Bench:
     """What all scenarios of one run share: the binary under test, the guest's tools, the folder for logs."""
 
@@ -44,16 +54,7 @@ class Bench:
         self._kernels = {}
         self._missing = {}
         os.makedirs(logs, exist_ok=True)
-        self.tools = {name: self._compile(name, sources) for name, sources in TOOLS.items()}
-
-    def _compile(self, name, sources):
-        """Static: the tools must not depend on anything that is brought along for apertured."""
-        tool = os.path.join(self.logs, name)
-        paths = [os.path.join(kernels.REPOSITORY, source) for source in sources]
-        include = os.path.join(kernels.REPOSITORY, "Sources", "CLinux", "include")
-        subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-static", "-pthread", "-I", include, "-o", tool, *paths],
-                       check=True)
-        return tool
+        self.tools = {name: compile_tool(name, logs) for name in TOOLS}
 
     def prepare(self, scenarios, say=lambda text: None):
         """Gets the scenarios' kernels before any machine starts: one at a time, so that no two jobs fetch the same."""

@@ -1,17 +1,14 @@
-"""The results as a table: rows of words, aligned for a terminal, or Markdown for the README."""
+"""The results as tables: rows of words, aligned for a terminal, or Markdown for the README."""
 
-HEADINGS = ("scenario", "kernel", "firmware framebuffer", "class", "before", "after", "rung", "then", "seconds",
+MATRIX = ("scenario", "kernel", "firmware framebuffer", "class", "before", "after", "rung", "then", "seconds",
             "verdict")
+GUEST = ("scenario", "kernel", "saw", "seconds", "verdict")
 CLASSES = {"VGA": "0300", "bochs-display": "0380"}
 # What the claim said, where there was nothing left for the client to meet.
 EXITS = {"1": "failed", "3": "refused", "4": "failed, not undone", "137": "killed"}
 
 
-def rows(results):
-    return [_row(result) for result in results]
-
-
-def _row(result):
+def matrix_row(result):
     scenario, report = result.scenario, result.report
     if result.verdict == "not run":
         return [scenario.name, scenario.kernel, scenario.framebuffer, CLASSES[scenario.card], "-", "-", "-", "-", "-",
@@ -20,23 +17,29 @@ def _row(result):
             _after(report), report.rungs, report.saw.get("then", "-"), f"{result.seconds:.0f}", result.verdict]
 
 
+def guest_row(result):
+    saw = ", ".join(f"{name} {value}" for name, value in result.saw.items()) or "-"
+    if result.verdict == "not run":
+        return [result.scenario.name, result.scenario.kernel, "-", "-", result.verdict]
+    return [result.scenario.name, result.kernel, saw, f"{result.seconds:.0f}", result.verdict]
+
+
 def _after(report):
     after = report.saw.get("after", "-")
     return EXITS.get(report.saw.get("exit"), after) if after == "-" else after
 
 
-def plain(rows):
-    lines = [HEADINGS, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+def plain(headings, rows):
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 
 
-def markdown(rows):
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *rows]
+def markdown(headings, rows):
+    lines = [headings, ("---",) * len(headings), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def counts(results):
-    number = {verdict: sum(result.verdict == verdict for result in results)
-              for verdict in ("passed", "failed", "not run")}
-    return ", ".join(f"{count} {verdict}" for verdict, count in number.items())
+def counts(verdicts):
+    verdicts = list(verdicts)
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in ("passed", "failed", "not run"))

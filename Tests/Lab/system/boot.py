@@ -12,8 +12,9 @@ import initramfs
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def build(destination, kernel, files=None):
-    """Writes the archive; `files` (name: host path) appear in the guest below /run/lab."""
+def build(destination, kernel, files=None, configuration=""):
+    """Writes the archive; `files` (name: host path) appear in the guest below /run/lab, `configuration` as a file of
+    /run/apertured.conf.d."""
     archive = cpio.Archive()
     for folder in ("proc", "sys", "dev"):
         archive.add_folder(folder)
@@ -26,4 +27,6 @@ def build(destination, kernel, files=None):
         archive.add_file(f"lab/{name}", os.path.join(HERE, "guest", name))
     for name, path in (files or {}).items():
         archive.add_file(f"lab/{name}", path)
+    if configuration:
+        archive.add_bytes("run/apertured.conf.d/lab.conf", configuration.encode())
     archive.write(destination)

@@ -10,9 +10,11 @@ import tempfile
 import threading
 import time
 
-import boot
+import debian
 from machine import Machine
 from qmp import QMP
+
+from . import boot
 
 # Room for a card that comes later: the firmware gives an empty port's window no more than it asks for.
 PORTS = ("pcie-root-port,id=port1,bus=pcie.0,addr=01.0,chassis=1,slot=1,mem-reserve=64M",
@@ -40,12 +42,13 @@ class Guest:
     """A context manager: the machine is gone when it ends, whichever way."""
 
     def __init__(self, kernel, disk, log, cards=("bochs-display", "bochs-display"), iommu=True, arguments="",
-                 files=None, deadline=420):
+                 files=None, configuration="", deadline=600):
         """`cards` go into slots 1, 2, … as card1, card2, …; None leaves one empty. `log`: a path without ending."""
+        self._kernel = kernel
         self._folder = tempfile.TemporaryDirectory(prefix="lab-")
         self._shell_path = os.path.join(self._folder.name, "shell")
         archive = os.path.join(self._folder.name, "initramfs")
-        boot.build(archive, kernel, files)
+        boot.build(archive, kernel, files, configuration)
         plugged = [self._card(slot, card) for slot, card in enumerate(cards, start=1) if card]
         self._machine = Machine(kernel.image, archive, f"{log}.console", devices=[*PORTS, DISK, *plugged], iommu=iommu,
                                 arguments=arguments, memory=1024, deadline=deadline,
@@ -68,7 +71,9 @@ class Guest:
         self._thread.start()
         try:
             self._connect()
-            self._until(rb"\n@@ready\n", 180)
+            said = self._until(rb"\n@@(ready|lacks [^\n]*)\n", 300)[1][1].decode()
+            if said != "ready":
+                raise debian.NotAvailable(f"the kernel {self._kernel.version} {said}, which the full guest needs")
             self.run("stty -F /dev/ttyS1 raw -echo; dmesg -n 7")
             self.run("systemctl is-system-running --wait")
         except BaseException:
@@ -128,10 +133,11 @@ class Guest:
 
     # --- the journal -------------------------------------------------------------------------------------------------
 
-    def journal(self, *matches):
-        """This boot's entries, oldest first, as dictionaries: `journalctl -o json` of the given matches."""
+    def journal(self, *matches, boot=0):
+        """A boot's entries, oldest first, as dictionaries: `journalctl -o json` of the given matches. 0 is this boot, -1
+        the one before it."""
         words = " ".join(match if match == "+" else shlex.quote(match) for match in matches)
-        text = self.text(f"journalctl --sync; journalctl -b -o json --output-fields={FIELDS} --no-pager {words}")
+        text = self.text(f"journalctl --sync; journalctl -b {boot} -o json --output-fields={FIELDS} --no-pager {words}")
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     # --- cards -------------------------------------------------------------------------------------------------------

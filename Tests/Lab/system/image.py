@@ -7,8 +7,8 @@ and a journal to talk to. The image is kept beside the logs until the package or
 import hashlib
 import os
 
-import rootfs
-from guest import ADDRESS, Broken, Guest
+from . import rootfs
+from .guest import ADDRESS, Broken, Guest
 
 PACKAGE = "apertured.deb"
 # Every file that a package, an administrator or a running service could leave: to be compared before and after.
@@ -18,9 +18,8 @@ TRACES = ("find /etc /usr /run /var/lib -xdev -not -type d -not -path '/run/lab/
           "-not -path '/usr/lib/modules/*' | sort")
 
 
-def obtain(kernel, package, folder, say=lambda text: None):
+def obtain(kernel, base, package, folder, say=lambda text: None):
     """The path of the image; raises Broken with the reason if the package can't be installed."""
-    base = rootfs.obtain()
     image = os.path.join(folder, f"installed-{_fingerprint(base, package)}.ext4")
     if os.path.exists(image):
         return image

@@ -1,37 +1,26 @@
 """What a scenario is given: machines to boot from a disk of its own, and a place for what came true or did not."""
 
-import dataclasses
 import os
 
-import image
-import rootfs
-from guest import ADDRESS, Guest
+from . import image, rootfs
+from .guest import ADDRESS, Guest
 
 
 def unit(slot):
     return f"apertured@{ADDRESS[slot]}.service"
 
 
-@dataclasses.dataclass
-class Result:
-    name: str
-    verdict: str  # passed, failed, not run
-    reasons: list
-    saw: dict
-    seconds: float = 0.0
-
-
 class Trial:
-    """One scenario's run. Machines booted one after another share its disk, as boots of one computer do."""
+    """One case's run. Machines booted one after another share its disk, as boots of one computer do."""
 
-    def __init__(self, bench, name, kernel):
+    def __init__(self, bench, case, kernel):
         self.bench = bench
-        self.name = name
+        self.case = case
         self.failures = []
         self.saw = {}
         self._kernel = kernel
-        self._disk = os.path.join(bench.logs, f"{name}.ext4")
-        self._log = os.path.join(bench.logs, name)
+        self._log = os.path.join(bench.logs, case.name)
+        self._disk = f"{self._log}.ext4"
         with open(f"{self._log}.log", "w", encoding="utf-8"):
             pass
         # Kept by an earlier run that failed.
@@ -41,10 +30,10 @@ class Trial:
     def boot(self, bare=False, **options):
         """`bare`: without the package installed; it is at /run/lab instead."""
         if not os.path.exists(self._disk):
-            rootfs.copy(rootfs.obtain() if bare else self.bench.installed(self._kernel), self._disk)
+            rootfs.copy(self.bench.base if bare else self.bench.installed, self._disk)
         if bare:
             options["files"] = {image.PACKAGE: self.bench.package}
-        return Guest(self._kernel, self._disk, self._log, **options)
+        return Guest(self._kernel, self._disk, self._log, configuration=self.case.configuration, **options)
 
     def expect(self, sentence, truth, instead=""):
         """`instead` says what was seen where the sentence is not true; a function, where it costs something to ask."""

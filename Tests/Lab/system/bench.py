@@ -1,0 +1,80 @@
+"""Runs one case: finds its kernel, hands it a trial, gathers what came of it."""
+
+import dataclasses
+import os
+import time
+
+import debian
+import kernels
+
+from . import image, rootfs
+from .guest import Broken
+from .trial import Trial
+
+# Installs the package; any would do.
+INSTALLING_KERNEL = "6.1"
+
+
+@dataclasses.dataclass
+class Result:
+    scenario: object  # a Case
+    verdict: str  # passed, failed, not run
+    reasons: list
+    kernel: str = "-"
+    saw: dict = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Bench:
+    """What all cases of a run share: the package, the folder for logs, the disks they start from."""
+
+    def __init__(self, package, logs, client):
+        """`client`: the path of a program that uses a card through VFIO."""
+        self.package = package
+        self.logs = logs
+        self.client = client
+        self.base = self.installed = None
+        self._kernels = {}
+        self._missing = {}
+        self._lacking = self._broken = ""
+        os.makedirs(logs, exist_ok=True)
+
+    def prepare(self, cases, say=lambda text: None):
+        """Everything that two cases could get in each other's way over, before any of them runs."""
+        for name in dict.fromkeys((INSTALLING_KERNEL, *(case.kernel for case in cases))):
+            say(f"kernel {name}")
+            try:
+                self._kernels[name] = kernels.obtain(name)
+            except debian.NotAvailable as reason:
+                self._missing[name] = str(reason)
+        self._lacking = self._missing.get(INSTALLING_KERNEL, "")
+        if self._lacking:
+            return
+        say("the full guest's disk")
+        try:
+            self.base = rootfs.obtain()
+            self.installed = image.obtain(self._kernels[INSTALLING_KERNEL], self.base, self.package, self.logs, say)
+        except debian.NotAvailable as reason:
+            self._lacking = str(reason)
+        except Broken as reason:
+            self._broken = f"installing the package: {reason}"
+
+    def run(self, case, _follow=None):
+        started = time.monotonic()
+        missing = self._lacking or self._missing.get(case.kernel)
+        if missing:
+            return Result(case, "not run", [missing])
+        if self._broken:
+            return Result(case, "failed", [self._broken])
+        kernel = self._kernels[case.kernel]
+        test = Trial(self, case, kernel)
+        try:
+            case.drive(test)
+        except debian.NotAvailable as reason:
+            return Result(case, "not run", [str(reason)])
+        except Broken as reason:
+            test.failures.append(f"the machine: {reason}")
+        finally:
+            test.finish()
+        return Result(case, "failed" if test.failures else "passed", test.failures, kernel.version, test.saw,
+                      time.monotonic() - started)

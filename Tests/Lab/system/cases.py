@@ -1,0 +1,60 @@
+"""The full guest's matrix: what a person does with a systemd machine and its GPUs, on which kernel.
+
+Each scenario drives one or more boots of the same computer. Slot 1 is enabled on the disk that all start from; slot 2
+holds the same card and is nobody's business unless a scenario says so.
+"""
+
+import dataclasses
+import typing
+
+from . import configured, disturbed, everyday, hotplug, package
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    name: str
+    drive: typing.Callable  # takes a Trial
+    kernel: str = "6.1"
+    rungs: str = "evict"  # of the claim at boot, between its override and its bind
+    code: str = ""  # of a refusal at boot
+    configuration: str = ""  # a file of /run/apertured.conf.d
+    quick: bool = False
+
+
+# Without a word from the administrator no rung would end what is left behind there.
+RESCAN = "[GPU]\nAddress=0000:01:00.0\nResidue=rescan\n"
+
+CASES = (
+    Case("enabled-at-boot", everyday.enabled_at_boot, quick=True),
+    Case("start-and-stop", everyday.start_and_stop),
+    Case("stop-while-starting", everyday.stop_while_starting),
+    Case("shut-down", everyday.shut_down),
+    Case("hotplug", hotplug.hotplug),
+    Case("plugged-again", hotplug.plugged_again),
+    Case("removed-and-back", hotplug.removed_and_back),
+    Case("refusal", configured.refusal),
+    Case("refused-by-conf", configured.refused_by_conf),
+    Case("switched-off", configured.switched_off),
+    Case("late-framebuffer", disturbed.late_framebuffer),
+    Case("late-framebuffer-in-use", disturbed.late_framebuffer_in_use),
+    Case("overrun", disturbed.overrun),
+    Case("taken-away", disturbed.taken_away),
+    Case("stop-while-in-use", disturbed.stop_while_in_use),
+    Case("watchdog", disturbed.watchdog),
+    Case("disable-and-uninstall", package.disable_and_uninstall),
+
+    Case("enabled-at-boot-5.10", everyday.enabled_at_boot, "5.10"),
+    Case("enabled-at-boot-6.12", everyday.enabled_at_boot, "6.12"),
+    Case("enabled-at-boot-7.x", everyday.enabled_at_boot, "7.x"),
+    Case("refused-at-boot-5.10-simplefb", configured.refused_at_boot, "5.10-simplefb", code="residue-needs-rescan"),
+    Case("enabled-at-boot-5.10-simplefb", everyday.enabled_at_boot, "5.10-simplefb", "evict,rescan",
+         configuration=RESCAN),
+    Case("enabled-at-boot-6.12-simpledrm", everyday.enabled_at_boot, "6.12-simpledrm", "evict,rescan"),
+    Case("enabled-at-boot-7.2-efidrm", everyday.enabled_at_boot, "7.2-efidrm"),
+    Case("start-and-stop-5.10", everyday.start_and_stop, "5.10"),
+    Case("start-and-stop-6.12", everyday.start_and_stop, "6.12"),
+    Case("start-and-stop-7.x", everyday.start_and_stop, "7.x"),
+    Case("start-and-stop-5.10-simplefb", everyday.start_and_stop, "5.10-simplefb", configuration=RESCAN),
+    Case("start-and-stop-6.12-simpledrm", everyday.start_and_stop, "6.12-simpledrm"),
+    Case("start-and-stop-7.2-efidrm", everyday.start_and_stop, "7.2-efidrm"),
+)

@@ -1,0 +1,107 @@
+"""Scenarios of every day: boot, start, stop, shutdown."""
+
+from .expectations import (GUARD_STOPPED, RELEASED, RELEASING, device, expect_active, expect_proven, neighbour,
+                           rungs_taken)
+from .guest import ADDRESS
+from .trial import message, property_of, ready_at, unit
+
+
+def enabled_at_boot(test):
+    """Claimed and proven before multi-user.target; the native driver's module is there and never has the card."""
+    with test.boot() as guest:
+        test.saw["boot"] = f"{guest.seconds_to_boot:.0f} s"
+        # However late: the order is asked for below.
+        expect_active(test, guest)
+        test.expect_driver(guest, 1, "vfio-pci")
+        test.expect_mapped(guest, 1)
+        test.expect_driver(guest, 2, "bochs-drm")
+        expect_proven(test, guest)
+        target = int(guest.text("systemctl show -P ActiveEnterTimestampMonotonic multi-user.target")) / 1e6
+        ready = ready_at(guest, 1)
+        test.expect("the unit is ready before multi-user.target", 0 < ready < target, f"{ready} and {target}")
+        begun = int(guest.text(f"systemctl show -P ActiveEnterTimestampMonotonic {device(1)}")) / 1e6
+        test.saw["device to READY"] = f"{ready - begun:.1f} s"
+        # All of it, and what no other process could share.
+        for name in ("VmRSS", "RssAnon"):
+            kilobytes = guest.text(f"grep {name} /proc/{property_of(guest, 1, 'MainPID')}/status").split()[1]
+            test.saw[name] = f"{int(kilobytes) / 1024:.1f} MiB"
+        # A driver that takes the card says so; the kernel's lines for one card are found by its name.
+        taken = [line for line in guest.journal(f"_KERNEL_DEVICE=+pci:{ADDRESS[1]}") if "bochs" in message(line)]
+        drawn = [guest.text(f"dmesg | grep -c 'Initialized bochs.* for {ADDRESS[slot]}'") for slot in (1, 2)]
+        # A card that is found again by a rescan is raced for with a driver that is loaded; the race can be lost.
+        if "rescan" not in test.case.rungs:
+            test.expect("the native driver never had the card", not taken and drawn[0] == "0", f"{drawn[0]} times")
+        test.expect("it had the other", drawn[1] == "1", f"{drawn[1]} times")
+        rungs = rungs_taken(guest)
+        test.saw["rung"] = rungs
+        test.expect(f"the conflict was cleared by {test.case.rungs}", rungs == test.case.rungs, rungs)
+        shown = guest.text(f"udevadm info /sys/bus/pci/devices/{ADDRESS[1]}")
+        test.expect("udevadm info says why this card was chosen", "APERTURED_ENABLED_BY=" in shown)
+        shown = guest.text(f"udevadm info /sys/bus/pci/devices/{ADDRESS[2]}")
+        test.expect("and has no such word for the other", "APERTURED_" not in shown)
+
+
+def start_and_stop(test):
+    """By hand, on the card that is not enabled: what is stopped stays stopped; the other card sees nothing of it."""
+    with test.boot() as guest:
+        expect_active(test, guest, "the first card's unit is active")
+        since = guest.text("date +%s.%N")
+        before = neighbour(guest, 1)
+        started = guest.run(f"systemctl start {unit(2)}")
+        test.expect("systemctl start succeeds", started.status == 0, started.text)
+        test.expect_driver(guest, 2, "vfio-pci")
+        test.expect_mapped(guest, 2)
+        stopped = guest.run(f"systemctl stop {unit(2)}")
+        test.expect("systemctl stop succeeds", stopped.status == 0, stopped.text)
+        test.expect_stays(guest, 2, "inactive")
+        test.expect_driver(guest, 2, "bochs-drm")
+        test.expect("its override is cleared",
+                    guest.read(f"/sys/bus/pci/devices/{ADDRESS[2]}/driver_override") == "(null)")
+        for event in ("udevadm trigger --subsystem-match=pci", "systemctl daemon-reload",
+                      "systemctl restart systemd-udevd", "systemctl daemon-reexec"):
+            guest.run(event)
+            test.expect_stays(guest, 2, "inactive", seconds=2)
+        test.expect("the first card's service and driver are as they were", neighbour(guest, 1) == before)
+        # The enabled one, too: a stop is a stop until the card appears anew.
+        guest.run(f"systemctl stop {unit(1)}")
+        test.expect_stays(guest, 1, "inactive")
+        test.expect_driver(guest, 1, "bochs-drm")
+        guest.run("udevadm trigger --subsystem-match=pci")
+        test.expect_stays(guest, 1, "inactive", seconds=2)
+        started = guest.run(f"systemctl start {unit(1)}")
+        test.expect("and starts again", started.status == 0, started.text)
+        test.expect_mapped(guest, 1)
+        complaints = guest.text(f"journalctl --since=@{since} -p warning --no-pager -q -o cat -u {unit(2)}")
+        test.expect("nothing was warned of on the way", not complaints, complaints)
+
+
+def stop_while_starting(test):
+    """A stop that comes before READY: the card is the host's, whatever the rule and the claim had done by then."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        guest.run(f"systemctl stop {unit(1)}")
+        test.expect_driver(guest, 1, "bochs-drm")
+        # Appears anew, so that the rule is ahead of the native driver; stopped as soon as it begins.
+        path = f"/sys/bus/pci/devices/{ADDRESS[1]}"
+        guest.run(f"echo 1 >{path}/remove; sleep 2; echo 1 >/sys/bus/pci/rescan")
+        begun = guest.until(f"systemctl show -P ActiveState {unit(1)} | grep -q activating", 30)
+        test.expect("the unit is starting", begun, lambda: property_of(guest, 1, "ActiveState"))
+        guest.run(f"systemctl stop {unit(1)}")
+        test.expect_stays(guest, 1, "inactive")
+        test.expect_driver(guest, 1, "bochs-drm")
+        test.expect("its override is cleared", guest.read(f"{path}/driver_override") == "(null)")
+
+
+def shut_down(test):
+    """At a shutdown nothing is given back: the guard ends, and the card stays with vfio-pci to the last."""
+    with test.boot() as guest:
+        guest.run("mkdir -p /var/log/journal; journalctl --flush")
+        expect_active(test, guest)
+        guest.power_off()
+    with test.boot() as guest:
+        expect_active(test, guest, "claimed at the next boot")
+        test.expect("the guard ended in order", len(guest.journal(f"MESSAGE_ID={GUARD_STOPPED}", boot=-1)) == 1)
+        back = guest.journal(f"MESSAGE_ID={RELEASING}", f"MESSAGE_ID={RELEASED}", boot=-1)
+        test.expect("nothing was given back", not back, f"{[message(entry) for entry in back]}")
+        complaints = guest.text(f"journalctl -b -1 -p warning --no-pager -q -o cat -u {unit(1)}")
+        test.expect("nothing was warned of", not complaints, complaints)

@@ -1,0 +1,114 @@
+"""The words that scenarios share: what is asked of a card, its unit and its journal."""
+
+from .guest import ADDRESS
+from .trial import message, monotonic, property_of, ready_at, unit
+
+# Sources/Journal/MessageID.swift.
+INTENDED = "86fcd048b9f143a6879c4442c0c28974"
+PROVEN = "92a1695ad3f04f5892f2f5bc178858e3"
+REFUSED = "a81d6be882554845aa7df861023becb2"
+MISMATCH = "46202f9cc3764026bbb827b287fecc65"
+LATE = "befb2fb9d8864e11a2b87d950e22d218"
+LATE_IN_USE = "ea201fdc20024b13a95d28742cc70e46"
+TAKEN = "1e38b907effb4f1fbc95acec7a5c0ba5"
+GUARD_STOPPED = "c87c3ed1b1d24da5be7e77a9b6d79fab"
+RELEASING = "d5b1546f808144ad9d43d3cc9155dbae"
+RELEASED = "3101ba7d07984e71ba50f696fa052011"
+RELEASE_REFUSED = "7e226221f9944992a383655f14f7246f"
+EVENTS_LOST = "0239d12ce3544f8ba5af63a965ba8283"
+
+FRAMEBUFFER = "/sys/bus/platform/drivers/efi-framebuffer"
+WARNING = "4"
+
+
+def device(slot):
+    return f"sys-subsystem-pci-devices-{ADDRESS[slot]}.device"
+
+
+def record(guest, slot):
+    return guest.text(f"ls /run/apertured | grep -F '{ADDRESS[slot]}'")
+
+
+def expect_active(test, guest, what="the unit is active"):
+    """However late."""
+    test.expect(what, guest.until(f"systemctl is-active {unit(1)}"),
+                lambda: guest.text(f"systemctl status --no-pager -l {unit(1)}"))
+
+
+def expect_proven(test, guest):
+    told = guest.journal(f"MESSAGE_ID={PROVEN}", f"APERTURED_GPU={ADDRESS[1]}")
+    test.expect("the journal says it is claimed and proven", len(told) == 1, f"{len(told)} entries")
+
+
+def expect_refused(test, guest, kind, code, words):
+    """Once, with the reason where a person looks for it; nothing written, and the card is the host's."""
+    test.expect("the unit fails", guest.until(f"systemctl is-failed {unit(1)}"))
+    status = property_of(guest, 1, "ExecMainStatus")
+    test.expect("exit status 3", status == "3", status)
+    shown = guest.text(f"systemctl status --no-pager -l {unit(1)}")
+    test.expect("systemctl status gives the reason", words in shown)
+    guest.run("sleep 12")
+    tries = property_of(guest, 1, "NRestarts")
+    test.expect("it was not tried again", tries == "0", tries)
+    test.expect_state(guest, 1, "failed")
+    test.expect_driver(guest, 1, "bochs-drm")
+    told = guest.journal(f"MESSAGE_ID={kind}", f"APERTURED_GPU={ADDRESS[1]}")
+    codes = [entry.get("APERTURED_CODE") for entry in told]
+    test.expect("the journal has one entry for it, with its code", codes == [code], f"{codes}")
+    test.expect("which is an error", [entry.get("PRIORITY") for entry in told] == ["3"])
+    test.expect("nothing was written", not guest.journal(f"MESSAGE_ID={PROVEN}"))
+    test.saw["refused"] = code
+
+
+def rungs_taken(guest):
+    """The rungs of the claims in this boot's journal, in the initramfs lab's words: those between override and bind."""
+    said = [message(entry).removeprefix(f"{ADDRESS[1]}: ")
+            for entry in guest.journal(f"MESSAGE_ID={INTENDED}", f"APERTURED_GPU={ADDRESS[1]}")]
+    rungs = dict.fromkeys(line.split(":")[0] for line in said if not line.startswith("back: "))
+    return ",".join(rung for rung in rungs if rung not in ("override", "bind"))
+
+
+def expect_ended(test, guest):
+    gone = guest.until(f"[ ! -e /sys/bus/pci/devices/{ADDRESS[1]} ]", 30)
+    test.expect("the card in slot 1 is gone", gone)
+    ended = guest.until(f"systemctl show -P ActiveState {unit(1)} | grep -q inactive")
+    test.expect("its unit ends with it", ended, lambda: property_of(guest, 1, "ActiveState"))
+    test.expect_stays(guest, 1, "inactive", seconds=7)
+    result = property_of(guest, 1, "Result")
+    test.expect("which is no failure", result == "success", result)
+    test.expect("and leaves no record", not record(guest, 1))
+
+
+def plug_and_expect(test, guest, what, card="bochs-display"):
+    guest.plug(1, card)
+    expect_active(test, guest, f"{what}: the unit is active")
+    test.expect_driver(guest, 1, "vfio-pci")
+    test.expect_mapped(guest, 1)
+    lines = [line for line in guest.journal(f"_KERNEL_DEVICE=+pci:{ADDRESS[1]}") if "[1234:1111]" in message(line)]
+    if test.expect("the kernel told of the card", lines):
+        test.saw[f"{what} to READY"] = f"{ready_at(guest, 1) - monotonic(lines[-1]):.1f} s"
+
+
+def neighbour(guest, slot):
+    """What must not change of a card that is none of one's business."""
+    return (guest.driver(slot), guest.text(f"systemctl show -P ActiveState -P MainPID -P NRestarts {unit(slot)}"),
+            guest.read(f"/sys/bus/pci/devices/{ADDRESS[slot]}/resource"))
+
+
+def framebuffer_is_bound(guest):
+    return guest.run(f"[ -e {FRAMEBUFFER}/efi-framebuffer.0 ]").status == 0
+
+
+def bind_framebuffer(guest):
+    """As a script or a module's load does. Without the native driver: its arrival ends that framebuffer for good."""
+    guest.run("echo >/sys/bus/platform/devices/efi-framebuffer.0/driver_override")
+    guest.run(f"echo efi-framebuffer.0 >{FRAMEBUFFER}/bind")
+
+
+def expect_evicted(test, guest):
+    gone = guest.until(f"[ ! -e {FRAMEBUFFER}/efi-framebuffer.0 ]", 30)
+    test.expect("the framebuffer is evicted again", gone)
+    test.expect_state(guest, 1, "active")
+    test.expect_mapped(guest, 1)
+    told = guest.until(f"journalctl -b --no-pager -q MESSAGE_ID={LATE} | grep -q .", 10)
+    test.expect("the journal tells of it", told)
