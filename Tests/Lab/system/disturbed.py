@@ -143,6 +143,12 @@ def hold(test, guest):
     return guest.read("/run/lab/holder")
 
 
+def waits(guest, process):
+    """How often all its threads went to sleep by themselves."""
+    lines = guest.text(f"grep -h ^voluntary_ctxt_switches /proc/{process}/task/*/status")
+    return sum(int(line.split()[1]) for line in lines.splitlines())
+
+
 def watchdog(test):
     """A guard that hangs is replaced by systemd, and the next one finds the claim as it is."""
     with test.boot() as guest:
@@ -151,9 +157,14 @@ def watchdog(test):
                   f"printf '[Service]\\nWatchdogSec=10\\n' >/run/systemd/system/{unit(1)}.d/lab.conf; "
                   f"systemctl daemon-reload; systemctl restart {unit(1)}")
         test.expect_state(guest, 1, "active")
+        guest.run("udevadm settle; sleep 5")
+        old = property_of(guest, 1, "MainPID")
+        before = waits(guest, old)
         guest.run("sleep 15")
         test.expect("a guard that is well is left alone", property_of(guest, 1, "NRestarts") == "0")
-        old = property_of(guest, 1, "MainPID")
+        wakeups = waits(guest, old) - before
+        test.saw["wake-ups in 15 s"] = str(wakeups)
+        test.expect("it wakes for the watchdog alone, every 5 seconds", 2 <= wakeups <= 4, str(wakeups))
         guest.run(f"kill -STOP {old}")
         replaced = guest.until(f"[ $(systemctl show -P NRestarts {unit(1)}) = 1 ] && systemctl is-active {unit(1)}", 90)
         test.expect("systemd replaces the guard", replaced, property_of(guest, 1, "Result"))
