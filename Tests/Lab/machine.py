@@ -4,6 +4,8 @@ Software emulation throughout, so that a lab run needs no /dev/kvm and gives the
 """
 
 import os
+import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -19,6 +21,7 @@ class Machine:
 
     def __init__(self, kernel, initramfs, console, firmware="ovmf", devices=(), arguments="", iommu=True, memory=1024,
                  deadline=180, report="stdio,signal=off"):
+        self.console = console
         self._folder = tempfile.TemporaryDirectory(prefix="lab-")
         # Of its own, and short: a socket's path has a hundred characters at most.
         self.control = os.path.join(self._folder.name, "qmp")
@@ -26,7 +29,10 @@ class Machine:
             # However the harness ends, by an interrupt or killed, the kernel ends its machines with it.
             "setpriv", "--pdeathsig", "KILL", "--",
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "none",
-            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt",
+            # One thread for both CPUs. With one each, a CPU that switches a BAR off or on, as every VFIO reset does, changes
+            # the memory map while the other's access is under way, and QEMU 7.2 may die of SIGSEGV (tcg_commit(); QEMU
+            # has it repaired since 2023). Seen in a lab run; a loop that does only this needs less than a minute.
+            "-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt",
             "-smp", "2", "-m", str(memory),
             "-serial", f"file:{console}",
             # The harness reads the report from QEMU's own standard output; signals stay the shell's business.
@@ -44,7 +50,8 @@ class Machine:
         self.command += ["-qmp", f"unix:{self.control},server=on,wait=off"]
         self.deadline = deadline
         self.timed_out = False
-        self.errors = ""
+        self._status = 0
+        self._errors = ""
 
     @staticmethod
     def _arguments(extra, iommu):
@@ -65,15 +72,34 @@ class Machine:
             try:
                 for line in process.stdout:
                     yield line.decode(errors="replace").rstrip("\r\n")
+                # Its streams close a moment before it is gone, and only then is known how it ended.
+                process.wait()
             finally:
                 timer.cancel()
                 if process.poll() is None:
                     process.kill()
                 process.wait()
                 process.stdout.close()
+                self._status = process.returncode
                 errors.seek(0)
-                self.errors = errors.read().strip()
+                self._errors = errors.read().strip()
                 self._folder.cleanup()
+
+    @property
+    def end(self):
+        """How QEMU ended, in words; "" for a guest's own power-off, which -no-reboot makes of a crash as well."""
+        if self.timed_out:
+            return f"no end within {self.deadline} seconds"
+        if self._status < 0:
+            return f"QEMU was ended by {signal.Signals(-self._status).name}" + (self._errors and f": {self._errors}")
+        return self._errors or (self._status and f"QEMU's exit status is {self._status}") or ""
+
+    def last_words(self, lines=8):
+        """The end of the console: where a kernel that crashed says so."""
+        with open(self.console, encoding="utf-8", errors="replace") as stream:
+            # Without the firmware's cursor movements.
+            said = [re.sub(r"\x1b\[[0-9;=?]*[A-Za-z]", "", line).rstrip() for line in stream]
+        return [line for line in said if line][-lines:]
 
     def _expire(self, process):
         self.timed_out = True

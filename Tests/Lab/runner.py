@@ -113,6 +113,6 @@ class Bench:
             os.remove(archive)
         if report.done:
             return []
-        how = f"no end within {machine.deadline} seconds" if machine.timed_out else "the machine stopped early"
         where = f"in section {report.section}" if report.section else "before the first section"
-        return [f"{how}, {where}" + (f": {machine.errors}" if machine.errors else "")]
+        said = [f"console: {line}" for line in machine.last_words()]
+        return [f"the machine stopped early, {where}" + (f": {machine.end}" if machine.end else ""), *said]

@@ -102,8 +102,8 @@ class Guest:
                     open_one.__exit__(None, None, None)
             except OSError:
                 pass  # a machine that died has closed its ends, with something of ours unread
-        if self._machine.errors or self._machine.timed_out:
-            self._note(f"# the machine: {self._machine.errors or 'ended at its deadline'}")
+        if self._machine.end:
+            self._note(f"# the machine: {self._machine.end}")
         self._log.close()
         self._folder.cleanup()
 
@@ -185,7 +185,7 @@ class Guest:
                 return self._shell.connect(self._shell_path)
             except (FileNotFoundError, ConnectionRefusedError):
                 if time.monotonic() > deadline or not self._thread.is_alive():
-                    raise Broken(f"no machine: {self._machine.errors}") from None
+                    raise Broken(f"no machine: {self._machine.end}") from None
                 time.sleep(0.05)
 
     def _ask(self, command, **arguments):
@@ -215,7 +215,9 @@ class Guest:
             except TimeoutError:
                 continue
             if not piece:
-                raise Broken(f"the machine ended: {self._machine.errors or 'see its console'}")
+                self._thread.join()  # which knows then how
+                said = "; ".join(self._machine.last_words())
+                raise Broken(f"the machine ended: {self._machine.end or 'by itself'}; its console: {said}")
             self._pending += piece
 
     def _note(self, text):
