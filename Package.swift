@@ -97,7 +97,8 @@ let package = Package(
             name: "RecordTests", dependencies: ["Aperture", "Fixtures", "Record", "Sysfs", systemPackage],
             swiftSettings: settings),
         .testTarget(
-            name: "CommandTests", dependencies: ["Aperture", "apertured", "Configuration", "Fixtures", "Reclaim"],
+            name: "CommandTests",
+            dependencies: ["Aperture", "apertured", "Configuration", "Fixtures", "Record", "Reclaim"],
             swiftSettings: settings),
     ]
 )

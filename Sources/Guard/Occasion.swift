@@ -1,9 +1,7 @@
 /// What the guard wakes up for.
 package enum Occasion: Hashable, Sendable {
-    /// Something changed that may concern the card.
+    /// Something changed that may concern the card, or it is time to look again.
     case change(areEventsLost: Bool)
-    /// The card was removed. It may be back already, but that is another device.
-    case removed
     /// SIGHUP.
     case reload
     /// SIGTERM or SIGINT.

@@ -27,12 +27,16 @@ package enum MessageID: String, Hashable, Sendable, CaseIterable {
     case notUndone = "de7d63f53bb543e78ceab2651bc8ef72"
     /// An interrupted claim was found and finished or undone.
     case recovered = "5ece1743da0d4bf293250005001ca287"
-    /// A framebuffer appeared over a claimed GPU and was evicted.
+    /// The udev rule had reserved the GPU, and the claim that was to follow did not come.
+    case ruleTakenBack = "1bed4115c6b24328a0d4cd9c213900c1"
+    /// A framebuffer appeared over a claimed GPU that nobody uses; its eviction follows.
     case lateFramebuffer = "befb2fb9d8864e11a2b87d950e22d218"
     /// A framebuffer appeared over a claimed GPU that a guest uses.
     case lateFramebufferInUse = "ea201fdc20024b13a95d28742cc70e46"
     /// A function of a claimed GPU is no longer on vfio-pci.
     case takenAway = "1e38b907effb4f1fbc95acec7a5c0ba5"
+    /// The claim of a guarded GPU was given back by someone else.
+    case releasedByOther = "b9d1e82238a842c883efa6084bb96db0"
     /// The guarded GPU was removed.
     case deviceGone = "23676575f382428ab263db5bbfed83a5"
     /// A release begins.
@@ -61,7 +65,8 @@ extension MessageID {
     /// The fields that every entry of this kind carries: what its text in the catalog names.
     package var fields: [FieldName] {
         switch self {
-        case .claimStarted, .claimedAndProven, .claimFailed, .undone, .recovered, .deviceGone, .releaseStarted,
+        case .claimStarted, .claimedAndProven, .claimFailed, .undone, .recovered, .ruleTakenBack,
+            .releasedByOther, .deviceGone, .releaseStarted,
             .released, .guardStarted, .guardStopped, .automaticStartOff, .ueventsLost:
             [.gpu]
         case .framebufferEvicted, .consoleHandedOver, .driverUnbound, .lateFramebuffer, .lateFramebufferInUse,

@@ -56,15 +56,22 @@ package struct ClaimRecord: Hashable, Sendable {
     package var marks: [Mark]
     /// While that process lives, nothing may be written to the card.
     package var stuckWrite: StuckWrite?
+    /// Which device was claimed, as its directory's inode number: a card that was removed and is back under its address
+    /// is another one, and knows nothing of the claim. `nil` until the claim stands.
+    package var device: UInt64?
 
     /// Whether the run that is going on has removed the card for a rescan, or was about to.
     package var hasRemovedCard: Bool {
         marks.contains { $0.action == PlanStep.Action.removeDevice.rawValue }
     }
 
+    /// Whether the claim stands, but of another device than this one.
+    package func isStale(for device: UInt64?) -> Bool { state == .claimed && self.device != device }
+
     package init(
         gpu: PCIAddress, state: State, prior: PriorState, start: PriorState, wasClaimed: Bool = false,
-        nativeDrivers: Set<String> = [], marks: [Mark] = [], stuckWrite: StuckWrite? = nil
+        nativeDrivers: Set<String> = [], marks: [Mark] = [], stuckWrite: StuckWrite? = nil,
+        device: UInt64? = nil
     ) {
         self.gpu = gpu
         self.state = state
@@ -74,5 +81,6 @@ package struct ClaimRecord: Hashable, Sendable {
         self.nativeDrivers = nativeDrivers
         self.marks = marks
         self.stuckWrite = stuckWrite
+        self.device = device
     }
 }

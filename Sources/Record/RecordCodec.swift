@@ -24,6 +24,7 @@ package enum RecordCodec {
             "nativeDrivers": .array(record.nativeDrivers.sorted().map { .string($0) }),
             "steps": .array(record.marks.map(encode)),
             "stuckWrite": record.stuckWrite.map(encode) ?? .null,
+            "device": .string(record.device.map { "\($0)" }),
         ])
         return Array((json.text + "\n").utf8)
     }
@@ -71,7 +72,6 @@ package enum RecordCodec {
     private static func encode(_ write: ClaimRecord.StuckWrite) -> JSON {
         .object([
             "path": .string(write.path), "process": .number(Int(write.process)),
-            // As text: JSON's numbers are not made for 64 bits.
             "started": .string("\(write.started)"),
         ])
     }
@@ -99,7 +99,8 @@ package enum RecordCodec {
             start: try priorState(fields.object("start"), of: gpu), wasClaimed: try fields.bool("wasClaimed"),
             nativeDrivers: Set(drivers),
             marks: try fields.array("steps").map { (item) throws(Failure) in try mark(item) },
-            stuckWrite: try fields.optional("stuckWrite").map { (item) throws(Failure) in try stuckWrite(item) })
+            stuckWrite: try fields.optional("stuckWrite").map { (item) throws(Failure) in try stuckWrite(item) },
+            device: try fields.optional("device").map { (item) throws(Failure) in try item.number64() })
     }
 
     private static func priorState(_ fields: RecordFields, of gpu: PCIAddress) throws(Failure) -> PriorState {
@@ -143,9 +144,10 @@ package enum RecordCodec {
     }
 
     private static func stuckWrite(_ fields: RecordFields) throws(Failure) -> ClaimRecord.StuckWrite {
-        guard let process = Int32(exactly: try fields.number("process")), process > 0,
-            let started = UInt64(try fields.string("started"))
-        else { throw Failure(reason: "\(fields.place) names no process") }
-        return ClaimRecord.StuckWrite(path: try fields.string("path"), process: process, started: started)
+        guard let process = Int32(exactly: try fields.number("process")), process > 0 else {
+            throw Failure(reason: "\(fields.place) names no process")
+        }
+        return ClaimRecord.StuckWrite(
+            path: try fields.string("path"), process: process, started: try fields.object("started").number64())
     }
 }

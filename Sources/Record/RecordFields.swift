@@ -68,6 +68,12 @@ struct RecordFields {
         return text
     }
 
+    /// As text: JSON's numbers are not made for 64 bits.
+    func number64() throws(Failure) -> UInt64 {
+        guard let number = UInt64(try string()) else { throw Failure(reason: "\(place) is no 64-bit number") }
+        return number
+    }
+
     func console() throws(Failure) -> Int {
         let number = try number()
         // MAX_NR_CON_DRIVER of the kernel is 16.

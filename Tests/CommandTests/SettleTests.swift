@@ -1,5 +1,6 @@
 import Aperture
 import Fixtures
+import Record
 import Reclaim
 import Testing
 
@@ -62,6 +63,19 @@ struct SettleTests {
             ["settle", "0000:01:00.0", "--root", host.folder.path], environment: ["SERVICE_RESULT": "success"])
         #expect(result.status == 0)
         #expect(try host.recorded().count == 1)
+    }
+
+    @Test func `the claim of a card that was replaced goes with it`() throws {
+        let host = try standingClaim()
+        let address = try #require(PCIAddress("0000:01:00.0"))
+        var record = try #require(try host.record(of: address))
+        record.device = record.device.map { $0 + 1 }
+        try host.save(record)
+        let result = try CommandLine.run(
+            ["settle", "0000:01:00.0", "--root", host.folder.path], environment: ["SERVICE_RESULT": "exit-code"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try host.recorded().isEmpty)
+        #expect(try host.attribute("/sys/bus/pci/devices/0000:01:00.0/driver_override") == "vfio-pci")
     }
 
     @Test func `a card that is gone for good is left to itself`() throws {

@@ -92,7 +92,9 @@ package final class FixtureHost: Host {
     package func exists(_ path: String) -> Bool { real.exists(path) }
 
     /// A file system gives an inode number again; the kernel's does not.
-    package func identity(ofDevice path: String) -> UInt64? { exists(path) ? removals : nil }
+    package func identity(ofDevice path: String) -> UInt64? {
+        real.identity(ofDevice: path).map { $0 &+ removals << 48 }
+    }
 
     // MARK: - Writing
 
@@ -137,6 +139,12 @@ package final class FixtureHost: Host {
         framebuffer.place(in: &machine)
         try files.write(framebuffer, among: machine.functions)
         try files.writeMemoryMap(machine)
+    }
+
+    /// A process ends, and closes what it held.
+    package func end(_ process: Int32) throws {
+        machine.holders.removeAll { $0.pid == process }
+        try folder.remove("/proc/\(process)")
     }
 
     /// A new process starts.

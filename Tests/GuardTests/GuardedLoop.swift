@@ -1,4 +1,3 @@
-import Aperture
 import Foundation
 import Guard
 import Testing
@@ -10,12 +9,12 @@ final class GuardedLoop {
     /// Which signals were blocked before.
     private let mask: sigset_t
 
-    init(_ address: PCIAddress) throws {
+    init() throws {
         var mask = sigset_t()
         unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
         self.mask = mask
         manager = try Manager()
-        loop = try GuardLoop(address, notifier: manager.notifier, watchdog: manager.watchdog)
+        loop = try GuardLoop(notifier: manager.notifier, watchdog: manager.watchdog)
     }
 
     deinit {
@@ -50,5 +49,5 @@ final class GuardedLoop {
         return try next()
     }
 
-    func forgetEvents() { loop.forgetEvents() }
+    func lookAgain(afterMilliseconds milliseconds: Int64) { loop.lookAgain(afterMilliseconds: milliseconds) }
 }

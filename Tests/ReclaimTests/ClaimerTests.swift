@@ -80,6 +80,41 @@ struct ClaimerTests {
         #expect(outcome.proofs.count == 1)
     }
 
+    @Test("A claimed card that a guest has is not proven anew, and stays claimed")
+    func inUse() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
+        }
+        #expect(try host.claim().isClaimed)
+        host.vfioError = VFIOError(call: "open", target: "/dev/vfio/1", errno: .resourceBusy)
+        let outcome = try host.claim()
+        guard case .nothingToDo = outcome.result else {
+            Issue.record("\(outcome.result)")
+            return
+        }
+        #expect(outcome.proofs.isEmpty)
+        #expect(outcome.users.map(\.command) == ["qemu-system-x86"])
+    }
+
+    @Test("What there is to do under a guest is refused, and nothing is written")
+    func framebufferInUse() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
+        }
+        #expect(try host.claim().isClaimed)
+        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        let writes = host.writes.count
+        let outcome = try host.claim()
+        guard case .refused = outcome.result else {
+            Issue.record("\(outcome.result)")
+            return
+        }
+        #expect(outcome.plan.refusals.map(\.code) == [.inUse])
+        #expect(host.writes.count == writes)
+    }
+
     @Test("A refusal writes nothing")
     func refusal() throws {
         let host = try FixtureHost {

@@ -17,6 +17,7 @@ private final class Story {
         case .lateFramebufferInUse(let conflict, let holders):
             lines.append("late \(conflict.claim.name), in use by \(holders.map(\.command))")
         case .takenAway(let function, let driver): lines.append("\(function) taken by \(driver ?? "nobody")")
+        case .releasedByOther: lines.append("released by another")
         case .sound: lines.append("sound")
         case .gone: lines.append("gone")
         case .ueventsLost: lines.append("lost")
@@ -27,11 +28,15 @@ private final class Story {
 
 @Suite("Guardian")
 struct GuardianTests {
+    private enum Start {
+        case claimed, nothingToDo
+    }
+
     private func guarded(
-        @MachineBuilder _ parts: () -> [any Part]
+        expecting start: Start = .claimed, @MachineBuilder _ parts: () -> [any Part]
     ) throws -> (host: FixtureHost, guardian: Guardian<FixtureHost>, story: Story) {
         let host = try FixtureHost(parts)
-        #expect(try host.claim().isClaimed)
+        #expect(try host.claim().isClaimed == (start == .claimed))
         let story = Story()
         let guardian = Guardian(
             host: host, address: try #require(PCIAddress(gpu)), options: ClaimOptions(), tell: story.tell)
@@ -68,8 +73,31 @@ struct GuardianTests {
         #expect(host.exists("/sys/bus/pci/devices/\(gpu)"))
         #expect(guardian.check() == .end)
         #expect(story.lines == ["gone"])
-        guardian.acceptDevice()
+    }
+
+    @Test("A card that a claim by hand removed and rescanned is the one that it claimed")
+    func rescannedByHand() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        try host.appear(FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu))
+        let outcome = try host.claim()
+        #expect(outcome.rungs.contains(.rescan))
         #expect(guardian.check() == .goOn)
+        #expect(story.lines.isEmpty)
+    }
+
+    @Test("A card that was on vfio-pci before anyone claimed it is guarded as well, and a release leaves it there")
+    func claimedByOthersBefore() throws {
+        var (host, guardian, story) = try guarded(expecting: .nothingToDo) { GPU(gpu, driver: "vfio-pci") }
+        #expect(guardian.check() == .goOn)
+        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        #expect(guardian.check() == .claimAgain)
+        #expect(story.lines == ["late efifb"])
+        _ = try host.claim()
+        guard case .released = try host.release().result else {
+            Issue.record("not released")
+            return
+        }
+        #expect(try host.driver == "vfio-pci")
     }
 
     @Test("A late framebuffer is evicted, and told again when it comes back")
@@ -77,16 +105,36 @@ struct GuardianTests {
         var (host, guardian, story) = try guarded { GPU(gpu) }
         try host.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(guardian.check() == .claimAgain)
+        #expect(guardian.complaints == ["efifb lies in BAR 0 and is to be evicted."])
+        // Put off: the same is to be done, and is not told twice.
+        #expect(guardian.check() == .claimAgain)
         #expect(try host.claim().isClaimed)
+        guardian.haveClaimed()
         #expect(guardian.check() == .goOn)
+        #expect(guardian.complaints.isEmpty)
         #expect(try !host.folder.text("/proc/iomem").contains("efifb"))
-        try host.write("\n", to: "/sys/bus/platform/devices/efi-framebuffer.0/driver_override")
-        try host.write("efi-framebuffer.0", to: "/sys/bus/platform/drivers/efi-framebuffer/bind")
+        try bindAgain(host)
         #expect(guardian.check() == .claimAgain)
         #expect(story.lines == ["late efifb", "late efifb"])
     }
 
-    @Test("A late framebuffer over a card that a guest has is only told, and once")
+    @Test("An eviction that failed is not tried at every event, and its framebuffer is sound when it has gone")
+    func unevictable() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        #expect(guardian.check() == .claimAgain)
+        guardian.haveFailedToClaim()
+        #expect(guardian.complaints.count == 2)
+        #expect(guardian.check() == .goOn)
+        #expect(guardian.complaints == ["efifb lies in BAR 0 and could not be evicted."])
+        #expect(story.lines == ["late efifb"])
+        try host.write("efi-framebuffer.0", to: "/sys/bus/platform/drivers/efi-framebuffer/unbind")
+        #expect(guardian.check() == .goOn)
+        #expect(guardian.complaints.isEmpty)
+        #expect(story.lines == ["late efifb", "sound"])
+    }
+
+    @Test("A late framebuffer over a card that a guest has is only told, and once; evicted when the guest has gone")
     func lateInUse() throws {
         var (host, guardian, story) = try guarded {
             GPU(gpu)
@@ -95,7 +143,11 @@ struct GuardianTests {
         try host.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(guardian.check() == .goOn)
         #expect(guardian.check() == .goOn)
+        #expect(guardian.complaints == ["efifb lies in BAR 0 of a card in use."])
         #expect(story.lines == ["late efifb, in use by [\"qemu-system-x86\"]"])
+        try host.end(900)
+        #expect(guardian.check() == .claimAgain)
+        #expect(story.lines.last == "late efifb")
     }
 
     @Test("A card that is taken away is told with its new driver, never fought over, and told when it is back")
@@ -103,12 +155,41 @@ struct GuardianTests {
         var (host, guardian, story) = try guarded { GPU(gpu) }
         try host.write(gpu, to: "/sys/bus/pci/drivers/vfio-pci/unbind")
         let writes = host.writes.count
+        // It may be on its way out of the machine, or to another driver.
+        #expect(guardian.check() == .lookAgain)
+        #expect(story.lines.isEmpty)
+        #expect(guardian.complaints.isEmpty)
         #expect(guardian.check() == .goOn)
         #expect(guardian.check() == .goOn)
+        #expect(guardian.complaints == ["\(gpu) has no driver."])
         #expect(host.writes.count == writes)
         try host.write(gpu, to: "/sys/bus/pci/drivers_probe")
         #expect(guardian.check() == .goOn)
+        #expect(guardian.complaints.isEmpty)
         #expect(story.lines == ["\(gpu) taken by nobody", "sound"])
+    }
+
+    @Test("A card that is without a driver for a moment is not worth a word")
+    func rebound() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        try host.write(gpu, to: "/sys/bus/pci/drivers/vfio-pci/unbind")
+        #expect(guardian.check() == .lookAgain)
+        try host.write(gpu, to: "/sys/bus/pci/drivers_probe")
+        #expect(guardian.check() == .goOn)
+        #expect(story.lines.isEmpty)
+    }
+
+    @Test("A framebuffer that came while someone else had the card is evicted when the card is back")
+    func lateWhileTaken() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        try host.write(gpu, to: "/sys/bus/pci/drivers/vfio-pci/unbind")
+        #expect(guardian.check() == .lookAgain)
+        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        #expect(guardian.check() == .goOn)
+        #expect(story.lines == ["\(gpu) taken by nobody"])
+        try host.write(gpu, to: "/sys/bus/pci/drivers_probe")
+        #expect(guardian.check() == .claimAgain)
+        #expect(story.lines == ["\(gpu) taken by nobody", "late efifb"])
     }
 
     @Test("The guard ends with its card")
@@ -119,11 +200,36 @@ struct GuardianTests {
         #expect(story.lines == ["gone"])
     }
 
-    @Test("What a release of our own does is not reported")
-    func ownRelease() throws {
+    @Test("What another run does is not reported while it lasts, nor waited for without end")
+    func otherRun() throws {
         var (host, guardian, story) = try guarded { GPU(gpu) }
-        _ = try host.release()
+        let address = try #require(PCIAddress(gpu))
+        var record = try #require(try host.record(of: address))
+        record.state = .releasing
+        try host.save(record)
+        try host.write(gpu, to: "/sys/bus/pci/drivers/vfio-pci/unbind")
+        for _ in 1...60 { #expect(guardian.check() == .lookAgain) }
         #expect(guardian.check() == .goOn)
         #expect(story.lines.isEmpty)
+    }
+
+    @Test("A release by hand is told, unless the guard ends with it")
+    func release() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        _ = try host.release()
+        #expect(guardian.check() == .lookAgain)
+        #expect(story.lines.isEmpty)
+        #expect(guardian.check() == .goOn)
+        #expect(guardian.check() == .goOn)
+        #expect(story.lines == ["released by another"])
+        #expect(guardian.complaints.count == 1)
+        _ = try host.claim()
+        #expect(guardian.check() == .goOn)
+        #expect(story.lines.last == "sound")
+    }
+
+    private func bindAgain(_ host: FixtureHost) throws {
+        try host.write("\n", to: "/sys/bus/platform/devices/efi-framebuffer.0/driver_override")
+        try host.write("efi-framebuffer.0", to: "/sys/bus/platform/drivers/efi-framebuffer/bind")
     }
 }

@@ -33,7 +33,7 @@ struct RecordStoreTests {
         return ClaimRecord(
             gpu: gpu, state: .claiming, prior: state, start: state, wasClaimed: true, nativeDrivers: ["bochs-drm"],
             marks: [.init(action: "unbind-driver", target: "x", path: "/sys/y", value: "a\n\"b\"", isDone: false)],
-            stuckWrite: .init(path: "/sys/y", process: 4711, started: .max))
+            stuckWrite: .init(path: "/sys/y", process: 4711, started: .max), device: .max)
     }
 
     @Test("A record comes back as it was saved")

@@ -44,6 +44,18 @@ struct StepList {
         for function in functions where function.driver != KernelPath.vfioDriver || (returns && function == gpu) {
             bind(function)
         }
+        mindGuest()
+    }
+
+    /// Whatever there is to do, it ends with a proof, which VFIO refuses while a guest has the card.
+    private mutating func mindGuest() {
+        let claimed = functions.filter { $0.driver == KernelPath.vfioDriver }
+        let users = claimed.flatMap(snapshot.holders(of:))
+        guard !steps.isEmpty, !users.isEmpty, refusals.allSatisfy({ $0.code != .inUse }) else { return }
+        refusals.append(
+            Refusal(
+                .inUse, "The card is in use: \(list(users)).",
+                remedy: "Stop the guest first, then claim again."))
     }
 
     // MARK: - Steps

@@ -18,6 +18,8 @@ package enum ClaimEvent: Sendable {
     case notUndone(StepFailure)
     /// Something that cannot be as it was.
     case lost(String)
+    /// Nothing is to be done, and the proof would need what these have.
+    case inUse([Holder])
     case proving([PCIAddress])
     case proved([RegionProof])
 }

@@ -22,6 +22,13 @@ package struct ClaimOutcome: Sendable {
     package var undo: Restoration?
     /// Empty when the proof was not wanted or not reached.
     package var proofs: [RegionProof] = []
+    /// Who has a card open that there was nothing to do for; it is not proven anew then.
+    package var users: [Holder] = []
+
+    /// How many BARs were mapped, through one interface or two.
+    package var mappedBARs: Int {
+        Set(proofs.filter { $0.outcome == .mapped }.map { "\($0.address) \($0.bar)" }).count
+    }
 
     /// The rungs that were taken, in order.
     package var rungs: [PlanStep.Rung] {

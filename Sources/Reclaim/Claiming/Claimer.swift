@@ -50,25 +50,33 @@ package struct Claimer<H: Host> {
         case .refused: outcome.result = .refused
         case .nothingToDo:
             attempt(&outcome) { (outcome) throws(ClaimFailure) in
-                try end(plan.functions, &outcome)
-                // The udev rule may have done all there was to do: then that is what a release takes back.
-                guard standing == nil, plan.functions.contains(where: \.isOverriddenByRule) else { return }
+                outcome.users = settings.proves ? plan.functions.flatMap(snapshot.holders(of:)) : []
+                if outcome.users.isEmpty {
+                    try end(plan.functions, &outcome)
+                } else {
+                    // VFIO lets nobody else in: a guest is the proof that the card can be used.
+                    tell(.inUse(outcome.users))
+                }
+                guard standing == nil else { return }
+                // On vfio-pci already. What the udev rule did is what a release takes back; what someone else did stays.
                 let prior = PriorState(before: plan, in: snapshot)
-                try save(ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior))
-                outcome.result = .claimed
+                try save(
+                    ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior, device: device(address)))
+                if plan.functions.contains(where: \.isOverriddenByRule) { outcome.result = .claimed }
             }
         case .claim:
             plan.warnings.forEach { tell(.warning($0)) }
             let start = PriorState(before: plan, in: snapshot)
             var record = ClaimRecord(
                 gpu: address, state: .claiming, prior: standing?.prior.adding(start) ?? start, start: start,
-                wasClaimed: standing != nil, nativeDrivers: standing?.nativeDrivers ?? [])
+                wasClaimed: standing != nil, nativeDrivers: standing?.nativeDrivers ?? [], device: standing?.device)
             attempt(&outcome) { (outcome) throws(ClaimFailure) in
                 try save(record)
                 let functions = try climb(plan, &record, &outcome)
                 try end(functions, &outcome)
                 record.state = .claimed
                 record.marks = []
+                record.device = device(address)
                 try save(record)
             }
             if case .failed(let failure) = outcome.result { undo(record, after: failure, &outcome) }
@@ -103,11 +111,14 @@ package struct Claimer<H: Host> {
         }
     }
 
-    /// Whether the record is about the card that is there: one that was unplugged, or taken away and never given back,
-    /// has left vfio-pci, and what was before it says nothing of what is there now.
+    /// Whether the record is about the card that is there: of one that was replaced, or taken away and never given back,
+    /// what was before says nothing of what is there now.
     private func stands(_ record: ClaimRecord, in snapshot: Snapshot) -> Bool {
-        record.prior.functions.contains { snapshot.function(at: $0.address)?.driver == KernelPath.vfioDriver }
+        record.device == device(record.gpu)
+            && record.prior.functions.contains { snapshot.function(at: $0.address)?.driver == KernelPath.vfioDriver }
     }
+
+    private func device(_ address: PCIAddress) -> UInt64? { host.identity(ofDevice: KernelPath.device(address)) }
 
     // MARK: - The climb
 

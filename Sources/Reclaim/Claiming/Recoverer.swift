@@ -45,6 +45,8 @@ package struct Recoverer<H: Host> {
             standing.state = .claimed
             standing.marks = []
             standing.stuckWrite = nil
+            // It is the same card if it was a claim's own rescan that made it another device.
+            if record.hasRemovedCard { standing.device = host.identity(ofDevice: KernelPath.device(record.gpu)) }
             try host.save(standing)
         } else {
             try host.removeRecord(of: record.gpu)

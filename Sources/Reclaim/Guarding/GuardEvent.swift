@@ -8,12 +8,14 @@ package enum GuardEvent: Sendable {
     case lateFramebufferInUse(Conflict, [Holder])
     /// A function is no longer on vfio-pci; with the driver that has it now.
     case takenAway(PCIAddress, driver: String?)
+    /// The claim was given back, or forgotten, by someone else.
+    case releasedByOther
     /// Everything is as it should be again.
     case sound
     /// The card is gone from the machine.
     case gone
     /// The kernel's events came faster than they were read; everything is read anew.
     case ueventsLost
-    /// The machine could not be read, or an eviction failed.
+    /// The machine could not be read.
     case failed(String)
 }

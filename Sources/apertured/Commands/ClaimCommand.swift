@@ -83,7 +83,7 @@ struct ClaimCommand: ParsableCommand {
     }
 
     private func proof(_ outcome: ClaimOutcome) -> String {
-        let mapped = Set(outcome.proofs.filter { $0.outcome == .mapped }.map { "\($0.address) \($0.bar)" }).count
-        return outcome.proofs.isEmpty ? ", not verified" : ", \(mapped) BARs mapped through VFIO"
+        if !outcome.users.isEmpty { return ", in use, not verified" }
+        return outcome.proofs.isEmpty ? ", not verified" : ", \(outcome.mappedBARs) BARs mapped through VFIO"
     }
 }

@@ -1,13 +1,8 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Configuration
-internal import Guard
 internal import Journal
-internal import Record
-internal import Reclaim
 internal import Sysfs
 internal import SystemPackage
-internal import VFIO
 
 struct GuardCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -44,123 +39,16 @@ struct GuardCommand: ParsableCommand {
             throw ExitStatus.failed
         }
         do {
-            try guardCard(log, notifier)
+            let card = try CardGuard(
+                address, host: locking.host(common), lockMilliseconds: locking.lockMilliseconds, log: log,
+                notifier: notifier)
+            try card.run()
         } catch let status as ExitStatus {
             throw status
         } catch {
             log.fail(error)
             Self.tell(notifier, .status("Failed: \(error)"))
             throw ExitStatus.failed
-        }
-    }
-
-    private func guardCard(_ log: ClaimLog, _ notifier: ServiceNotifier) throws {
-        let host = locking.host(common)
-        // Listens before it claims: what happens in between is not missed.
-        let loop = try GuardLoop(address, notifier: notifier)
-        try recover(host, log, notifier)
-        var options = try self.options(log, notifier)
-        let bars = try claim(host, options, log, notifier)
-        loop.forgetEvents()
-        let ready = "Claimed and proven: \(bars) BARs mapped."
-        log.guarding()
-        try notifier.tell(.ready, .status(ready))
-        var guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
-        try act(&guardian, host, options, loop, log, notifier)
-        while true {
-            switch try loop.next() {
-            case .stop:
-                log.stopped()
-                return try notifier.tell(.stopping)
-            case .reload:
-                try notifier.tellReloading()
-                options = try self.options(log, notifier)
-                guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
-                try act(&guardian, host, options, loop, log, notifier)
-                try notifier.tell(.ready, .status(ready))
-            case .removed:
-                log.tell(.gone)
-                try leave(host, notifier)
-            case .change(let areEventsLost):
-                if areEventsLost { log.tell(.ueventsLost) }
-                try act(&guardian, host, options, loop, log, notifier)
-            }
-        }
-    }
-
-    private func act(
-        _ guardian: inout Guardian<MachineHost>, _ host: MachineHost, _ options: ClaimOptions, _ loop: GuardLoop,
-        _ log: ClaimLog, _ notifier: ServiceNotifier
-    ) throws {
-        switch guardian.check() {
-        case .goOn: break
-        case .end: try leave(host, notifier)
-        case .claimAgain:
-            do {
-                _ = try claim(host, options, log, notifier)
-            } catch let status as ExitStatus {
-                // It was said why. The claim stands, and so does the guard.
-                _ = status
-            }
-            loop.forgetEvents()
-            guardian.acceptDevice()
-        }
-    }
-
-    /// Nothing is left to guard or to release. `settle` sees to it that the unit starts again if the card is back already.
-    private func leave(_ host: MachineHost, _ notifier: ServiceNotifier) throws -> Never {
-        try notifier.tell(.stopping, .status("The GPU is gone."))
-        try host.removeRecord(of: address)
-        throw ExitStatus.gone
-    }
-
-    /// What an earlier run left half done is settled before anything else, whatever the configuration says by now.
-    private func recover(_ host: MachineHost, _ log: ClaimLog, _ notifier: ServiceNotifier) throws {
-        let result = try host.locked(within: locking.lockMilliseconds) {
-            try host.record(of: address).flatMap(Recoverer(host: host, tell: log.tell).recover)
-        }
-        guard let result else { return }
-        log.recovered(result)
-        guard !result.failures.isEmpty else { return }
-        Self.tell(notifier, .status("Failed: what an earlier run left could not be settled yet."))
-        throw ExitStatus.failed
-    }
-
-    /// - Returns: How many BARs were mapped.
-    private func claim(
-        _ host: MachineHost, _ options: ClaimOptions, _ log: ClaimLog, _ notifier: ServiceNotifier
-    ) throws -> Int {
-        var settings = Claimer<MachineHost>.Settings()
-        settings.options = options
-        let outcome = try host.locked(within: locking.lockMilliseconds) {
-            try Claimer(host: host, settings: settings, tell: log.tell).claim(address)
-        }
-        switch outcome.result {
-        case .claimed, .nothingToDo:
-            log.succeed(outcome)
-            return Set(outcome.proofs.filter { $0.outcome == .mapped }.map { "\($0.address) \($0.bar)" }).count
-        case .refused:
-            outcome.plan.refusals.forEach(log.refuse)
-            let why = outcome.plan.refusals.map(\.message).joined(separator: " ")
-            Self.tell(notifier, .status("Refused: \(why)"))
-            throw ExitStatus.refused
-        case .failed(let failure):
-            log.fail(failure, undo: outcome.undo)
-            Self.tell(notifier, .status("Failed: \(failure)"))
-            throw outcome.undo?.isComplete ?? true ? ExitStatus.failed : .notRestored
-        }
-    }
-
-    private func options(_ log: ClaimLog, _ notifier: ServiceNotifier) throws -> ClaimOptions {
-        let tree = FileTree(root: FilePath(common.root))
-        let configuration = try ConfigurationReader(tree: tree).read()
-        configuration.warnings.forEach(log.warn)
-        switch configuration.verdict(for: address, among: try CardReader(tree: tree).read()) {
-        case .allowed(let options): return options
-        case .refused(let refusals):
-            refusals.forEach(log.refuse)
-            Self.tell(notifier, .status("Refused: \(refusals.map(\.description).joined(separator: " "))"))
-            throw ExitStatus.refused
         }
     }
 

@@ -20,7 +20,7 @@ struct ReleaseCommand: ParsableCommand {
     @Flag(help: "Leave the GPU on vfio-pci, and only forget the claim.")
     var keep = false
 
-    @Flag(help: "Do nothing when the system is shutting down; what apertured@.service gives.")
+    @Flag(help: "Do nothing while the system shuts down, or without a claim; what apertured@.service gives.")
     var onlyWhenRunning = false
 
     @Flag(name: .shortAndLong, help: "Say nothing but errors.")
@@ -36,10 +36,14 @@ struct ReleaseCommand: ParsableCommand {
         let outcome: ReleaseOutcome
         do {
             let host = locking.host(common)
-            outcome = try host.locked(within: locking.lockMilliseconds) {
+            let result = try host.locked(within: locking.lockMilliseconds) { () -> ReleaseOutcome? in
+                // Given back by hand already.
+                if onlyWhenRunning, try host.record(of: address) == nil { return nil }
                 log.releasing()
                 return try Releaser(host: host, tell: log.tell).release(address, keeps: keep)
             }
+            guard let result else { return }
+            outcome = result
         } catch {
             guard let refusal = LockOptions.refusal(error) else {
                 log.fail(error)

@@ -72,7 +72,7 @@ struct SettleCommand: ParsableCommand {
             try Recoverer(host: host, tell: log.tell).takeBackRule(of: address)
         }
         guard let result else { return }
-        log.recovered(result)
+        log.tookBackRule(result)
         if !result.isComplete { throw ExitStatus.notRestored }
     }
 
@@ -80,8 +80,11 @@ struct SettleCommand: ParsableCommand {
         guard try host.record(of: address) != nil else { return }
         let result = try host.locked(within: locking.lockMilliseconds) {
             let result = try host.record(of: address).flatMap(Recoverer(host: host, tell: log.tell).recover)
-            // A record of a card that is gone would make the next card at its address look claimed.
-            if !host.exists(KernelPath.device(address)) { try host.removeRecord(of: address) }
+            // A card that is gone, or was replaced, takes its claim along.
+            let device = host.identity(ofDevice: KernelPath.device(address))
+            if let record = try host.record(of: address), device == nil || record.isStale(for: device) {
+                try host.removeRecord(of: address)
+            }
             return result
         }
         guard let result else { return }

@@ -34,6 +34,9 @@ struct ClaimLog {
             let step = JournalEntry.Field(.step, failure.step.action.rawValue)
             write(.notUndone, .error, failure.description, [step] + errno(failure))
         case .lost(let sentence): write(.notRestorable, .warning, sentence, [.init(.device, "\(address)")])
+        case .inUse(let holders):
+            let who = Set(holders.map(\.description)).sorted().joined(separator: ", ")
+            write(nil, .notice, "on vfio-pci already and in use, so not proven anew: \(who)")
         case .proving: write(nil, .debug, "mapping every BAR through VFIO")
         case .proved(let proofs):
             for proof in proofs { write(nil, .info, "\(proof)", [.init(.bar, "\(proof.bar)")]) }
@@ -57,11 +60,11 @@ struct ClaimLog {
     private func tellStep(_ step: PlanStep) {
         let device = [JournalEntry.Field(.device, step.target), .init(.step, step.action.rawValue)]
         switch step.action {
-        case .unbindFramebuffer: write(.framebufferEvicted, .debug, "evicted \(step.target)", device)
-        case .handOverConsole: write(.consoleHandedOver, .debug, "handed over to \(step.target)", device)
-        case .unbindDriver: write(.driverUnbound, .debug, "unbound \(step.target)", device)
+        case .unbindFramebuffer: write(.framebufferEvicted, .info, "evicted \(step.target)", device)
+        case .handOverConsole: write(.consoleHandedOver, .info, "handed over to \(step.target)", device)
+        case .unbindDriver: write(.driverUnbound, .info, "unbound \(step.target)", device)
         case .rescanBus, .bindNative:
-            write(.rungTaken, .debug, "took the rung \(step.rung.rawValue)", [.init(.rung, step.rung.rawValue)])
+            write(.rungTaken, .info, "took the rung \(step.rung.rawValue)", [.init(.rung, step.rung.rawValue)])
         default: break
         }
     }
@@ -113,6 +116,11 @@ struct ClaimLog {
         if !result.failures.isEmpty { adviseRecovery() }
     }
 
+    func tookBackRule(_ result: Restoration) {
+        let how = result.isComplete ? "everything is as it was" : "not everything could be as it was"
+        write(.ruleTakenBack, .notice, "not claimed: what the udev rule had reserved is given back: \(how)")
+    }
+
     func releasing() { write(.releaseStarted, .info, "giving the card back") }
 
     func released() { write(.released, .notice, "released") }
@@ -152,6 +160,8 @@ struct ClaimLog {
         case .takenAway(let function, let driver):
             let who = driver.map { "is bound to \($0)" } ?? "has no driver"
             write(.takenAway, .warning, "\(function) was taken away: it \(who)", [.init(.device, "\(function)")])
+        case .releasedByOther:
+            write(.releasedByOther, .warning, "given back by someone else: not guarded any more")
         case .sound: write(nil, .notice, "as it should be again")
         case .gone: write(.deviceGone, .notice, "the card is gone from the machine")
         case .ueventsLost: write(.ueventsLost, .warning, "the kernel's events came too fast: reading everything anew")

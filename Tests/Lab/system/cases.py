@@ -28,6 +28,7 @@ CASES = (
     Case("enabled-at-boot", everyday.enabled_at_boot, quick=True),
     Case("start-and-stop", everyday.start_and_stop),
     Case("stop-while-starting", everyday.stop_while_starting),
+    Case("released-by-hand", everyday.released_by_hand),
     Case("shut-down", everyday.shut_down),
     Case("hotplug", hotplug.hotplug),
     Case("plugged-again", hotplug.plugged_again),
@@ -40,6 +41,7 @@ CASES = (
     Case("overrun", disturbed.overrun),
     Case("taken-away", disturbed.taken_away),
     Case("stop-while-in-use", disturbed.stop_while_in_use),
+    Case("restarted-while-in-use", disturbed.restarted_while_in_use),
     Case("watchdog", disturbed.watchdog),
     Case("disable-and-uninstall", package.disable_and_uninstall),
 

@@ -1,7 +1,7 @@
 """Scenarios in which someone, or something, interferes with a guarded card."""
 
-from .expectations import (EVENTS_LOST, LATE_IN_USE, RELEASE_REFUSED, TAKEN, WARNING, bind_framebuffer,
-                           expect_active, expect_evicted, framebuffer_is_bound, record)
+from .expectations import (EVENTS_LOST, EVICTED, LATE_IN_USE, RELEASE_REFUSED, TAKEN, WARNING, bind_framebuffer,
+                           expect_active, expect_evicted, expect_status, expect_told, framebuffer_is_bound, record)
 from .guest import ADDRESS
 from .trial import message, property_of, unit
 
@@ -17,6 +17,8 @@ def late_framebuffer(test):
         test.expect("the framebuffer was evicted", not framebuffer_is_bound(guest))
         bind_framebuffer(guest)
         expect_evicted(test, guest)
+        expect_told(test, guest, EVICTED, "of both evictions", 2)
+        expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
 
 
 def late_framebuffer_in_use(test):
@@ -34,7 +36,16 @@ def late_framebuffer_in_use(test):
         test.expect("with the client's name", [entry for entry in told if f"vfio-client (pid {holder}" in message(entry)])
         test.expect("it is left where it is", framebuffer_is_bound(guest))
         test.expect_state(guest, 1, "active")
+        expect_status(test, guest, " lies in BAR 0 of a card in use.")
         test.expect("and the client has what it had", guest.run(f"kill -0 {holder}").status == 0)
+        # As the catalog advises.
+        guest.run(f"kill {holder}")
+        test.expect("the client ends", guest.until(f"[ ! -e /proc/{holder} ]", 20))
+        guest.run(f"systemctl reload {unit(1)}")
+        # The reload is over by then.
+        expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
+        test.expect("the unit is active again", guest.until(f"systemctl show -P ActiveState {unit(1)} | grep -qx active", 10))
+        expect_evicted(test, guest)
 
 
 def overrun(test):
@@ -67,20 +78,22 @@ def taken_away(test):
         test.expect("the journal tells of it", guest.until(f"{told_of('bochs-drm')} | grep -q .", 20))
         test.expect_stays(guest, 1, "active")
         test.expect_driver(guest, 1, "bochs-drm")
-        expect_told(test, guest, 1)
+        expect_told_taken(test, guest, 1)
         guest.run("udevadm trigger --subsystem-match=pci --subsystem-match=drm")
         test.expect_stays(guest, 1, "active", seconds=2)
-        expect_told(test, guest, 1)
+        expect_told_taken(test, guest, 1)
         reloaded = guest.run(f"systemctl reload {unit(1)}")
         test.expect("a reload succeeds", reloaded.status == 0, reloaded.text)
         test.expect("and looks again", guest.until(f"[ $({told_of('bochs-drm')} | wc -l) = 2 ]", 20),
                     lambda: guest.text(told_of("bochs-drm")))
         test.expect_driver(guest, 1, "bochs-drm")
+        expect_status(test, guest, f"{ADDRESS[1]} is bound to bochs-drm, not to vfio-pci.")
         take(guest, "bochs-drm", "vfio-pci")
         sound = guest.until(f"journalctl -b --no-pager -q -o cat -u {unit(1)} | grep -q 'as it should be again'", 20)
         test.expect("that it is as it should be again is told", sound)
         test.expect_stays(guest, 1, "active")
         test.expect("by the same guard", property_of(guest, 1, "MainPID") == pid)
+        expect_status(test, guest, "Claimed and proven")
         test.expect_mapped(guest, 1)
 
 
@@ -94,7 +107,7 @@ def told_of(driver):
     return f"journalctl -b --no-pager -q -o cat MESSAGE_ID={TAKEN} | grep -F 'it is bound to {driver}'"
 
 
-def expect_told(test, guest, times):
+def expect_told_taken(test, guest, times):
     """So often of the driver, at most as often of the moment before it had the card, and nothing else."""
     entries = guest.journal(f"MESSAGE_ID={TAKEN}", f"APERTURED_GPU={ADDRESS[1]}")
     words = [message(entry) for entry in entries]
@@ -134,6 +147,35 @@ def stop_while_in_use(test):
         override = guest.read(f"{CARD}/driver_override")
         test.expect("its override is cleared", override == "(null)", override)
         test.expect("no record is left", not record(guest, 1))
+
+
+def restarted_while_in_use(test):
+    """The guard dies while a guest has the card: the next one takes up the claim as it is, and guards it."""
+    with test.boot(files={"vfio-client": test.bench.client}, **WITH_FRAMEBUFFER) as guest:
+        expect_active(test, guest)
+        holder = hold(test, guest)
+        kept = record(guest, 1)
+        old = property_of(guest, 1, "MainPID")
+        guest.run(f"kill -KILL {old}")
+        again = guest.until(f"[ $(systemctl show -P NRestarts {unit(1)}) = 1 ] && systemctl is-active {unit(1)}", 30)
+        test.expect("systemd starts it again", again, lambda: guest.text(f"systemctl status -l --no-pager {unit(1)}"))
+        new = property_of(guest, 1, "MainPID")
+        expect_status(test, guest, f"vfio-client (pid {holder}")
+        test.expect("with the record there was", kept and record(guest, 1) == kept)
+        test.expect("and the client has what it had", guest.run(f"kill -0 {holder}").status == 0)
+        bind_framebuffer(guest)
+        expect_status(test, guest, " lies in BAR 0 of a card in use.")
+        expect_told(test, guest, LATE_IN_USE, "of a framebuffer over the card in use")
+        # Once more, with the framebuffer there at the start.
+        restarted = guest.run(f"kill -KILL {new}")
+        test.expect("killed again", restarted.status == 0)
+        again = guest.until(f"[ $(systemctl show -P NRestarts {unit(1)}) = 2 ] && systemctl is-active {unit(1)}", 30)
+        test.expect("systemd starts it again", again, lambda: guest.text(f"systemctl status -l --no-pager {unit(1)}"))
+        expect_status(test, guest, " lies in BAR 0 of a card in use.")
+        expect_told(test, guest, LATE_IN_USE, "of it again", 2)
+        test.expect("the framebuffer is left", framebuffer_is_bound(guest))
+        test.expect_driver(guest, 1, "vfio-pci")
+        test.expect("and so is the client", guest.run(f"kill -0 {holder}").status == 0)
 
 
 def hold(test, guest):

@@ -1,6 +1,7 @@
 """Scenarios of every day: boot, start, stop, shutdown."""
 
-from .expectations import (GUARD_STOPPED, RELEASED, RELEASING, device, expect_active, expect_proven, neighbour,
+from .expectations import (EVICTED, GUARD_STOPPED, RECOVERED, RELEASED, RELEASED_BY_OTHER, RELEASING, RUNG, UNBOUND,
+                           device, expect_active, expect_proven, expect_status, expect_told, neighbour, record,
                            rungs_taken)
 from .guest import ADDRESS
 from .trial import message, property_of, ready_at, unit
@@ -34,6 +35,9 @@ def enabled_at_boot(test):
         test.expect("it had the other", drawn[1] == "1", f"{drawn[1]} times")
         rungs = rungs_taken(guest)
         test.saw["rung"] = rungs
+        expect_told(test, guest, EVICTED, "that the framebuffer was evicted", rungs.split(",").count("evict"))
+        expect_told(test, guest, RUNG, "of the rescan", rungs.split(",").count("rescan"))
+        expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
         test.expect(f"the conflict was cleared by {test.case.rungs}", rungs == test.case.rungs, rungs)
         shown = guest.text(f"udevadm info /sys/bus/pci/devices/{ADDRESS[1]}")
         test.expect("udevadm info says why this card was chosen", "APERTURED_ENABLED_BY=" in shown)
@@ -71,6 +75,7 @@ def start_and_stop(test):
         started = guest.run(f"systemctl start {unit(1)}")
         test.expect("and starts again", started.status == 0, started.text)
         test.expect_mapped(guest, 1)
+        expect_told(test, guest, UNBOUND, "that the native driver was unbound")
         complaints = guest.text(f"journalctl --since=@{since} -p warning --no-pager -q -o cat -u {unit(2)}")
         test.expect("nothing was warned of on the way", not complaints, complaints)
 
@@ -90,6 +95,37 @@ def stop_while_starting(test):
         test.expect_stays(guest, 1, "inactive")
         test.expect_driver(guest, 1, "bochs-drm")
         test.expect("its override is cleared", guest.read(f"{path}/driver_override") == "(null)")
+        expect_told(test, guest, RECOVERED, "of nothing that was cut short", 0)
+
+
+def released_by_hand(test):
+    """`apertured release` under an active unit: told, not undone, and the unit can be stopped or claim again."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        released = guest.run(f"apertured release {ADDRESS[1]}")
+        test.expect("the release succeeds", released.status == 0, released.text)
+        expect_status(test, guest, "Released by someone else")
+        expect_told(test, guest, RELEASED_BY_OTHER, "of it")
+        test.expect_stays(guest, 1, "active", seconds=4)
+        test.expect_driver(guest, 1, "bochs-drm")
+        stopped = guest.run(f"systemctl stop {unit(1)}")
+        test.expect("systemctl stop succeeds", stopped.status == 0, stopped.text)
+        test.expect_stays(guest, 1, "inactive")
+        test.expect_driver(guest, 1, "bochs-drm")
+        started = guest.run(f"systemctl start {unit(1)}")
+        test.expect("systemctl start claims again", started.status == 0, started.text)
+        test.expect_mapped(guest, 1)
+        # Only forgotten: the card stays with vfio-pci, and a claim takes it up as it is.
+        kept = guest.run(f"apertured release --keep {ADDRESS[1]}")
+        test.expect("release --keep succeeds", kept.status == 0, kept.text)
+        # Nothing happened to the card, so that the guard has not looked.
+        guest.run(f"systemctl reload {unit(1)}")
+        expect_status(test, guest, "Released by someone else")
+        test.expect_driver(guest, 1, "vfio-pci")
+        restarted = guest.run(f"systemctl restart {unit(1)}")
+        test.expect("a restart succeeds", restarted.status == 0, restarted.text)
+        expect_status(test, guest, "Claimed and proven")
+        test.expect("with a record", record(guest, 1))
 
 
 def shut_down(test):

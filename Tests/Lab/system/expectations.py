@@ -5,12 +5,18 @@ from .trial import message, monotonic, property_of, ready_at, unit
 
 # Sources/Journal/MessageID.swift.
 INTENDED = "86fcd048b9f143a6879c4442c0c28974"
+EVICTED = "cba66d0077b141f7bc3f14e84eece078"
+UNBOUND = "b34b8265c181475aa834acc5e7a373b6"
+RUNG = "d64d6aa5731a44379391ed57e6dda643"
 PROVEN = "92a1695ad3f04f5892f2f5bc178858e3"
 REFUSED = "a81d6be882554845aa7df861023becb2"
 MISMATCH = "46202f9cc3764026bbb827b287fecc65"
 LATE = "befb2fb9d8864e11a2b87d950e22d218"
 LATE_IN_USE = "ea201fdc20024b13a95d28742cc70e46"
 TAKEN = "1e38b907effb4f1fbc95acec7a5c0ba5"
+RELEASED_BY_OTHER = "b9d1e82238a842c883efa6084bb96db0"
+RULE_TAKEN_BACK = "1bed4115c6b24328a0d4cd9c213900c1"
+RECOVERED = "5ece1743da0d4bf293250005001ca287"
 GUARD_STOPPED = "c87c3ed1b1d24da5be7e77a9b6d79fab"
 RELEASING = "d5b1546f808144ad9d43d3cc9155dbae"
 RELEASED = "3101ba7d07984e71ba50f696fa052011"
@@ -38,6 +44,18 @@ def expect_active(test, guest, what="the unit is active"):
 def expect_proven(test, guest):
     told = guest.journal(f"MESSAGE_ID={PROVEN}", f"APERTURED_GPU={ADDRESS[1]}")
     test.expect("the journal says it is claimed and proven", len(told) == 1, f"{len(told)} entries")
+
+
+def expect_told(test, guest, kind, what, times=1):
+    """So often in this boot."""
+    told = guest.journal(f"MESSAGE_ID={kind}", f"APERTURED_GPU={ADDRESS[1]}")
+    test.expect(f"the journal tells {what}", len(told) == times, f"{[message(entry) for entry in told]}")
+
+
+def expect_status(test, guest, words):
+    """What systemctl status shows of the guard's own."""
+    said = guest.until(f"systemctl show -P StatusText {unit(1)} | grep -qF '{words}'", 15)
+    test.expect(f"the unit's status says '{words}'", said, lambda: property_of(guest, 1, "StatusText"))
 
 
 def expect_refused(test, guest, kind, code, words):
