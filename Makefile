@@ -5,9 +5,10 @@ SWIFT ?= swift
 RELEASE = --configuration release --product apertured --static-swift-stdlib
 # A warning in this package's own targets is an error; SwiftPM keeps it away from the dependencies.
 STRICT = -Xswiftc -warnings-as-errors
-PACKAGES = libpci-dev libudev-dev libumockdev-dev pci.ids pkg-config python3-minimal umockdev
-# The tests that need umockdev's preloaded library; without it they fail.
+PACKAGES = libpci-dev libudev-dev libumockdev-dev pci.ids pkg-config python3-minimal systemd umockdev util-linux
+# The tests that need umockdev's preloaded library, and those that need a journald; without them they fail.
 MOCKED = GuardLoopTests
+JOURNALED = RealJournal
 LAB = Tests/Lab/lab
 SCENARIO ?=
 JOBS ?= $(shell nproc)
@@ -40,11 +41,11 @@ fuzz: packages
 
 # The unit tests under AddressSanitizer and under ThreadSanitizer. Swift keeps its metadata on purpose: no leaks.
 sanitize: packages
-	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build/address --skip $(MOCKED)
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build/address --skip $(MOCKED) --skip $(JOURNALED)
 	ASAN_OPTIONS=detect_leaks=0 umockdev-wrapper $(SWIFT) test --skip-build --sanitize=address \
 		--scratch-path .build/address --filter $(MOCKED)
 	# A guarded write is a fork, and the one of a rescan starts a thread in it, which ThreadSanitizer only allows on demand.
-	TSAN_OPTIONS=die_after_fork=0 $(SWIFT) test --sanitize=thread --scratch-path .build/thread --skip $(MOCKED)
+	TSAN_OPTIONS=die_after_fork=0 $(SWIFT) test --sanitize=thread --scratch-path .build/thread --skip $(MOCKED) --skip $(JOURNALED)
 	umockdev-wrapper $(SWIFT) test --skip-build --sanitize=thread --scratch-path .build/thread --filter $(MOCKED)
 
 build: packages
@@ -55,8 +56,9 @@ release: packages
 
 unit: packages
 	$(SWIFT) build --build-tests $(STRICT)
-	$(SWIFT) test --skip-build --parallel --skip $(MOCKED)
+	$(SWIFT) test --skip-build --parallel --skip $(MOCKED) --skip $(JOURNALED)
 	umockdev-wrapper $(SWIFT) test --skip-build --filter $(MOCKED)
+	Tests/with-journald $(SWIFT) test --skip-build --filter $(JOURNALED)
 
 # The unit, the udev rule, the catalog and the manuals, by systemd's and groff's own tools.
 units:

@@ -98,7 +98,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["Aperture", "apertured", "Configuration", "Fixtures", "Record", "Reclaim"],
+            dependencies: ["Aperture", "apertured", "Configuration", "Fixtures", "Journal", "Record", "Reclaim"],
             swiftSettings: settings),
     ]
 )

@@ -27,6 +27,10 @@ struct ServiceNotifierTests {
         Row(state: .reloading(at: 12_345_678), text: "RELOADING=1\nMONOTONIC_USEC=12345678"),
         Row(state: .status("guarding 0000:01:00.0"), text: "STATUS=guarding 0000:01:00.0"),
         Row(state: .status("two\nlines\r\nREADY=1"), text: "STATUS=two lines READY=1"),
+        Row(
+            // The manager would drop it, and READY with it.
+            state: .status(String(repeating: "a", count: 1023) + "éé"),
+            text: "STATUS=" + String(repeating: "a", count: 1023) + "…"),
         Row(state: .watchdog, text: "WATCHDOG=1"),
         Row(state: .failure(.resourceBusy), text: "ERRNO=16"),
         Row(state: .extendTimeout(30_000_000), text: "EXTEND_TIMEOUT_USEC=30000000"),

@@ -18,6 +18,8 @@ struct LogCommand: ParsableCommand {
         // One query with alternatives: each `+` begins another set of fields that an entry may match.
         let query = [
             "APERTURED_GPU=\(address)", "+", "_KERNEL_DEVICE=+pci:\(address)", "+", "UNIT=apertured@\(address).service",
+            // What a guard that crashed had to say has no fields of ours.
+            "+", "_SYSTEMD_UNIT=apertured@\(address).service",
         ]
         var arguments: [UnsafeMutablePointer<CChar>?] =
             unsafe (["journalctl"] + options + query).map { unsafe strdup($0) } + [nil]
