@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
 #include "clinux_write.h"
 
+#include "clinux_process.h"
 #include "clinux_rescan.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -51,26 +51,10 @@ int clinux_write_guarded(
         int error = rescan_override ? rescan_once(path, rescan_override, override_value) : write_once(path, value);
         _exit(as_status(error));
     }
-    result->process = 0;
-    int descriptor = (int)syscall(SYS_pidfd_open, child, 0);
-    /* Before Linux 5.3 there is no such descriptor: wait without a deadline rather than not at all. */
-    if (descriptor >= 0) {
-        struct pollfd end = {.fd = descriptor, .events = POLLIN};
-        int ready;
-        do {
-            ready = poll(&end, 1, milliseconds);
-        } while (ready < 0 && errno == EINTR);
-        close(descriptor);
-        if (ready == 0) {
-            result->error = ETIMEDOUT;
-            result->process = child;
-            return 0;
-        }
-    }
     int status = 0;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) return errno;
-    }
-    result->error = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+    int error = clinux_process_wait(child, milliseconds, &status);
+    if (error != 0 && error != ETIMEDOUT) return error;
+    result->process = error == ETIMEDOUT ? child : 0;
+    result->error = error == ETIMEDOUT ? ETIMEDOUT : WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
     return 0;
 }

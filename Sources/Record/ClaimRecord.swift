@@ -56,8 +56,8 @@ package struct ClaimRecord: Hashable, Sendable {
     package var marks: [Mark]
     /// While that process lives, nothing may be written to the card.
     package var stuckWrite: StuckWrite?
-    /// Which device was claimed, as its directory's inode number: a card that was removed and is back under its address
-    /// is another one, and knows nothing of the claim. `nil` until the claim stands.
+    /// Which device it is about, as its directory's inode number: a card that was removed and is back under its address
+    /// is another one, and knows nothing of the claim. `nil` when there was none.
     package var device: UInt64?
 
     /// Whether the run that is going on has removed the card for a rescan, or was about to.
@@ -65,8 +65,19 @@ package struct ClaimRecord: Hashable, Sendable {
         marks.contains { $0.action == PlanStep.Action.removeDevice.rawValue }
     }
 
-    /// Whether the claim stands, but of another device than this one.
-    package func isStale(for device: UInt64?) -> Bool { state == .claimed && self.device != device }
+    /// Whether the record is about another device than this one. A run that removed the card itself cannot tell.
+    package func isStale(for device: UInt64?) -> Bool { self.device != device && !hasRemovedCard }
+
+    /// The record of the claim that stands after the run that is going on.
+    package func standing(of device: UInt64?) -> ClaimRecord {
+        var record = self
+        record.state = .claimed
+        record.marks = []
+        record.nativeDrivers = []
+        record.stuckWrite = nil
+        record.device = device
+        return record
+    }
 
     package init(
         gpu: PCIAddress, state: State, prior: PriorState, start: PriorState, wasClaimed: Bool = false,

@@ -109,8 +109,10 @@ struct RecordFolder: ~Copyable {
     }
 
     /// Removes a file; it may be gone already.
-    func remove(_ name: String) {
-        _ = unsafe unlinkat(descriptor.rawValue, name, 0)
+    func remove(_ name: String) throws(RecordError) {
+        guard unsafe unlinkat(descriptor.rawValue, name, 0) == 0 || errno == ENOENT else {
+            throw Self.failure("remove", "\(path)/\(name)")
+        }
     }
 
     func flush() throws(RecordError) {

@@ -24,7 +24,7 @@ package struct RecordStore: Sendable {
         let name = Self.name(of: record.gpu)
         let temporary = ".\(name).new"
         // Left by a run that was killed while it wrote.
-        folder.remove(temporary)
+        try folder.remove(temporary)
         try folder.write(RecordCodec.encode(record), to: temporary)
         try folder.rename(temporary, to: name)
     }
@@ -64,7 +64,7 @@ package struct RecordStore: Sendable {
     package func remove(_ gpu: PCIAddress) throws(RecordError) {
         guard tree.exists(Self.folder) else { return }
         let folder = try RecordFolder(tree: tree, makes: false)
-        folder.remove(Self.name(of: gpu))
+        try folder.remove(Self.name(of: gpu))
         try folder.flush()
     }
 

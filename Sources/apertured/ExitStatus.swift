@@ -1,3 +1,5 @@
+internal import Reclaim
+
 /// The program's exit statuses; thrown by a command that has already said what is the matter.
 enum ExitStatus: Int32, Error, Comparable {
     /// Done, or nothing to do.
@@ -13,4 +15,19 @@ enum ExitStatus: Int32, Error, Comparable {
 
     /// The worse of two is the greater.
     static func < (left: ExitStatus, right: ExitStatus) -> Bool { left.rawValue < right.rawValue }
+
+    /// What came of going back to a prior state.
+    init(_ restoration: Restoration) {
+        self =
+            if restoration.isComplete {
+                .done
+            } else if restoration.performed.isEmpty, !restoration.refusals.isEmpty {
+                .refused
+            } else if restoration.failures.contains(where: \.isStuck) {
+                // The write may still go through, and then the way back goes on.
+                .failed
+            } else {
+                .notRestored
+            }
+    }
 }

@@ -15,7 +15,7 @@ package final class FixtureHost: Host {
         case fails(Errno)
         /// The write succeeds and changes nothing.
         case isIgnored
-        /// The file is not there yet: it will be at the next look.
+        /// The file is not there yet, neither for the write nor for the next looks.
         case isLate
         /// The GPU goes away under the write.
         case vanishes
@@ -39,11 +39,18 @@ package final class FixtureHost: Host {
     package let folder: TemporaryFolder
     /// Every write, in order: path and value.
     package private(set) var writes: [(path: String, value: String)] = []
+    /// Which effect each write was.
+    package private(set) var effectsOfWrites: [Int] = []
     package private(set) var loadedModules: [String] = []
     package private(set) var pauses = 0
 
     /// Faults by the number of the write, from 0.
     package var faults: [Int: Fault] = [:]
+    /// Faults of saving and removing records, by their number, from 0.
+    package var recordFaults: [Int: Errno] = [:]
+    private var recordEffects = 0
+    /// What loading a module fails with.
+    package var moduleError: ModuleError?
     /// Every effect so far: writes, records saved and removed, modules loaded.
     package private(set) var effects = 0
     package var kill: Kill?
@@ -65,6 +72,12 @@ package final class FixtureHost: Host {
     /// What VFIO answers instead of mapping.
     package var vfioError: VFIOError?
 
+    private struct Late {
+        var path: String
+        var looks: Int
+    }
+
+    private var late: Late?
     private let files: MachineFiles
     private let real: MachineHost
     private var removed: [Function] = []
@@ -82,14 +95,24 @@ package final class FixtureHost: Host {
     // MARK: - Reading
 
     package func snapshot(withHolders: Bool) throws(SnapshotError) -> Snapshot {
-        try real.snapshot(withHolders: withHolders)
+        look()
+        return try real.snapshot(withHolders: withHolders)
     }
 
-    package func attribute(_ path: String) throws(FileTreeError) -> String? { try real.attribute(path) }
+    package func attribute(_ path: String) throws(FileTreeError) -> String? {
+        look()
+        return try real.attribute(path)
+    }
 
-    package func driver(ofDevice path: String) throws(FileTreeError) -> String? { try real.driver(ofDevice: path) }
+    package func driver(ofDevice path: String) throws(FileTreeError) -> String? {
+        look()
+        return try real.driver(ofDevice: path)
+    }
 
-    package func exists(_ path: String) -> Bool { real.exists(path) }
+    package func exists(_ path: String) -> Bool {
+        look()
+        return real.exists(path)
+    }
 
     /// A file system gives an inode number again; the kernel's does not.
     package func identity(ofDevice path: String) -> UInt64? {
@@ -104,6 +127,7 @@ package final class FixtureHost: Host {
         guard !wasDead else { throw FileTreeError(.write, path, .ioError, value: value) }
         let number = writes.count
         writes.append((path, value))
+        effectsOfWrites.append(effects)
         if number == stuckWrite {
             var error = FileTreeError(.write, path, .timedOut, value: value)
             error.stuckProcess = 4711
@@ -113,7 +137,10 @@ package final class FixtureHost: Host {
         switch faults[number] {
         case .fails(let errno): throw FileTreeError(.write, path, errno, value: value)
         case .isIgnored: return
-        case .isLate: throw FileTreeError(.open, path, .noSuchFileOrDirectory, value: value)
+        case .isLate:
+            late = Late(path: path, looks: 2)
+            hide(path, true)
+            throw FileTreeError(.open, path, .noSuchFileOrDirectory, value: value)
         case .vanishes:
             if let gpu = machine.functions.first { try play("1", "\(KernelPath.pciDevices)/\(gpu.address)/remove") }
             removed = []
@@ -121,6 +148,27 @@ package final class FixtureHost: Host {
         case nil: break
         }
         try play(value, path)
+    }
+
+    /// A look at the machine: what is late is so much nearer.
+    private func look() {
+        guard let waiting = late else { return }
+        if waiting.looks == 0 { appear() } else { late?.looks -= 1 }
+    }
+
+    /// What is late comes now.
+    package func appear() {
+        guard let waiting = late else { return }
+        hide(waiting.path, false)
+        late = nil
+    }
+
+    private func hide(_ path: String, _ isHidden: Bool) {
+        do {
+            try folder.move(isHidden ? path : "\(path).late", to: isHidden ? "\(path).late" : path)
+        } catch {
+            // Its device went meanwhile, and the file with it.
+        }
     }
 
     /// - Returns: Whether the process is dead, before this effect.
@@ -158,6 +206,7 @@ package final class FixtureHost: Host {
         let wasDead = begin()
         defer { finish() }
         guard !wasDead else { throw ModuleError(module: module, reason: "killed") }
+        if let moduleError { throw moduleError }
         loadedModules.append(module)
         let driver = NativeDriver.bouncing(named: module)?.driver ?? module
         do {
@@ -196,6 +245,7 @@ package final class FixtureHost: Host {
         let wasDead = begin()
         defer { finish() }
         guard !wasDead else { throw .file(operation: "write", path: RecordStore.folder, errno: .ioError) }
+        try failRecord("write")
         try records.save(record)
     }
 
@@ -203,7 +253,14 @@ package final class FixtureHost: Host {
         let wasDead = begin()
         defer { finish() }
         guard !wasDead else { throw .file(operation: "remove", path: RecordStore.folder, errno: .ioError) }
+        try failRecord("remove")
         try records.remove(gpu)
+    }
+
+    private func failRecord(_ operation: String) throws(RecordError) {
+        defer { recordEffects += 1 }
+        guard let errno = recordFaults[recordEffects] else { return }
+        throw .file(operation: operation, path: RecordStore.folder, errno: errno)
     }
 
     /// Maps what `pci_request_region()` would give: a BAR with nothing but its own line in it.

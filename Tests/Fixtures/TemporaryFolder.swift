@@ -4,8 +4,17 @@ import Foundation
 package final class TemporaryFolder: Sendable {
     package let path: String
 
+    /// In memory, as /run is on a machine: records are flushed to what they are on, and a disk takes its time. Not below
+    /// umockdev, whose /dev is a testbed's.
+    private static let parent: URL = {
+        let memory = "/dev/shm"
+        let isMocked = ProcessInfo.processInfo.environment["LD_PRELOAD"]?.contains("umockdev") == true
+        let isUsable = !isMocked && FileManager.default.isWritableFile(atPath: memory)
+        return isUsable ? URL(filePath: memory) : FileManager.default.temporaryDirectory
+    }()
+
     package init() throws {
-        let url = FileManager.default.temporaryDirectory.appending(path: "apertured-\(UUID().uuidString)")
+        let url = Self.parent.appending(path: "apertured-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         path = url.path
     }
@@ -47,6 +56,10 @@ package final class TemporaryFolder: Sendable {
 
     package func remove(_ name: String) throws {
         try FileManager.default.removeItem(atPath: path + name)
+    }
+
+    package func move(_ name: String, to other: String) throws {
+        try FileManager.default.moveItem(atPath: path + name, toPath: path + other)
     }
 
     package func exists(_ name: String) -> Bool {

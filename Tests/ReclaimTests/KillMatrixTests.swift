@@ -2,6 +2,7 @@ import Aperture
 import Fixtures
 import Record
 import Reclaim
+import SystemPackage
 import Testing
 
 private let gpu = "0000:01:00.0"
@@ -23,7 +24,7 @@ struct KillMatrixTests {
                 let name: Comment = "\(plan.name), effect \(effect), after: \(isAfter)"
                 #expect(host.isDead, name)
                 host.revive()
-                try recover(host, start, name)
+                try recover(host, start, losing: plan.firstLoss < .max, name)
                 let again = try host.claim(options: plan.options)
                 #expect(again.failure == nil, name)
                 cases += 1
@@ -32,15 +33,52 @@ struct KillMatrixTests {
         print("kill matrix: claim: \(plan.name): \(cases) cases")
     }
 
+    @Test("An undo killed at any instant is finished by recover, and so is a recover", arguments: FaultedPlan.all)
+    func undos(_ plan: FaultedPlan) throws {
+        let whole = try failing(plan)
+        let base = whole.writes.count
+        _ = try whole.claim(options: plan.options)
+        let first = whole.effectsOfWrites[base + plan.writes - 1] + 1
+        var cases = 0
+        for effect in first..<whole.effects {
+            for isAfter in [false, true] {
+                let host = try failing(plan)
+                let start = try host.folder.state()
+                host.kill = FixtureHost.Kill(effect, isAfter: isAfter)
+                _ = try? host.claim(options: plan.options)
+                let name: Comment = "\(plan.name), undo, effect \(effect), after: \(isAfter)"
+                #expect(host.isDead, name)
+                host.revive()
+                // The first one gets as far as its second effect.
+                host.kill = FixtureHost.Kill(1, isAfter: isAfter)
+                for address in try host.recorded() {
+                    let record = try #require(try host.record(of: address), name)
+                    _ = try? Recoverer(host: host).recover(record)
+                }
+                host.revive()
+                try recover(host, start, losing: plan.firstLoss < .max, name)
+                cases += 1
+            }
+        }
+        print("kill matrix: undo: \(plan.name): \(cases) cases")
+    }
+
+    /// A machine whose claim fails at its last write.
+    private func failing(_ plan: FaultedPlan) throws -> FixtureHost {
+        let host = try plan.machine()
+        host.faults[host.writes.count + plan.writes - 1] = .fails(.ioError)
+        return host
+    }
+
     @Test("A release killed at any instant is finished by recover", arguments: FaultedPlan.all)
     func releases(_ plan: FaultedPlan) throws {
         let address = try #require(PCIAddress(gpu))
-        let whole = try claimed(plan)
+        let whole = try plan.claimed()
         _ = try Releaser(host: whole).release(address)
         var cases = 0
         for effect in 0..<whole.effects {
             for isAfter in [false, true] {
-                let host = try claimed(plan)
+                let host = try plan.claimed()
                 host.kill = FixtureHost.Kill(effect, isAfter: isAfter)
                 _ = try? Releaser(host: host).release(address)
                 let name: Comment = "\(plan.name), effect \(effect), after: \(isAfter)"
@@ -61,19 +99,15 @@ struct KillMatrixTests {
         print("kill matrix: release: \(plan.name): \(cases) cases")
     }
 
-    private func claimed(_ plan: FaultedPlan) throws -> FixtureHost {
-        let host = try plan.machine()
-        _ = try host.claim(options: plan.options)
-        host.revive()
-        return host
-    }
-
     /// After it, the machine is as it was, or claimed, or what is not is named.
-    private func recover(_ host: FixtureHost, _ start: [String: String], _ name: Comment) throws {
+    private func recover(
+        _ host: FixtureHost, _ start: [String: String], losing canLose: Bool, _ name: Comment
+    ) throws {
         for address in try host.recorded() {
             let record = try #require(try host.record(of: address), name)
             let result = try Recoverer(host: host).recover(record)
             #expect(result?.failures.isEmpty ?? true, name)
+            #expect(result?.losses.isEmpty ?? true || canLose, name)
             if let result, result.losses.isEmpty { #expect(try host.folder.state() == start, name) }
             #expect(try host.record(of: address)?.state ?? .claimed == .claimed, name)
         }

@@ -65,3 +65,26 @@ struct MachineHostTests {
         #expect(try folder.text("/sys/bus/pci/devices/0000:01:00.0/driver_override") == "vfio-pci")
     }
 }
+
+@Suite("Module loader", .timeLimit(.minutes(10)))
+struct ModuleLoaderTests {
+    @Test("A module that loads, one that does not, and a loader that is not there")
+    func ends() throws {
+        try ModuleLoader(program: "/bin/true", deadline: 5000).load("x")
+        let error = #expect(throws: ModuleError.self) {
+            try ModuleLoader(program: "/bin/false", deadline: 5000).load("x")
+        }
+        #expect(error?.description == "cannot load module x: /bin/false ended with status 1")
+        #expect(throws: ModuleError.self) { try ModuleLoader(program: "/nowhere", deadline: 5000).load("x") }
+    }
+
+    @Test("A loader that does not come back is ended at its deadline")
+    func deadline() throws {
+        // Its argument is how long it takes.
+        let error = #expect(throws: ModuleError.self) {
+            try ModuleLoader(program: "/bin/sleep", deadline: 200).load("60")
+        }
+        #expect(error?.description.contains("was ended") == true)
+        #expect(error?.stuckProcess == nil)
+    }
+}

@@ -21,15 +21,20 @@ package struct PriorState: Hashable, Sendable {
             self.bars = bars
         }
 
-        /// The function as it is now, without what the udev rule did to it: that is part of the claim.
-        package init(before function: PCIFunction) {
-            let isRuled = function.isOverriddenByRule
-            let wasOurs = isRuled && function.driver == KernelPath.vfioDriver
+        /// The function as it is now.
+        package init(_ function: PCIFunction) {
             self.init(
-                address: function.address, driver: wasOurs ? nil : function.driver,
-                driverOverride: isRuled ? nil : function.driverOverride,
-                bars: Dictionary(uniqueKeysWithValues: function.memoryBARs.map { ($0.index, $0.range) }),
-                awaitsProbe: isRuled && (wasOurs || function.driver == nil))
+                address: function.address, driver: function.driver, driverOverride: function.driverOverride,
+                bars: Dictionary(uniqueKeysWithValues: function.memoryBARs.map { ($0.index, $0.range) }))
+        }
+
+        /// The function without what the udev rule did to it: that is part of the claim.
+        package init(beforeRule function: PCIFunction) {
+            self.init(function)
+            guard function.isOverriddenByRule else { return }
+            driverOverride = nil
+            if driver == KernelPath.vfioDriver { driver = nil }
+            awaitsProbe = driver == nil
         }
     }
 
@@ -67,8 +72,10 @@ package struct PriorState: Hashable, Sendable {
     }
 
     /// What the plan is about to change, as the snapshot that it was made from shows it.
-    package init(before plan: Plan, in snapshot: Snapshot) {
-        functions = plan.functions.map(Function.init(before:))
+    /// - Parameter ruleAside: Whether what the udev rule did counts as changed already: for a release it does, and an
+    ///   undo leaves it to the next try.
+    package init(_ plan: Plan, in snapshot: Snapshot, ruleAside: Bool) {
+        functions = plan.functions.map { ruleAside ? Function(beforeRule: $0) : Function($0) }
         let names = Set(plan.conflicts.compactMap(\.device)).union(
             plan.steps.filter { $0.action == .unbindFramebuffer }.map(\.target))
         framebuffers = snapshot.platformFramebuffers.filter { names.contains($0.name) }.map { device in

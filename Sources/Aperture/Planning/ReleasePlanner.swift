@@ -9,11 +9,15 @@ package struct ReleasePlanner: Sendable {
     /// Drivers that the claim itself may have bound: vfio-pci, and a native driver for a bounce.
     private let ours: Set<String>
     private let wasRemovedByUs: Bool
+    private let isClaimed: Bool
 
     private var steps: [PlanStep] = []
     private var losses: [String] = []
 
-    private init(_ prior: PriorState, _ snapshot: Snapshot, _ ours: Set<String>, _ wasRemovedByUs: Bool) {
+    private init(
+        _ prior: PriorState, isClaimed: Bool, _ snapshot: Snapshot, _ ours: Set<String>, _ wasRemovedByUs: Bool
+    ) {
+        self.isClaimed = isClaimed
         self.wasRemovedByUs = wasRemovedByUs
         self.prior = prior
         self.snapshot = snapshot
@@ -22,16 +26,16 @@ package struct ReleasePlanner: Sendable {
 
     /// - Parameters:
     ///   - prior: What is to be again.
+    ///   - isClaimed: Whether the card is claimed in that state.
     ///   - boundByUs: Native drivers that the claim bound for a bounce.
     ///   - removedByUs: Whether the claim removed the card for a rescan; one that is gone otherwise is not looked for.
-    ///   - minding: Whether someone who has the card open is a refusal; an undo happens before anyone could.
     package static func plan(
-        backTo prior: PriorState, in snapshot: Snapshot, boundByUs: Set<String> = [], removedByUs: Bool = false,
-        minding: Bool = true
+        backTo prior: PriorState, isClaimed: Bool = false, in snapshot: Snapshot, boundByUs: Set<String> = [],
+        removedByUs: Bool = false
     ) -> ReleasePlan {
-        var planner = ReleasePlanner(prior, snapshot, boundByUs, removedByUs)
+        var planner = ReleasePlanner(prior, isClaimed: isClaimed, snapshot, boundByUs, removedByUs)
         planner.build()
-        let refusals = minding ? planner.refusals() : []
+        let refusals = planner.refusals()
         return ReleasePlan(steps: refusals.isEmpty ? planner.steps : [], refusals: refusals, losses: planner.losses)
     }
 
@@ -39,10 +43,11 @@ package struct ReleasePlanner: Sendable {
         for function in prior.functions where snapshot.function(at: function.address) == nil { rescan(function) }
         for function in prior.functions.reversed() { unbind(function) }
         for function in prior.functions { restoreOverride(function) }
-        for framebuffer in prior.framebuffers { restoreOverride(framebuffer) }
+        let framebuffers = prior.framebuffers.filter { isOnCard($0) }
+        for framebuffer in framebuffers { restoreOverride(framebuffer) }
         for function in prior.functions where function.awaitsProbe { probe(function) }
         for function in prior.functions where !function.awaitsProbe { bind(function) }
-        for framebuffer in prior.framebuffers { bind(framebuffer) }
+        for framebuffer in framebuffers { bind(framebuffer) }
         for console in prior.consoles { restoreConsole(console) }
         for function in prior.functions { compareBARs(function) }
     }
@@ -149,11 +154,38 @@ package struct ReleasePlanner: Sendable {
 
     // MARK: - Framebuffers and consoles
 
+    /// Whoever could write the record must not gain a write to another card's framebuffer.
+    private mutating func isOnCard(_ framebuffer: PriorState.Framebuffer) -> Bool {
+        guard let current = snapshot.platformFramebuffers.first(where: { $0.name == framebuffer.name }) else {
+            return true
+        }
+        let isOurs =
+            if let parent = current.parent {
+                prior.functions.contains { $0.address == parent }
+            } else if let range = framebuffer.range {
+                // Where the BARs were when it was evicted, or, if that was after a rescan, where they are.
+                prior.functions.contains { function in
+                    function.bars.values.contains { $0.overlaps(range) }
+                        || snapshot.function(at: function.address)?.memoryBAR(overlapping: range) != nil
+                }
+            } else {
+                current.isLegacyVGA
+            }
+        if !isOurs { losses.append("\(framebuffer.name) is no framebuffer of this card: it is left alone.") }
+        return isOurs
+    }
+
     private mutating func restoreOverride(_ framebuffer: PriorState.Framebuffer) {
         guard
             let current = snapshot.platformFramebuffers.first(where: { $0.name == framebuffer.name }),
             current.driverOverride != framebuffer.driverOverride
         else { return }
+        if let now = current.driverOverride, now != KernelPath.vfioDriver {
+            losses.append("driver_override of \(framebuffer.name) was set to \(now) by someone else: it is left so.")
+            return
+        }
+        // One that is off a claimed card is not to come back before its release.
+        if isClaimed, current.driver == nil, framebuffer.driver != nil { return }
         let path = "\(KernelPath.platformDevice(framebuffer.name))/driver_override"
         steps.append(
             PlanStep(
@@ -175,6 +207,11 @@ package struct ReleasePlanner: Sendable {
         }
         guard let driver = framebuffer.driver else { return }
         guard current.driver == nil else { return }
+        if isClaimed {
+            losses.append(
+                "\(framebuffer.name) is not bound again: the card stays claimed, and its release gives that back.")
+            return
+        }
         if let held = heldClaim(of: framebuffer) { return wait(for: held, framebuffer) }
         if let range = framebuffer.range, let why = obstacle(to: range) {
             losses.append("\(framebuffer.name) is not bound again: \(why).")
@@ -226,7 +263,9 @@ package struct ReleasePlanner: Sendable {
         guard let card = cards.first(where: { card in card.memoryBARs.contains { $0.range.contains(range) } }) else {
             return "\(range) no longer lies in the card's BARs"
         }
-        if let driver = prior.functions.first(where: { $0.address == card.address })?.driver {
+        if let driver = prior.functions.first(where: { $0.address == card.address })?.driver,
+            driver != KernelPath.vfioDriver
+        {
             return "\(card.address) belongs to \(driver)"
         }
         if let driver = card.driver, !ours.contains(driver) { return "\(card.address) is bound to \(driver)" }

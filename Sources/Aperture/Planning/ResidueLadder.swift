@@ -45,6 +45,8 @@ struct ResidueLadder {
         }
     }
 
+    private var device: String { conflict.device ?? "the framebuffer's device" }
+
     private var allowedDriver: NativeDriver? {
         options.allowedNativeDrivers.sorted().lazy.compactMap(NativeDriver.bouncing(named:)).first
     }
@@ -87,7 +89,9 @@ struct ResidueLadder {
             .setOverride(of: gpu.address, rung: .bounce, reason: "the native driver had its one probe"),
             .unbind(gpu.address, from: native.driver, rung: .bounce, reason: "the native driver had its one probe"),
         ]
-        warnings.append("\(native.driver) will initialise \(gpu.address) once.")
+        warnings.append(
+            "\(native.driver) will initialise \(gpu.address) once, and the kernel drops \(device) for good: the firmware "
+                + "console cannot come back before a reboot.")
     }
 
     private mutating func rescan() {
@@ -118,7 +122,11 @@ struct ResidueLadder {
                 reason: "the kernel finds \(address) again and gives it clean BARs",
                 expectation: .returned(gpu.address)),
         ]
-        warnings.append("\(address) is removed and found again: its BARs may get new addresses.")
+        warnings.append(
+            "\(address) is removed and found again: its BARs may get new addresses, and "
+                + (kernel.isAtLeast(6, 9)
+                    ? "\(device) goes with it: the firmware console cannot come back before a reboot."
+                    : "\(conflict.claim) is not reserved again before a reboot."))
         if !kernel.isAtLeast(6, 9) {
             warnings.append(
                 "On kernel \(kernel) the orphaned \(conflict.claim.name) range keeps a pointer to freed memory.")

@@ -125,6 +125,11 @@ struct StepList {
                     reason: "no framebuffer driver, loaded now or later, may bind \(device.name) again",
                     expectation: .attribute(KernelPath.vfioDriver)))
         }
+        if gpu.pciClass.isVGA, kernel.isAtLeast(6, 0) {
+            warnings.append(
+                "Binding vfio-pci makes the kernel drop \(device.name): the firmware console cannot come back before a "
+                    + "reboot.")
+        }
         guard let driver = device.driver else { return }
         let holders = snapshot.holders(ofDevice: device.name)
         if !holders.isEmpty { warnings.append("\(list(holders)): its claim can outlive the unbind.") }
@@ -141,11 +146,6 @@ struct StepList {
                 action: .unbindFramebuffer, rung: rung, target: device.name,
                 path: KernelPath.unbind(platformDriver: driver), value: device.name, reason: reason,
                 expectation: .driver(ofDevice: path, is: nil)))
-        if gpu.pciClass.isVGA, kernel.isAtLeast(6, 0) {
-            warnings.append(
-                "Binding vfio-pci makes the kernel drop \(device.name): the firmware console cannot come back before a "
-                    + "reboot.")
-        }
     }
 
     private mutating func wait(_ held: [Conflict]) {

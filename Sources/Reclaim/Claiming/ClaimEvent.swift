@@ -16,6 +16,8 @@ package enum ClaimEvent: Sendable {
     case undoing(PlanStep)
     /// One could not be made.
     case notUndone(StepFailure)
+    /// The way back stops: someone has the card open.
+    case heldBack(Refusal)
     /// Something that cannot be as it was.
     case lost(String)
     /// Nothing is to be done, and the proof would need what these have.

@@ -59,25 +59,23 @@ package struct Claimer<H: Host> {
                 }
                 guard standing == nil else { return }
                 // On vfio-pci already. What the udev rule did is what a release takes back; what someone else did stays.
-                let prior = PriorState(before: plan, in: snapshot)
+                let prior = PriorState(plan, in: snapshot, ruleAside: true)
                 try save(
                     ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior, device: device(address)))
                 if plan.functions.contains(where: \.isOverriddenByRule) { outcome.result = .claimed }
             }
         case .claim:
             plan.warnings.forEach { tell(.warning($0)) }
-            let start = PriorState(before: plan, in: snapshot)
+            let prior = PriorState(plan, in: snapshot, ruleAside: true)
             var record = ClaimRecord(
-                gpu: address, state: .claiming, prior: standing?.prior.adding(start) ?? start, start: start,
-                wasClaimed: standing != nil, nativeDrivers: standing?.nativeDrivers ?? [], device: standing?.device)
+                gpu: address, state: .claiming, prior: standing?.prior.adding(prior) ?? prior,
+                start: PriorState(plan, in: snapshot, ruleAside: false), wasClaimed: standing != nil,
+                device: device(address))
             attempt(&outcome) { (outcome) throws(ClaimFailure) in
                 try save(record)
                 let functions = try climb(plan, &record, &outcome)
                 try end(functions, &outcome)
-                record.state = .claimed
-                record.marks = []
-                record.device = device(address)
-                try save(record)
+                try save(record.standing(of: device(address)))
             }
             if case .failed(let failure) = outcome.result { undo(record, after: failure, &outcome) }
         }
@@ -112,10 +110,15 @@ package struct Claimer<H: Host> {
     }
 
     /// Whether the record is about the card that is there: of one that was replaced, or taken away and never given back,
-    /// what was before says nothing of what is there now.
+    /// what was before says nothing of what is there now. A card without a driver that only vfio-pci may have is not
+    /// taken away.
     private func stands(_ record: ClaimRecord, in snapshot: Snapshot) -> Bool {
         record.device == device(record.gpu)
-            && record.prior.functions.contains { snapshot.function(at: $0.address)?.driver == KernelPath.vfioDriver }
+            && record.prior.functions.contains { function in
+                guard let current = snapshot.function(at: function.address) else { return false }
+                let isFree = current.driver == nil && current.driverOverride == KernelPath.vfioDriver
+                return isFree || current.driver == KernelPath.vfioDriver
+            }
     }
 
     private func device(_ address: PCIAddress) -> UInt64? { host.identity(ofDevice: KernelPath.device(address)) }
@@ -136,11 +139,16 @@ package struct Claimer<H: Host> {
             taken.append(rung)
             for step in rung { try perform(step, &record, &outcome) }
             outcome.result = .claimed
+            let snapshot: Snapshot
             do {
-                plan = try self.plan(for: first.address)
+                snapshot = try host.snapshot(withHolders: true)
             } catch {
                 throw .snapshot(error)
             }
+            plan = Planner.plan(for: first.address, in: snapshot, options: settings.options)
+            // A framebuffer that has come meanwhile is given back with the others.
+            record.start = record.start.adding(PriorState(plan, in: snapshot, ruleAside: false))
+            record.prior = record.prior.adding(PriorState(plan, in: snapshot, ruleAside: true))
             tell(.reread(remaining: plan.conflicts))
         }
         guard plan.verdict == .nothingToDo else { throw .refusedMidway(plan.refusals) }
@@ -165,6 +173,8 @@ package struct Claimer<H: Host> {
             throw .step(error)
         }
         record.marks[record.marks.count - 1].isDone = true
+        // Found again, the card is another device.
+        if step.action == .rescanBus { record.device = device(record.gpu) }
         try save(record)
         tell(.stepped(step))
     }
@@ -207,10 +217,13 @@ package struct Claimer<H: Host> {
         }
         do {
             let recoverer = Recoverer(host: host, releaseDeadline: settings.releaseDeadline, tell: tell)
-            outcome.undo = try recoverer.undo(record)
+            let undo = try recoverer.undo(record)
+            // Without a record there was no write: the machine is as it was, whatever became of the record.
+            if !outcome.performed.isEmpty || !undo.performed.isEmpty { outcome.undo = undo }
         } catch {
             var undo = Restoration()
-            undo.losses = ["what was done could not be taken back: \(error)"]
+            undo.losses = ["What was done could not be taken back: \(error)."]
+            undo.losses.forEach { tell(.lost($0)) }
             outcome.undo = undo
         }
     }

@@ -33,15 +33,9 @@ struct GuardedWriter {
         var failure = FileTreeError(.write, path, errno, value: value)
         if result.process != 0 {
             failure.stuckProcess = result.process
-            failure.detail =
-                "it has not come back for \(deadline / 1000) s (pid \(result.process))\(stack(of: result.process))"
+            let stuck = StuckProcess(result.process, afterMilliseconds: deadline)
+            failure.detail = "it has not come back for \(stuck.text)"
         }
         throw failure
-    }
-
-    /// Where the kernel is: readable for root, and only where the kernel was built to tell.
-    private func stack(of process: Int32) -> String {
-        guard let stack = try? FileTree().text("/proc/\(process)/stack"), !stack.isEmpty else { return "" }
-        return "; kernel stack: " + stack.split(separator: "\n").joined(separator: " ")
     }
 }

@@ -51,7 +51,7 @@ package struct MachineHost: Host {
         guard tree.isMachine else {
             throw ModuleError(module: module, reason: "modules are only loaded on the machine itself, not below a root")
         }
-        try ModuleLoader.load(module)
+        try ModuleLoader(deadline: writeDeadline).load(module)
     }
 
     package func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {

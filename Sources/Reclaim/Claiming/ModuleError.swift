@@ -2,10 +2,13 @@
 package struct ModuleError: Error, Hashable, Sendable {
     package let module: String
     package let reason: String
+    /// modprobe, when it has not come back from the kernel: a driver's first probe of the card may still go on.
+    package let stuckProcess: Int32?
 
-    package init(module: String, reason: String) {
+    package init(module: String, reason: String, stuckProcess: Int32? = nil) {
         self.module = module
         self.reason = reason
+        self.stuckProcess = stuckProcess
     }
 }
 

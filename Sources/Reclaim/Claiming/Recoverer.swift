@@ -18,50 +18,51 @@ package struct Recoverer<H: Host> {
     /// - Returns: What was restored; `nil` when there was nothing to do.
     /// - Throws: ``StuckWrite``, before anything is written.
     package func recover(_ record: ClaimRecord) throws -> Restoration? {
-        switch record.state {
-        case .claimed: return nil
-        case .claiming:
-            try host.expectNoStuckWrite(record)
-            tell(.recovering(record.state))
-            return try undo(record)
-        case .releasing:
-            try host.expectNoStuckWrite(record)
-            tell(.recovering(record.state))
-            return try finishRelease(record)
+        guard record.state != .claimed else { return nil }
+        try host.expectNoStuckWrite(record)
+        tell(.recovering(record.state))
+        if let device = host.identity(ofDevice: KernelPath.device(record.gpu)), record.isStale(for: device) {
+            return forget(record)
         }
+        return record.state == .claiming ? try undo(record) : try finishRelease(record)
+    }
+
+    /// The card was replaced: what was before is nothing to the one that is there now.
+    private func forget(_ record: ClaimRecord) -> Restoration {
+        var result = Restoration()
+        result.losses = ["\(record.gpu) is another card than the one that was claimed, which is gone."]
+        result.losses.forEach { tell(.lost($0)) }
+        conclude(&result) { () throws(RecordError) in try host.removeRecord(of: record.gpu) }
+        return result
     }
 
     /// Goes back to where the run began: to the standing claim of a card that had one, else to what was before.
     package func undo(_ record: ClaimRecord) throws -> Restoration {
-        let result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
-            record.start, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
+        var result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
+            record.start, isClaimed: record.wasClaimed, boundByUs: record.nativeDrivers,
+            removedByUs: record.hasRemovedCard)
         // What could not be undone now may be later: the record is needed again.
-        if !result.failures.isEmpty {
-            try keep(record, after: result)
+        if !result.isFinished {
+            keep(record, after: result)
             return result
         }
-        if record.wasClaimed {
-            var standing = record
-            standing.state = .claimed
-            standing.marks = []
-            standing.stuckWrite = nil
+        conclude(&result) { () throws(RecordError) in
+            guard record.wasClaimed else { return try host.removeRecord(of: record.gpu) }
             // It is the same card if it was a claim's own rescan that made it another device.
-            if record.hasRemovedCard { standing.device = host.identity(ofDevice: KernelPath.device(record.gpu)) }
-            try host.save(standing)
-        } else {
-            try host.removeRecord(of: record.gpu)
+            let device = record.hasRemovedCard ? host.identity(ofDevice: KernelPath.device(record.gpu)) : record.device
+            try host.save(record.standing(of: device))
         }
         return result
     }
 
     /// Takes back what the udev rule did to a card that was never claimed after it: a start that was stopped, refused or
-    /// failed. Someone who has the card open keeps it.
+    /// failed. Someone who has the card open keeps it. Other functions of the slot are those of other units.
     /// - Returns: What was restored; `nil` when there was nothing to do, or it was not to be done.
     package func takeBackRule(of gpu: PCIAddress) throws -> Restoration? {
         let snapshot = try host.snapshot(withHolders: true)
-        let ruled = snapshot.slot(of: gpu).filter(\.isOverriddenByRule)
-        guard !ruled.isEmpty else { return nil }
-        let prior = PriorState(functions: ruled.map(PriorState.Function.init(before:)), framebuffers: [], consoles: [])
+        guard let function = snapshot.function(at: gpu), function.isOverriddenByRule else { return nil }
+        let prior = PriorState(
+            functions: [PriorState.Function(beforeRule: function)], framebuffers: [], consoles: [])
         guard ReleasePlanner.plan(backTo: prior, in: snapshot).refusals.isEmpty else { return nil }
         return try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
             prior, boundByUs: [], removedByUs: false)
@@ -69,19 +70,36 @@ package struct Recoverer<H: Host> {
 
     /// Gives the card back and forgets it.
     package func finishRelease(_ record: ClaimRecord) throws -> Restoration {
-        let result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
+        var result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
             record.prior, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
-        if result.failures.isEmpty {
-            try host.removeRecord(of: record.gpu)
+        if result.isFinished {
+            conclude(&result) { () throws(RecordError) in try host.removeRecord(of: record.gpu) }
         } else {
-            try keep(record, after: result)
+            keep(record, after: result)
         }
         return result
     }
 
-    private func keep(_ record: ClaimRecord, after result: Restoration) throws {
+    /// The card is as it was, whether or not its record can be brought to say so.
+    private func conclude(_ result: inout Restoration, _ work: () throws(RecordError) -> Void) {
+        do throws(RecordError) {
+            try work()
+        } catch {
+            let loss = "Its record could not be brought up to date, though nothing is left to do: \(error)."
+            result.losses.append(loss)
+            tell(.lost(loss))
+        }
+    }
+
+    private func keep(_ record: ClaimRecord, after result: Restoration) {
         var record = record
         record.stuckWrite = host.stuckWrite(of: result.failures.first(where: \.isStuck))
-        if record.stuckWrite != nil { try host.save(record) }
+        guard record.stuckWrite != nil else { return }
+        do {
+            try host.save(record)
+        } catch {
+            // The record as it was before the write stays.
+            tell(.warning("\(error)"))
+        }
     }
 }

@@ -40,28 +40,41 @@ package struct Releaser<H: Host> {
     /// - Throws: Before the first write, when record or snapshot cannot be read.
     package func release(_ address: PCIAddress, keeps: Bool = false) throws -> ReleaseOutcome {
         guard var record = try host.record(of: address) else {
-            return ReleaseOutcome(
-                result: .refused([
-                    Refusal(
-                        .notClaimed, "There is no record of a claim of \(address) under \(RecordStore.folder).",
-                        remedy: "Only what apertured claimed since the last boot can be given back by it.")
-                ]))
+            return refused(
+                "There is no record of a claim of \(address) under \(RecordStore.folder).",
+                remedy: "Only what apertured claimed since the last boot can be given back by it.")
         }
         try host.expectNoStuckWrite(record)
-        if keeps, record.state == .claimed {
+        if let device = host.identity(ofDevice: KernelPath.device(address)), record.isStale(for: device) {
+            try host.removeRecord(of: address)
+            return refused(
+                "The card at \(address) is another one than the one that was claimed.",
+                remedy: "That one is gone, and its record is forgotten now: there is nothing to give back.")
+        }
+        if keeps {
+            guard record.state == .claimed else {
+                return refused(
+                    "An earlier run was cut short while \(record.state.rawValue).",
+                    remedy: "Let `apertured recover` settle it first.")
+            }
             try host.removeRecord(of: address)
             return ReleaseOutcome(result: .kept)
         }
         let snapshot = try host.snapshot(withHolders: true)
         try snapshot.expectReadable(record.prior)
-        let plan = ReleasePlanner.plan(backTo: record.prior, in: snapshot, boundByUs: record.nativeDrivers)
+        let plan = ReleasePlanner.plan(
+            backTo: record.prior, in: snapshot, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
         if !plan.refusals.isEmpty { return ReleaseOutcome(result: .refused(plan.refusals)) }
         plan.losses.forEach { tell(.warning($0)) }
         record.state = .releasing
         try host.save(record)
         let restoration = try Recoverer(host: host, tell: tell).finishRelease(record)
         return ReleaseOutcome(
-            result: restoration.failures.isEmpty ? .released : .failed, announced: plan.losses,
+            result: restoration.isFinished ? .released : .failed, announced: plan.losses,
             restoration: restoration)
+    }
+
+    private func refused(_ message: String, remedy: String) -> ReleaseOutcome {
+        ReleaseOutcome(result: .refused([Refusal(.notClaimed, message, remedy: remedy)]))
     }
 }

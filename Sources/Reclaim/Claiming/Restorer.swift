@@ -7,9 +7,16 @@ package struct Restoration: Sendable {
     package var failures: [StepFailure] = []
     /// What cannot be as it was, each a sentence.
     package var losses: [String] = []
+    /// Why it stopped: someone has the card open, and an unbind would block in the kernel.
+    package var refusals: [Refusal] = []
+    /// Why it stopped: the machine could no longer be read.
+    package var interruption: SnapshotError?
 
     /// Whether the machine is as it was.
-    package var isComplete: Bool { failures.isEmpty && losses.isEmpty }
+    package var isComplete: Bool { isFinished && losses.isEmpty }
+
+    /// Whether nothing is left to do that could be done.
+    package var isFinished: Bool { failures.isEmpty && refusals.isEmpty && interruption == nil }
 }
 
 /// Takes a card back to a prior state, rung by rung like the claim: whatever happened between, only what is and what
@@ -26,18 +33,19 @@ package struct Restorer<H: Host> {
         self.tell = tell
     }
 
-    /// - Throws: When a snapshot cannot be read; then what is left to do is not known.
+    /// - Parameter isClaimed: Whether the card is claimed in that state, by an earlier run.
+    /// - Throws: When the machine cannot be read, and nothing was written yet.
     package func restore(
-        _ prior: PriorState, boundByUs: Set<String>, removedByUs: Bool
+        _ prior: PriorState, isClaimed: Bool = false, boundByUs: Set<String>, removedByUs: Bool
     ) throws(SnapshotError) -> Restoration {
         var result = Restoration()
         var tried: [PlanStep] = []
         while true {
-            let snapshot = try host.snapshot(withHolders: false)
-            try snapshot.expectReadable(prior)
+            guard let snapshot = try read(prior, &result) else { break }
             let plan = ReleasePlanner.plan(
-                backTo: prior, in: snapshot, boundByUs: boundByUs, removedByUs: removedByUs, minding: false)
+                backTo: prior, isClaimed: isClaimed, in: snapshot, boundByUs: boundByUs, removedByUs: removedByUs)
             result.losses = plan.losses
+            result.refusals = plan.refusals
             // A step that did not help is not made again: the next plan would hold it for ever.
             let remaining = plan.steps.filter { !tried.contains($0) }
             guard let rung = remaining.first?.rung else { break }
@@ -45,11 +53,26 @@ package struct Restorer<H: Host> {
                 tried.append(step)
                 perform(step, &result)
             }
-            // Nor is anything read that the stuck write keeps locked.
-            if result.failures.contains(where: \.isStuck) { break }
+            // Nor is anything read that the stuck write keeps locked, nor given back what its driver has not let go of: a
+            // framebuffer would draw over it.
+            if result.failures.contains(where: { $0.isStuck || $0.step.action == .unbindDriver }) { break }
         }
+        result.refusals.forEach { tell(.heldBack($0)) }
         result.losses.forEach { tell(.lost($0)) }
         return result
+    }
+
+    private func read(_ prior: PriorState, _ result: inout Restoration) throws(SnapshotError) -> Snapshot? {
+        do {
+            let snapshot = try host.snapshot(withHolders: true)
+            try snapshot.expectReadable(prior)
+            return snapshot
+        } catch {
+            guard !result.performed.isEmpty else { throw error }
+            result.interruption = error
+            tell(.lost("What is left to do is not known: \(error)."))
+            return nil
+        }
     }
 
     private func perform(_ step: PlanStep, _ result: inout Restoration) {

@@ -49,7 +49,7 @@ struct ClaimCommand: ParsableCommand {
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
         let outcome: ClaimOutcome
         do {
-            let host = locking.host(common)
+            let host = locking.host(common.machine)
             outcome = try host.locked(within: locking.lockMilliseconds) {
                 try Claimer(host: host, settings: settings, tell: log.tell).claim(address)
             }
@@ -59,7 +59,10 @@ struct ClaimCommand: ParsableCommand {
                 log.refuse(refusal)
                 throw ExitStatus.refused
             }
+            if common.json { print(OutcomeDocument(failed: error, address).json.text) }
             log.fail(error)
+            // What the earlier run changed is still so.
+            if case ClaimFailure.unsettled = error { throw ExitStatus.notRestored }
             throw ExitStatus.failed
         }
         if common.json { print(OutcomeDocument(outcome).json.text) }

@@ -4,22 +4,28 @@ internal import Reclaim
 internal import Sysfs
 internal import SystemPackage
 
-/// What every command takes.
-struct CommonOptions: ParsableArguments {
+/// Which machine it is about.
+struct RootOption: ParsableArguments {
     @Option(help: ArgumentHelp("Read below this folder, which holds sys, proc and dev.", valueName: "dir"))
     var root = "/"
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
-
-    var host: MachineHost { MachineHost(tree: FileTree(root: FilePath(root))) }
+    var tree: FileTree { FileTree(root: FilePath(root)) }
 
     func validate() throws {
-        let tree = FileTree(root: FilePath(root))
         guard tree.exists("/sys"), tree.exists("/proc") else {
             throw ValidationError("--root \(root) holds no sys and proc: name the folder above them.")
         }
     }
+}
+
+/// What every command takes that a person runs.
+struct CommonOptions: ParsableArguments {
+    @OptionGroup var machine: RootOption
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    var host: MachineHost { MachineHost(tree: machine.tree) }
 }
 
 extension PCIAddress: ExpressibleByArgument {

@@ -17,8 +17,8 @@ struct LockOptions: ParsableArguments {
 
     var lockMilliseconds: Int32 { Int32(lockWait) * 1000 }
 
-    func host(_ common: CommonOptions) -> MachineHost {
-        MachineHost(tree: FileTree(root: FilePath(common.root)), writeDeadline: Int32(writeDeadline) * 1000)
+    func host(_ machine: RootOption) -> MachineHost {
+        MachineHost(tree: machine.tree, writeDeadline: Int32(writeDeadline) * 1000)
     }
 
     /// What is said when another one is at work: nothing was touched.

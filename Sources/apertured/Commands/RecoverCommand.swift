@@ -26,7 +26,7 @@ struct RecoverCommand: ParsableCommand {
         var rows: [(PCIAddress, Restoration?)] = []
         var status = ExitStatus.done
         do {
-            let host = locking.host(common)
+            let host = locking.host(common.machine)
             try host.locked(within: locking.lockMilliseconds) {
                 for address in addresses.isEmpty ? try host.recorded() : addresses {
                     status = max(status, settle(address, host, &rows))
@@ -43,7 +43,7 @@ struct RecoverCommand: ParsableCommand {
         if common.json {
             print(RecoveryDocument(rows).json.text)
         } else if !quiet {
-            for (address, result) in rows where result != nil { print("\(address): settled") }
+            for (address, result) in rows where result?.isFinished == true { print("\(address): settled") }
         }
         if status != .done { throw status }
     }
@@ -59,7 +59,7 @@ struct RecoverCommand: ParsableCommand {
             rows.append((address, result))
             guard let result else { return .done }
             log.recovered(result)
-            return result.isComplete ? .done : .notRestored
+            return ExitStatus(result)
         } catch {
             log.fail(error)
             return .failed

@@ -33,6 +33,7 @@ struct ClaimLog {
         case .notUndone(let failure):
             let step = JournalEntry.Field(.step, failure.step.action.rawValue)
             write(.notUndone, .error, failure.description, [step] + errno(failure))
+        case .heldBack(let refusal): refuseRelease(refusal)
         case .lost(let sentence): write(.notRestorable, .warning, sentence, [.init(.device, "\(address)")])
         case .inUse(let holders):
             let who = Set(holders.map(\.description)).sorted().joined(separator: ", ")
@@ -90,7 +91,7 @@ struct ClaimLog {
     }
 
     func fail(_ error: some Error) {
-        write(nil, .error, "\(error)")
+        write(.failed, .error, "\(error)")
     }
 
     func fail(_ failure: ClaimFailure, undo: Restoration?) {
@@ -102,7 +103,7 @@ struct ClaimLog {
         write(.claimFailed, .error, failure.description, fields)
         guard let undo else { return }
         if undo.isComplete { write(.undone, .notice, "everything is as it was") }
-        if !undo.failures.isEmpty { adviseRecovery() }
+        if !undo.isFinished { adviseRecovery() }
     }
 
     private func adviseRecovery() {
@@ -112,8 +113,8 @@ struct ClaimLog {
 
     func recovered(_ result: Restoration) {
         let how = result.isComplete ? "everything is as it was" : "not everything could be as it was"
-        write(.recovered, .notice, "settled what an earlier run left: \(how)")
-        if !result.failures.isEmpty { adviseRecovery() }
+        if result.isFinished { write(.recovered, .notice, "settled what an earlier run left: \(how)") }
+        if !result.isFinished { adviseRecovery() }
     }
 
     func tookBackRule(_ result: Restoration) {
@@ -165,7 +166,7 @@ struct ClaimLog {
         case .sound: write(nil, .notice, "as it should be again")
         case .gone: write(.deviceGone, .notice, "the card is gone from the machine")
         case .ueventsLost: write(.ueventsLost, .warning, "the kernel's events came too fast: reading everything anew")
-        case .failed(let reason): write(nil, .error, reason)
+        case .failed(let reason): write(.failed, .error, reason)
         }
     }
 

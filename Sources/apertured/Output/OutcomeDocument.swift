@@ -43,6 +43,16 @@ struct OutcomeDocument {
         ])
     }
 
+    /// Failed before there was a plan.
+    init(failed error: any Error, _ address: PCIAddress) {
+        json = .object([
+            "version": .number(1),
+            "gpu": .object(["address": .string("\(address)")]),
+            "result": .string("failed"),
+            "error": .string("\(error)"),
+        ])
+    }
+
     static func region(_ proof: RegionProof) -> JSON {
         let (outcome, errno): (String, JSON) =
             switch proof.outcome {

@@ -32,6 +32,8 @@ struct ReleaseDocument {
             "steps": .array(restoration.performed.map(PlanDocument.step)),
             "failures": .array(restoration.failures.map { .string($0.description) }),
             "losses": .array(restoration.losses.map { .string($0) }),
+            "refusals": .array(restoration.refusals.map(PlanDocument.refusal)),
+            "interruption": .string(restoration.interruption?.description),
         ])
     }
 }
@@ -47,7 +49,7 @@ struct RecoveryDocument {
                 rows.map { address, result in
                     .object([
                         "gpu": .string("\(address)"),
-                        "settled": .bool(result != nil),
+                        "settled": .bool(result?.isFinished == true),
                         "restored": result.map(ReleaseDocument.restoration) ?? .null,
                     ])
                 }),

@@ -1,0 +1,162 @@
+import Aperture
+import Fixtures
+import Reclaim
+import Testing
+
+private let gpu = "0000:01:00.0"
+private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
+
+/// A plan of one kind, whose every write is made to fail in turn.
+struct FaultedPlan: CustomTestStringConvertible {
+    var name: String
+    var machine: @Sendable () throws -> FixtureHost
+    var options = ClaimOptions()
+    /// How many writes the plan makes when nothing fails.
+    var writes: Int
+    /// From which of them on the way back is not whole: the kernel has dropped what is to come back, or a card that is
+    /// claimed already is better off without.
+    var firstLoss = Int.max
+
+    var testDescription: String { name }
+
+    static let evict = FaultedPlan(
+        name: "evict",
+        machine: {
+            try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb)
+            }
+        }, writes: 4)
+
+    static let bounce = FaultedPlan(
+        name: "bounce",
+        machine: {
+            try FixtureHost {
+                Kernel("6.1.0-50-amd64")
+                GPU(gpu)
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+            }
+        },
+        options: {
+            var options = ClaimOptions()
+            options.allowedNativeDrivers = ["bochs"]
+            return options
+        }(), writes: 8, firstLoss: 4)
+
+    static let loading = FaultedPlan(
+        name: "vfio-pci is a module",
+        machine: {
+            try FixtureHost {
+                VFIODriver(.loadable)
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb)
+            }
+        }, writes: 4)
+
+    static let all = [
+        evict, bounce, loading,
+        FaultedPlan(
+            name: "rescan",
+            machine: {
+                try FixtureHost {
+                    GPU(gpu)
+                    FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+                }
+            }, writes: 6, firstLoss: 4),
+        FaultedPlan(
+            name: "a whole card with a text console",
+            machine: {
+                try FixtureHost {
+                    Kernel("5.10.0-32-amd64")
+                    GPU(gpu, class: 0x030000, driver: "amdgpu", bootVGA: true)
+                    Function("0000:01:00.1", class: 0x040300, driver: "snd_hda_intel")
+                    Console(0, "(S) VGA+", isBound: true)
+                    Console(1, "(M) frame buffer device", isBound: false)
+                }
+            }, writes: 7),
+        FaultedPlan(
+            name: "vga16fb",
+            machine: {
+                try FixtureHost {
+                    Kernel("5.10.0-32-amd64")
+                    GPU(gpu, class: 0x030000, bootVGA: true)
+                    FirmwareFramebuffer(.vga16fb, 0xa0000...0xbffff)
+                }
+            }, writes: 4),
+        FaultedPlan(
+            name: "a framebuffer that is held",
+            machine: {
+                let host = try FixtureHost {
+                    GPU(gpu)
+                    FirmwareFramebuffer(.efifb, fb)
+                    Process(812, "plymouthd", holds: "/dev/fb0")
+                }
+                host.heldForPauses = 2
+                return host
+            }, writes: 4),
+        FaultedPlan(
+            name: "the udev rule came first",
+            machine: {
+                let host = try FixtureHost {
+                    GPU(gpu, override: "vfio-pci")
+                    FirmwareFramebuffer(.efifb, fb)
+                }
+                try host.folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(gpu)")
+                return host
+            }, writes: 3),
+        FaultedPlan(
+            name: "a VGA card, whose framebuffer the kernel drops",
+            machine: {
+                try FixtureHost {
+                    GPU(gpu, class: 0x030000, bootVGA: true)
+                    FirmwareFramebuffer(.efifb, fb, parent: gpu)
+                }
+            }, writes: 4, firstLoss: 4),
+        FaultedPlan(
+            name: "a framebuffer without a line in iomem",
+            machine: {
+                try FixtureHost {
+                    GPU(gpu)
+                    FirmwareFramebuffer(.efifb, fb, parent: gpu, isListed: false)
+                    BootScreen(base: fb.lowerBound, size: UInt32(fb.count))
+                }
+            }, writes: 4),
+        FaultedPlan(
+            name: "a native driver that wins the rescan",
+            machine: {
+                let host = try FixtureHost {
+                    GPU(gpu)
+                    FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+                }
+                host.nativeWinsRescan = "bochs-drm"
+                return host
+            }, writes: 7, firstLoss: 4),
+        FaultedPlan(
+            name: "a late framebuffer over a ruled card's claim",
+            machine: {
+                let host = try FixtureHost { GPU(gpu, override: "vfio-pci") }
+                try host.folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(gpu)")
+                #expect(try host.claim().isClaimed)
+                try host.appear(FirmwareFramebuffer(.efifb, fb))
+                host.revive()
+                return host
+            }, writes: 2, firstLoss: 2),
+        FaultedPlan(
+            name: "a late framebuffer over a claimed card",
+            machine: {
+                let host = try FixtureHost { GPU(gpu, override: "old-driver") }
+                #expect(try host.claim().isClaimed)
+                try host.appear(FirmwareFramebuffer(.efifb, fb))
+                host.revive()
+                return host
+            }, writes: 2, firstLoss: 2),
+    ]
+
+    /// The machine, claimed.
+    func claimed() throws -> FixtureHost {
+        let host = try machine()
+        #expect(try host.claim(options: options).isClaimed)
+        host.revive()
+        return host
+    }
+}
