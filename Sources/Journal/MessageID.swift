@@ -21,6 +21,8 @@ package enum MessageID: String, Hashable, Sendable, CaseIterable {
     case claimedAndProven = "92a1695ad3f04f5892f2f5bc178858e3"
     /// A claim that had begun did not end well.
     case claimFailed = "cdca6f4f51d842e7a753d3543b198601"
+    /// Something failed before it had begun: the lock, the record, the machine could not be had or read.
+    case failed = "abdfabdb555e47fc987ad8995bbecb60"
     /// What a failed claim had written is as it was.
     case undone = "90d08ec777e04993a4763f83e92fecfa"
     /// Something that a failed claim had written could not be undone.
@@ -65,7 +67,7 @@ extension MessageID {
     /// The fields that every entry of this kind carries: what its text in the catalog names.
     package var fields: [FieldName] {
         switch self {
-        case .claimStarted, .claimedAndProven, .claimFailed, .undone, .recovered, .ruleTakenBack,
+        case .claimStarted, .claimedAndProven, .claimFailed, .failed, .undone, .recovered, .ruleTakenBack,
             .releasedByOther, .deviceGone, .releaseStarted,
             .released, .guardStarted, .guardStopped, .automaticStartOff, .ueventsLost:
             [.gpu]

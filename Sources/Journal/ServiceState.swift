@@ -8,7 +8,8 @@ package enum ServiceState: Hashable, Sendable {
     /// (`Type=notify-reload` compares it; a manager before 253 does not look).
     case reloading(at: UInt64)
     case stopping
-    /// A line for people, shown by `systemctl status`. Line feeds become spaces, as the protocol has no other way.
+    /// A line for people, shown by `systemctl status`. Line feeds become spaces, as the protocol has no other way; a long
+    /// one is cut: the manager drops a datagram of 4096 bytes or more, with all that it holds (`NOTIFY_BUFFER_MAX`).
     case status(String)
     /// The watchdog's sign of life.
     case watchdog
@@ -22,10 +23,23 @@ package enum ServiceState: Hashable, Sendable {
         case .ready: "READY=1"
         case .reloading(let time): "RELOADING=1\nMONOTONIC_USEC=\(time)"
         case .stopping: "STOPPING=1"
-        case .status(let text): "STATUS=" + String(text.map { $0.isNewline ? " " : $0 })
+        case .status(let text): "STATUS=" + Self.line(text)
         case .watchdog: "WATCHDOG=1"
         case .failure(let errno): "ERRNO=\(errno.rawValue)"
         case .extendTimeout(let microseconds): "EXTEND_TIMEOUT_USEC=\(microseconds)"
         }
+    }
+
+    private static let longest = 1024
+
+    private static func line(_ text: String) -> String {
+        var line = ""
+        var length = 0
+        for character in text {
+            length += character.utf8.count
+            guard length <= longest else { return line + "…" }
+            line.append(character.isNewline ? " " : character)
+        }
+        return line
     }
 }

@@ -21,14 +21,14 @@ struct GuardCommand: ParsableCommand {
     var address: PCIAddress
 
     @OptionGroup var locking: LockOptions
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var machine: RootOption
 
     func run() throws {
         let log = ClaimLog(address: address)
         let notifier: ServiceNotifier
         do {
             notifier = try ServiceNotifier()
-            if try Self.isSwitchedOff(FileTree(root: FilePath(common.root))) {
+            if try Self.isSwitchedOff(machine.tree) {
                 log.switchedOff()
                 // Ready, or the start would count as failed; and stopping, or there would be something to release.
                 try notifier.tell(.ready, .status("Off: apertured=off on the kernel command line."))
@@ -40,7 +40,7 @@ struct GuardCommand: ParsableCommand {
         }
         do {
             let card = try CardGuard(
-                address, host: locking.host(common), lockMilliseconds: locking.lockMilliseconds, log: log,
+                address, host: locking.host(machine), lockMilliseconds: locking.lockMilliseconds, log: log,
                 notifier: notifier)
             try card.run()
         } catch let status as ExitStatus {

@@ -31,15 +31,15 @@ struct ReleaseCommand: ParsableCommand {
 
     func run() throws {
         // A unit's ExecStop= runs at shutdown too.
-        if onlyWhenRunning, ShutdownCheck.isStopping() { return }
+        if onlyWhenRunning, ServiceManager.isStopping() { return }
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
         let outcome: ReleaseOutcome
         do {
-            let host = locking.host(common)
+            let host = locking.host(common.machine)
             let result = try host.locked(within: locking.lockMilliseconds) { () -> ReleaseOutcome? in
                 // Given back by hand already.
                 if onlyWhenRunning, try host.record(of: address) == nil { return nil }
-                log.releasing()
+                if !keep { log.releasing() }
                 return try Releaser(host: host, tell: log.tell).release(address, keeps: keep)
             }
             guard let result else { return }
@@ -62,7 +62,7 @@ struct ReleaseCommand: ParsableCommand {
             refusals.forEach(log.refuseRelease)
             throw ExitStatus.refused
         case .failed:
-            throw ExitStatus.failed
+            throw ExitStatus(outcome.restoration)
         }
     }
 }

@@ -19,27 +19,26 @@ struct SettleCommand: ParsableCommand {
     var address: PCIAddress
 
     @OptionGroup var locking: LockOptions
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var machine: RootOption
 
     func run() throws {
         let log = ClaimLog(address: address)
         do {
-            let host = locking.host(common)
+            let host = locking.host(machine)
             // The system takes its drivers' devices with it.
-            if ShutdownCheck.isStopping() { return }
+            if ServiceManager.isStopping() { return }
             // Whoever switched the unit off claims and releases by hand.
             if try GuardCommand.isSwitchedOff(host.tree) { return }
+            let run = UnitRun(of: address)
             try settle(host, log)
-            try release(host, log)
+            if run.result == "success" { try release(host, log) }
             // A device that appears starts its unit, but not while the unit still counts as running: one that appeared
             // before the guard had ended is missed. One that appears from now on is not.
-            let hasGone = Environment.process["EXIT_STATUS"] == "\(ExitStatus.gone.rawValue)"
-            if hasGone, host.exists(KernelPath.device(address)) {
+            if run.hasCardGone, host.exists(KernelPath.device(address)) {
                 log.back()
                 throw ExitStatus.failed
             }
-            // The card of a start that was stopped, refused or failed, which the rule was ahead of.
-            if !hasGone, try host.record(of: address) == nil { try takeBackRule(host, log) }
+            if run.isReservationOver, try host.record(of: address) == nil { try takeBackRule(host, log) }
         } catch let status as ExitStatus {
             throw status
         } catch {
@@ -51,9 +50,7 @@ struct SettleCommand: ParsableCommand {
     /// ExecStop= runs for a unit that was ready, and leaves nothing to release unless it fails, which is another result.
     /// A claim that stands after a success is that of a unit stopped before it was ready.
     private func release(_ host: MachineHost, _ log: ClaimLog) throws {
-        guard Environment.process["SERVICE_RESULT"] == "success", try host.record(of: address)?.state == .claimed else {
-            return
-        }
+        guard try host.record(of: address)?.state == .claimed else { return }
         let outcome = try host.locked(within: locking.lockMilliseconds) {
             log.releasing()
             return try Releaser(host: host, tell: log.tell).release(address)
@@ -63,7 +60,7 @@ struct SettleCommand: ParsableCommand {
         case .refused(let refusals):
             refusals.forEach(log.refuseRelease)
             throw ExitStatus.refused
-        case .failed: throw ExitStatus.failed
+        case .failed: throw ExitStatus(outcome.restoration)
         }
     }
 
@@ -73,7 +70,7 @@ struct SettleCommand: ParsableCommand {
         }
         guard let result else { return }
         log.tookBackRule(result)
-        if !result.isComplete { throw ExitStatus.notRestored }
+        if !result.isComplete { throw ExitStatus(result) }
     }
 
     private func settle(_ host: MachineHost, _ log: ClaimLog) throws {
@@ -89,6 +86,6 @@ struct SettleCommand: ParsableCommand {
         }
         guard let result else { return }
         log.recovered(result)
-        if !result.isComplete { throw ExitStatus.notRestored }
+        if !result.isComplete { throw ExitStatus(result) }
     }
 }

@@ -73,9 +73,10 @@ final class CardGuard {
         }
         guard let result else { return }
         log.recovered(result)
-        guard !result.failures.isEmpty else { return }
-        tellStatus("Failed: what an earlier run left could not be settled yet.")
-        throw ExitStatus.failed
+        guard !result.isFinished else { return }
+        let why = result.refusals.map(\.message).joined(separator: " ")
+        tellStatus("Failed: what an earlier run left could not be settled yet. \(why)")
+        throw result.refusals.isEmpty ? ExitStatus.failed : .refused
     }
 
     private func readOptions() throws -> ClaimOptions {
@@ -162,6 +163,8 @@ final class CardGuard {
         do {
             claimed = try claim()
             guardian.haveClaimed()
+            // A guest may have opened the card meanwhile: then nothing was evicted, and that is to be told.
+            loop.lookAgain(afterMilliseconds: 0)
         } catch {
             if !(error is ExitStatus) { log.fail(error) }
             if case .locked = error as? RecordError {

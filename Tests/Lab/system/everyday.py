@@ -75,7 +75,10 @@ def start_and_stop(test):
         started = guest.run(f"systemctl start {unit(1)}")
         test.expect("and starts again", started.status == 0, started.text)
         test.expect_mapped(guest, 1)
-        expect_told(test, guest, UNBOUND, "that the native driver was unbound")
+        unbound = len(guest.journal(f"MESSAGE_ID={UNBOUND}", f"APERTURED_GPU={ADDRESS[1]}"))
+        # At a rescan it is raced for, and unbound again where it has won.
+        lost = rungs_taken(guest).split(",").count("rescan")
+        test.expect("the journal tells that the native driver was unbound", 1 <= unbound <= 1 + lost, f"{unbound} times")
         complaints = guest.text(f"journalctl --since=@{since} -p warning --no-pager -q -o cat -u {unit(2)}")
         test.expect("nothing was warned of on the way", not complaints, complaints)
 
