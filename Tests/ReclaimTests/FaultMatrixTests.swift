@@ -50,7 +50,7 @@ struct FaultMatrixTests {
         print("fault matrix: claim: \(plan.name): \(plan.writes * Self.faults.count) cases")
     }
 
-    @Test("A record that cannot be written, once or for good, ends in one of the two states", arguments: FaultedPlan.all)
+    @Test("A record that cannot be written, once or for good, leaves one of the two states", arguments: FaultedPlan.all)
     func records(_ plan: FaultedPlan) throws {
         var cases = 0
         // Before the first write, two around each, one at the end, and some for the rungs' sake.
