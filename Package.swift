@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "CJournal"),
 
         // Effects.
-        .target(name: "Sysfs", dependencies: ["Aperture", systemPackage], swiftSettings: settings),
+        .target(name: "Sysfs", dependencies: ["Aperture", "CLinux", systemPackage], swiftSettings: settings),
         .target(name: "Record", dependencies: ["Aperture", "Sysfs", systemPackage], swiftSettings: settings),
         .target(name: "Configuration", dependencies: ["Aperture", "Sysfs"], swiftSettings: settings),
         .target(name: "PCIAccess", dependencies: ["Aperture", "CPCI", "CPCICallbacks"], swiftSettings: settings),

@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
 #include "clinux_read.h"
 
+#include "bare.h"
+#include "clinux_open.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -35,6 +38,7 @@ struct batch {
     atomic_uint done;
     /* Set when they all are; a futex. A wake-up for each would cost more than the reads. */
     atomic_uint is_complete;
+    const char *root;
     unsigned count;
     const char **paths;
     int *errors;
@@ -51,11 +55,16 @@ static struct {
 } stuck[MOST_STUCK];
 static pthread_mutex_t stuck_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int is_stuck(const char *path) {
+static int are_same(const char *root, const char *other) {
+    return root == NULL || other == NULL ? root == other : strcmp(root, other) == 0;
+}
+
+static int is_stuck(const char *root, const char *path) {
     int answer = 0;
     pthread_mutex_lock(&stuck_lock);
     for (int index = 0; index < MOST_STUCK; index++) {
         if (stuck[index].process == 0 || strcmp(stuck[index].path, path) != 0) continue;
+        if (!are_same(stuck[index].batch->root, root)) continue;
         pid_t ended;
         do {
             ended = waitpid(stuck[index].process, NULL, WNOHANG);
@@ -84,31 +93,7 @@ static void remember(pid_t process, struct batch *batch, const char *path) {
     pthread_mutex_unlock(&stuck_lock);
 }
 
-/* syscall() without its errno. */
-__attribute__((disable_sanitizer_instrumentation)) static long bare(
-    long number, long first, long second, long third, long fourth) {
-#if defined(__x86_64__)
-    register long r10 __asm__("r10") = fourth;
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(first), "S"(second), "d"(third), "r"(r10)
-                     : "rcx", "r11", "memory");
-    return result;
-#elif defined(__aarch64__)
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = first;
-    register long x1 __asm__("x1") = second;
-    register long x2 __asm__("x2") = third;
-    register long x3 __asm__("x3") = fourth;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-    return x0;
-#else
-#error "no system calls for this processor"
-#endif
-}
-
-__attribute__((disable_sanitizer_instrumentation)) static int read_all(void *argument) {
+UNINSTRUMENTED static int read_all(void *argument) {
     struct batch *batch = argument;
     /* Left behind, it would keep the program's pipes and terminal open, and whoever reads them waiting. */
 #ifdef SYS_close_range
@@ -116,9 +101,9 @@ __attribute__((disable_sanitizer_instrumentation)) static int read_all(void *arg
 #endif
         for (int descriptor = 0; descriptor < 1024; descriptor++) bare(SYS_close, descriptor, 0, 0, 0);
     for (unsigned index = 0; index < batch->count; index++) {
-        long file = bare(SYS_openat, AT_FDCWD, (long)batch->paths[index], O_RDONLY | O_CLOEXEC, 0);
+        int file = clinux_open(batch->root, batch->paths[index], O_RDONLY | O_NOFOLLOW);
         if (file < 0) {
-            batch->errors[index] = (int)-file;
+            batch->errors[index] = -file;
         } else {
             /* The room is zeros so far: the text ends where the read does. */
             long text = (long)(batch->texts + index * CLINUX_READ_SIZE);
@@ -134,8 +119,9 @@ __attribute__((disable_sanitizer_instrumentation)) static int read_all(void *arg
 }
 
 /* Room for a stack, the batch, its results, and its paths: they outlive the caller when the process gets stuck. */
-static struct batch *make_batch(const char *const *paths, size_t count) {
+static struct batch *make_batch(const char *root, const char *const *paths, size_t count) {
     size_t size = sizeof(struct batch) + count * (sizeof(char *) + sizeof(int) + CLINUX_READ_SIZE) + STACK_SIZE;
+    if (root != NULL) size += strlen(root) + 1;
     for (size_t index = 0; index < count; index++) size += strlen(paths[index]) + 1;
     void *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED) return NULL;
@@ -151,6 +137,7 @@ static struct batch *make_batch(const char *const *paths, size_t count) {
         batch->paths[index] = text;
         text = stpcpy(text, paths[index]) + 1;
     }
+    if (root != NULL) batch->root = strcpy(text, root);
     return batch;
 }
 
@@ -172,8 +159,9 @@ static unsigned await_batch(struct batch *batch, int milliseconds) {
 }
 
 /* Asks one process for all of them; returns how many were answered, the one that hangs included, or -errno. */
-static long read_some(const char *const *paths, size_t count, int milliseconds, int *errors, char *texts) {
-    struct batch *batch = make_batch(paths, count);
+static long read_some(
+    const char *root, const char *const *paths, size_t count, int milliseconds, int *errors, char *texts) {
+    struct batch *batch = make_batch(root, paths, count);
     if (batch == NULL) return -ENOMEM;
     pid_t process = clone(read_all, stack_of(batch), CLONE_VM | SIGCHLD, batch);
     if (process < 0) {
@@ -195,18 +183,19 @@ static long read_some(const char *const *paths, size_t count, int milliseconds, 
     return (long)done + 1;
 }
 
-int clinux_read_guarded(const char *const *paths, size_t count, int milliseconds, int *errors, char *texts) {
+int clinux_read_guarded(
+    const char *root, const char *const *paths, size_t count, int milliseconds, int *errors, char *texts) {
     size_t done = 0;
     while (done < count) {
-        if (is_stuck(paths[done])) {
+        if (is_stuck(root, paths[done])) {
             errors[done++] = ETIMEDOUT;
             continue;
         }
         /* Up to the next file that is known to hang. */
         size_t end = done + 1;
-        while (end < count && !is_stuck(paths[end])) end++;
-        long read =
-            read_some(paths + done, end - done, milliseconds, errors + done, texts + done * CLINUX_READ_SIZE);
+        while (end < count && !is_stuck(root, paths[end])) end++;
+        long read = read_some(
+            root, paths + done, end - done, milliseconds, errors + done, texts + done * CLINUX_READ_SIZE);
         if (read < 0) return (int)-read;
         done += (size_t)read;
     }

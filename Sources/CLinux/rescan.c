@@ -1,15 +1,15 @@
 #define _GNU_SOURCE
 #include "clinux_rescan.h"
 
+#include "clinux_open.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <unistd.h>
 
 struct watch {
+    const char *root;
     const char *driver_override;
     const char *value;
     atomic_bool started;
@@ -18,22 +18,13 @@ struct watch {
     bool during_rescan;
 };
 
-static int write_all(const char *path, const char *value) {
-    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    if (file < 0) return errno;
-    ssize_t written = write(file, value, strlen(value));
-    int error = written < 0 ? errno : 0;
-    close(file);
-    return error;
-}
-
 static void *watch_override(void *argument) {
     struct watch *watch = argument;
     atomic_store(&watch->started, true);
     for (;;) {
         /* Read before the attempt: an attempt after the rescan's end is the last one. */
         bool was_rescanned = atomic_load(&watch->rescanned);
-        watch->override_errno = write_all(watch->driver_override, watch->value);
+        watch->override_errno = clinux_put(watch->root, watch->driver_override, watch->value);
         watch->during_rescan = !was_rescanned;
         /* ENODEV: the directory is there and the device not yet, or no longer. */
         bool is_absent = watch->override_errno == ENOENT || watch->override_errno == ENODEV;
@@ -60,15 +51,17 @@ static void separate(pthread_t watcher, cpu_set_t *former) {
     pthread_setaffinity_np(pthread_self(), sizeof(others), &others);
 }
 
-int clinux_rescan(const char *rescan, const char *driver_override, const char *value, struct clinux_rescan *result) {
-    struct watch watch = {.driver_override = driver_override, .value = value};
+int clinux_rescan(
+    const char *root, const char *rescan, const char *driver_override, const char *value,
+    struct clinux_rescan *result) {
+    struct watch watch = {.root = root, .driver_override = driver_override, .value = value};
     pthread_t watcher;
     int error = pthread_create(&watcher, NULL, watch_override, &watch);
     if (error != 0) return error;
     cpu_set_t former;
     separate(watcher, &former);
     while (!atomic_load(&watch.started)) sched_yield();
-    result->rescan_errno = write_all(rescan, "1");
+    result->rescan_errno = clinux_put(root, rescan, "1");
     atomic_store(&watch.rescanned, true);
     pthread_join(watcher, NULL);
     if (CPU_COUNT(&former) > 0) pthread_setaffinity_np(pthread_self(), sizeof(former), &former);

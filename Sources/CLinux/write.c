@@ -1,12 +1,11 @@
 #define _GNU_SOURCE
 #include "clinux_write.h"
 
+#include "clinux_open.h"
 #include "clinux_process.h"
 #include "clinux_rescan.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,18 +22,9 @@ static void close_all(void) {
     for (int descriptor = 0; descriptor < 1024; descriptor++) close(descriptor);
 }
 
-static int write_once(const char *path, const char *value) {
-    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    if (file < 0) return errno;
-    ssize_t written = write(file, value, strlen(value));
-    int error = written < 0 ? errno : 0;
-    close(file);
-    return error;
-}
-
-static int rescan_once(const char *path, const char *driver_override, const char *value) {
+static int rescan_once(const char *root, const char *path, const char *driver_override, const char *value) {
     struct clinux_rescan rescan = {0};
-    int error = clinux_rescan(path, driver_override, value, &rescan);
+    int error = clinux_rescan(root, path, driver_override, value, &rescan);
     if (error == 0) error = rescan.rescan_errno;
     /* A device that has not come back has no override to set: the caller reads back, and says which. */
     if (error == 0 && rescan.override_errno != ENOENT) error = rescan.override_errno;
@@ -42,13 +32,14 @@ static int rescan_once(const char *path, const char *driver_override, const char
 }
 
 int clinux_write_guarded(
-    const char *path, const char *value, const char *rescan_override, const char *override_value, int milliseconds,
-    struct clinux_write *result) {
+    const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
+    int milliseconds, struct clinux_write *result) {
     pid_t child = fork();
     if (child < 0) return errno;
     if (child == 0) {
         close_all();
-        int error = rescan_override ? rescan_once(path, rescan_override, override_value) : write_once(path, value);
+        int error = rescan_override ? rescan_once(root, path, rescan_override, override_value)
+                                    : clinux_put(root, path, value);
         _exit(as_status(error));
     }
     int status = 0;

@@ -12,15 +12,27 @@ struct RecordFolder: ~Copyable {
     }
 
     private static func enter(_ tree: FileTree, makes: Bool) throws(RecordError) -> FileDescriptor {
-        let place = FilePath(tree.locate(RecordStore.folder))
-        if makes {
-            // /run is there on every machine; below another root it may not be.
-            let parent = place.removingLastComponent()
-            for folder in [parent, place] where unsafe mkdir(folder.string, folder == place ? 0o700 : 0o755) != 0 {
-                guard errno == EEXIST else { throw Self.failure("make", RecordStore.folder) }
-            }
+        let place = FilePath(RecordStore.folder)
+        let parent = place.removingLastComponent()
+        // It is there on every machine; below another root it may not be.
+        if makes, unsafe mkdir(tree.root.appending(parent.components).string, 0o755) != 0, errno != EEXIST {
+            throw Self.failure("make", RecordStore.folder)
         }
-        let opened = unsafe Glibc.open(place.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        let run: FileDescriptor
+        do {
+            run = try tree.open(parent.string, O_RDONLY | O_DIRECTORY)
+        } catch {
+            throw .file(operation: "open", path: RecordStore.folder, errno: error)
+        }
+        defer {
+            // Nothing was written through it.
+            try? run.close()
+        }
+        let name = place.lastComponent?.string ?? ""
+        if makes, unsafe mkdirat(run.rawValue, name, 0o700) != 0, errno != EEXIST {
+            throw Self.failure("make", RecordStore.folder)
+        }
+        let opened = unsafe openat(run.rawValue, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard opened >= 0 else { throw Self.failure("open", RecordStore.folder) }
         let descriptor = FileDescriptor(rawValue: opened)
         do throws(RecordError) {

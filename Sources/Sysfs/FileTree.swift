@@ -1,3 +1,4 @@
+internal import CLinux
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -10,31 +11,36 @@ package import SystemPackage
 /// Paths are the kernel's own (`/sys/…`); every error names them so.
 package struct FileTree: Sendable {
     package let root: FilePath
-    /// What stands before every path: empty on the machine itself. Paths are put together as text: swift-system's own
-    /// way takes several times as long, and a plan opens a hundred files.
-    private let prefix: String
+    /// The folder that no link may lead out of; `nil` on the machine itself, where a plain open has to do: a plan opens a
+    /// hundred files.
+    package let enclosure: String?
 
     package init(root: FilePath = "/") {
         self.root = root
-        prefix = root == "/" ? "" : root.string
+        enclosure = root == "/" || root.isEmpty ? nil : root.string
     }
 
     /// Whether this is the machine itself.
-    package var isMachine: Bool { prefix.isEmpty }
+    package var isMachine: Bool { enclosure == nil }
 
-    /// Where one of the kernel's paths really lies.
-    package func locate(_ path: String) -> String { isMachine ? path : prefix + path }
+    /// Opens a file that is there. Below a root every link is taken as if that were `/`: see clinux_open.h.
+    /// - Parameter flags: `O_…`; closed on exec in any case.
+    package func open(_ path: String, _ flags: CInt) throws(Errno) -> FileDescriptor {
+        let opened = unsafe clinux_open(enclosure, path, flags)
+        guard opened >= 0 else { throw Errno(rawValue: -opened) }
+        return FileDescriptor(rawValue: opened)
+    }
 
     // MARK: - Reading
 
     /// The whole file.
     package func bytes(_ path: String) throws(FileTreeError) -> [UInt8] {
         do {
-            let file = try unsafe locate(path).withCString {
-                try unsafe FileDescriptor.open($0, .readOnly, options: .closeOnExec)
-            }
+            // No attribute of sysfs is a link.
+            let isAttribute = path.hasPrefix("/sys/")
+            let file = try open(path, isAttribute ? O_RDONLY | O_NOFOLLOW : O_RDONLY)
             do {
-                let bytes = try readToEnd(file, isAttribute: path.hasPrefix("/sys/"))
+                let bytes = try readToEnd(file, isAttribute: isAttribute)
                 try file.close()
                 return bytes
             } catch {
@@ -75,45 +81,59 @@ package struct FileTree: Sendable {
 
     /// A symbolic link's target as it stands; `nil` when there is no such link.
     package func linkTarget(_ path: String) throws(FileTreeError) -> String? {
-        let target = unsafe locate(path).withCString { name in
-            unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
-                guard let base = buffer.baseAddress else { return Result<String, Errno>.failure(.noMemory) }
-                let length = unsafe readlink(name, base, buffer.count)
-                guard length >= 0 else { return .failure(Errno(rawValue: errno)) }
-                let bytes = unsafe buffer[..<length].map { UInt8(bitPattern: $0) }
-                return .success(String(decoding: bytes, as: UTF8.self))
+        do throws(Errno) {
+            // The machine's links are many where processes' descriptors are looked through.
+            if isMachine { return try linkTarget(AT_FDCWD, path) }
+            let link = try open(path, CLINUX_O_PATH | O_NOFOLLOW)
+            defer {
+                // Nothing was done through it.
+                try? link.close()
             }
-        }
-        switch target {
-        case .success(let target): return target
-        case .failure(.invalidArgument): return nil
-        case .failure(let errno):
-            let error = FileTreeError(.readLink, path, errno)
+            return try linkTarget(link.rawValue, "")
+        } catch .invalidArgument {
+            return nil
+        } catch {
+            let error = FileTreeError(.readLink, path, error)
             guard error.isAbsence else { throw error }
             return nil
         }
     }
 
+    /// readlinkat(2).
+    private func linkTarget(_ folder: CInt, _ name: String) throws(Errno) -> String {
+        let target = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+            guard let base = buffer.baseAddress else { return Result<String, Errno>.failure(.noMemory) }
+            let length = unsafe readlinkat(folder, name, base, buffer.count)
+            guard length >= 0 else { return .failure(Errno(rawValue: errno)) }
+            let bytes = unsafe buffer[..<length].map { UInt8(bitPattern: $0) }
+            return .success(String(decoding: bytes, as: UTF8.self))
+        }
+        return try target.get()
+    }
+
     /// The names in a directory, sorted, without `.` and `..`.
     package func list(_ path: String) throws(FileTreeError) -> [String] {
-        let names = unsafe locate(path).withCString { name in
-            guard let directory = unsafe opendir(name) else {
-                return Result<[String], Errno>.failure(Errno(rawValue: errno))
-            }
-            defer { _ = unsafe closedir(directory) }
-            var names: [String] = []
-            while let entry = unsafe readdir(directory) {
-                let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                    unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-                }
-                if name != ".", name != ".." { names.append(name) }
-            }
-            return .success(names.sorted())
+        let folder: FileDescriptor
+        do {
+            folder = try open(path, O_RDONLY | O_DIRECTORY)
+        } catch {
+            throw FileTreeError(.list, path, error)
         }
-        switch names {
-        case .success(let names): return names
-        case .failure(let errno): throw FileTreeError(.list, path, errno)
+        guard let directory = unsafe fdopendir(folder.rawValue) else {
+            let error = FileTreeError(.list, path, Errno(rawValue: errno))
+            // The reason to give up is the one that counts.
+            try? folder.close()
+            throw error
         }
+        defer { _ = unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
     }
 
     /// As ``list(_:)``; empty when the directory is not there.
@@ -126,8 +146,18 @@ package struct FileTree: Sendable {
     }
 
     /// Whether the path leads to something.
-    package func exists(_ path: String) -> Bool {
-        unsafe locate(path).withCString { unsafe access($0, F_OK) } == 0
+    package func exists(_ path: String) -> Bool { identity(path) != nil }
+
+    /// The inode number of what the path leads to; `nil` when that is nothing.
+    package func identity(_ path: String) -> UInt64? {
+        // Whatever keeps it from being opened, it cannot be told from nothing.
+        guard let file = try? open(path, CLINUX_O_PATH) else { return nil }
+        defer {
+            // Nothing was done through it.
+            try? file.close()
+        }
+        var status = stat()
+        return unsafe fstat(file.rawValue, &status) == 0 ? UInt64(status.st_ino) : nil
     }
 
     /// A sysfs attribute is given whole to the first read that has room for it (`kernfs_fop_read_iter()`), so a short

@@ -1,5 +1,6 @@
 package import Aperture
 internal import CLinux
+internal import Glibc
 package import Sysfs
 internal import SystemPackage
 
@@ -127,10 +128,9 @@ package struct Prover: Sendable {
 
     private func open(_ node: String) throws(VFIOError) -> OwnedDescriptor {
         do {
-            return OwnedDescriptor(
-                try FileDescriptor.open(FilePath(tree.locate(node)), .readWrite, options: [.closeOnExec, .noFollow]))
+            return OwnedDescriptor(try tree.open(node, O_RDWR | O_NOFOLLOW))
         } catch {
-            throw VFIOError(call: "open", target: node, errno: error as? Errno ?? .ioError)
+            throw VFIOError(call: "open", target: node, errno: error)
         }
     }
 

@@ -97,6 +97,19 @@ struct CommandTests {
         #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
     }
 
+    @Test("claim --root neither reads nor writes through a link out of the root", arguments: Escape.all)
+    func escapes(_ escape: Escape) throws {
+        let host = try Self.conflicted()
+        let outside = try escape.plant("/sys/bus/pci/devices/\(gpu)/driver_override", in: host.folder)
+        let before = try outside.contents()
+        let result = try CommandLine.run("claim", gpu, "--json", "--root", host.folder.path)
+        // Without its devices' folder the bus itself cannot be read.
+        #expect(result.status == (escape.part == .folder ? 1 : 3))
+        #expect(!result.output.contains("outside"))
+        if escape.part != .folder { #expect(result.errors.contains("device-unreadable")) }
+        #expect(try outside.contents() == before)
+    }
+
     @Test("A claim whose write has no effect exits 1 and names the step")
     func failedClaim() throws {
         // Plain files do not react: the first unbind leaves the driver link.

@@ -21,7 +21,7 @@ REAL_CLIENT = (("/usr/bin/qemu-system-x86_64", "/usr/lib/x86_64-linux-gnu/qemu/a
 TOOLS = {
     "vfio-client": ("Tests/Lab/client/vfio-client.c",),
     # The product's own code, measured by itself.
-    "rescan-race": ("Tests/Lab/client/rescan-race.c", "Sources/CLinux/rescan.c"),
+    "rescan-race": ("Tests/Lab/client/rescan-race.c", "Sources/CLinux/rescan.c", "Sources/CLinux/open.c"),
 }
 
 

@@ -4,6 +4,7 @@ import Reclaim
 import Sysfs
 import SystemPackage
 import Testing
+import VFIO
 
 // The limit counts from when the test is queued, and the matrices keep both processors busy for a while.
 @Suite("Machine host", .timeLimit(.minutes(10)))
@@ -31,11 +32,55 @@ struct MachineHostTests {
 
     @Test("The kernel's errno comes back from the process that wrote")
     func errno() throws {
-        try folder.makeFolder("/dev")
-        try folder.symlink("/dev/full", destination: "/dev/full")
-        #expect(throws: FileTreeError(.write, "/dev/full", .noSpace, value: "x")) {
-            try host().write("x", to: "/dev/full")
+        // The kernel's own file, below a root that holds some: it takes numbers alone.
+        let host = MachineHost(tree: FileTree(root: "/proc/self"))
+        #expect(throws: FileTreeError(.write, "/oom_score_adj", .invalidArgument, value: "x")) {
+            try host.write("x", to: "/oom_score_adj")
         }
+    }
+
+    @Test("No write and no guarded read follows a link out of the root", arguments: Escape.all)
+    func escapes(_ escape: Escape) throws {
+        let address = try #require(PCIAddress("0000:01:00.0"))
+        let override = KernelPath.driverOverride(address)
+        let outside = try escape.plant(override, in: folder)
+        let before = try outside.contents()
+        #expect(throws: FileTreeError.self) { try host().write("vfio-pci", to: override) }
+        try folder.write("", to: "/sys/class/pci_bus/0000:01/rescan")
+        do {
+            try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address)
+        } catch {
+            // Otherwise it waits in vain for the function to appear.
+            #expect(error.errno == .tooManySymbolicLinkLevels)
+        }
+        #expect(throws: FileTreeError.self) { try host().rescan(override, for: address) }
+        #expect((try? host().attribute(override)) != "outside")
+        if escape.part != .attribute { #expect(host().identity(ofDevice: KernelPath.device(address)) == nil) }
+        #expect(try outside.contents() == before)
+    }
+
+    @Test("An attribute that is a link is not written, wherever it leads")
+    func linkWithin() throws {
+        try folder.write("precious\n", to: "/sys/other")
+        try folder.symlink("/sys/driver_override", destination: "other")
+        #expect(throws: FileTreeError(.write, "/sys/driver_override", .tooManySymbolicLinkLevels, value: "x")) {
+            try host().write("x", to: "/sys/driver_override")
+        }
+        #expect(throws: FileTreeError(.read, "/sys/driver_override", .tooManySymbolicLinkLevels)) {
+            try host().attribute("/sys/driver_override")
+        }
+        #expect(try folder.text("/sys/other") == "precious\n")
+    }
+
+    @Test("VFIO is not opened through a link out of the root")
+    func proof() throws {
+        let outside = try TemporaryFolder()
+        try outside.write("", to: "/vfio")
+        try folder.makeFolder("/dev")
+        try folder.symlink("/dev/vfio", destination: outside.path)
+        let address = try #require(PCIAddress("0000:01:00.0"))
+        let error = #expect(throws: VFIOError.self) { _ = try host().prove([(address, 1)]) }
+        #expect(error?.errno == .noSuchFileOrDirectory)
     }
 
     @Test("A write that does not come back is given up, and its process named")

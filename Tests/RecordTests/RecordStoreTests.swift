@@ -86,6 +86,22 @@ struct RecordStoreTests {
         #expect(try elsewhere.text("/victim") == "precious")
     }
 
+    @Test("A record is not kept outside the root, where /run is a link")
+    func plantedRun() throws {
+        let elsewhere = try TemporaryFolder()
+        try folder.symlink("/run", destination: elsewhere.path)
+        #expect(throws: RecordError.self) { try store.save(record) }
+        #expect(try store.load(gpu) == nil)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: elsewhere.path).isEmpty)
+        // Where it leads within the root, that is its place, as after chroot(2).
+        try folder.remove("/run")
+        try folder.makeFolder("/var/run")
+        try folder.symlink("/run", destination: "/var/run")
+        try store.save(record)
+        #expect(try store.load(gpu) == record)
+        #expect(folder.exists("/var/run/apertured/0000:01:00.0.json"))
+    }
+
     @Test(
         "A record that names anything but the card's own devices is refused",
         arguments: [

@@ -53,6 +53,45 @@ struct FileTreeTests {
         #expect(try tree.linkName("/sys/bus/pci/drivers/vfio-pci/bind") == nil)
     }
 
+    @Test("No link leads out of the root", arguments: Escape.all)
+    func escapes(_ escape: Escape) throws {
+        let path = "/sys/bus/pci/devices/0000:01:00.0/class"
+        let outside = try escape.plant(path, in: folder)
+        #expect(throws: FileTreeError.self) { try tree.bytes(path) }
+        #expect(!tree.exists(path))
+        #expect(tree.identity(path) == nil)
+        if escape.part != .attribute {
+            #expect(throws: FileTreeError.self) { try tree.list("/sys/bus/pci/devices/0000:01:00.0") }
+        }
+        try outside.symlink("/sys/bus/pci/devices/0000:01:00.0/driver", destination: "../outside")
+        #expect(try tree.linkTarget("/sys/bus/pci/devices/0000:01:00.0/driver") == nil)
+    }
+
+    @Test("An absolute link stays within the root, and an attribute is never one")
+    func absoluteLinks() throws {
+        try folder.write("inside\n", to: "/etc/real")
+        try folder.symlink("/etc/link", destination: "/etc/real")
+        #expect(try tree.text("/etc/link") == "inside")
+        try folder.write("0x030000\n", to: "/sys/devices/a/class")
+        try folder.symlink("/sys/b", destination: "/sys/devices/a")
+        #expect(try tree.text("/sys/b/class") == "0x030000")
+        #expect(try tree.list("/sys/b") == ["class"])
+        #expect(tree.exists("/sys/b"))
+        try folder.symlink("/sys/class", destination: "devices/a/class")
+        #expect(throws: FileTreeError(.open, "/sys/class", .tooManySymbolicLinkLevels)) { try tree.text("/sys/class") }
+    }
+
+    @Test("A root may be named by a relative path, and may be a link itself")
+    func namedRoots() throws {
+        try folder.write("inside\n", to: "/root/sys/attribute")
+        try folder.symlink("/link", destination: "root")
+        #expect(try FileTree(root: FilePath(folder.path + "/link")).text("/sys/attribute") == "inside")
+        let working = try #require(try FileTree().linkTarget("/proc/self/cwd"))
+        let up = String(repeating: "../", count: working.split(separator: "/").count)
+        let relative = FilePath("./\(up)\(folder.path.dropFirst())/root")
+        #expect(try FileTree(root: relative).text("/sys/attribute") == "inside")
+    }
+
     @Test("An error says what was written, where, and the errno")
     func errorText() {
         let error = FileTreeError(.write, "/sys/a/driver_override", .permissionDenied, value: "\n")

@@ -8,7 +8,8 @@
 #define CLINUX_READ_SIZE 256
 
 /*
- * Reads `count` files in a process of its own, and waits up to the deadline for each.
+ * Reads `count` attributes below a root (see clinux_open.h) in a process of its own, and waits up to the deadline for
+ * each. None of them is a link.
  *
  * `errors` has a place for each: 0, or the errno of opening or reading; ETIMEDOUT when the deadline passed. `texts` has
  * CLINUX_READ_SIZE bytes for each.
@@ -19,6 +20,7 @@
  *
  * Returns 0, or the errno of starting the process.
  */
-int clinux_read_guarded(const char *const *paths, size_t count, int milliseconds, int *errors, char *texts);
+int clinux_read_guarded(
+    const char *root, const char *const *paths, size_t count, int milliseconds, int *errors, char *texts);
 
 #endif

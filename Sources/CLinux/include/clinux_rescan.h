@@ -14,7 +14,7 @@ struct clinux_rescan {
 };
 
 /*
- * Writes "1" to `rescan`. Meanwhile a second thread waits for `driver_override` to appear and writes `value` to it.
+ * Writes "1" to `rescan`, below a root (see clinux_open.h). Meanwhile a second thread waits for `driver_override` to appear and writes `value` to it.
  *
  * The kernel shows a device's attributes in device_add(), and only later, after it has assigned the BARs, looks for a
  * driver in pci_bus_add_device(): device_attach() then takes the first that matches, whatever drivers_autoprobe says,
@@ -24,6 +24,8 @@ struct clinux_rescan {
  *
  * Returns 0, or the errno of starting the thread; then nothing was written.
  */
-int clinux_rescan(const char *rescan, const char *driver_override, const char *value, struct clinux_rescan *result);
+int clinux_rescan(
+    const char *root, const char *rescan, const char *driver_override, const char *value,
+    struct clinux_rescan *result);
 
 #endif

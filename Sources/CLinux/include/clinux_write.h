@@ -12,7 +12,8 @@ struct clinux_write {
 };
 
 /*
- * Writes `value` to `path` in a process of its own, and waits for that until the deadline.
+ * Writes `value` to `path`, below a root (see clinux_open.h), in a process of its own, and waits for that until the
+ * deadline.
  *
  * An unbind, a bind, a remove or a rescan can hang in the kernel, uninterruptibly, for as long as a driver likes: a
  * thread with such a write would keep the whole process from ending. The process that is left behind ends by itself when
@@ -24,7 +25,7 @@ struct clinux_write {
  * Returns 0, or the errno of starting the process; then nothing was written.
  */
 int clinux_write_guarded(
-    const char *path, const char *value, const char *rescan_override, const char *override_value, int milliseconds,
-    struct clinux_write *result);
+    const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
+    int milliseconds, struct clinux_write *result);
 
 #endif

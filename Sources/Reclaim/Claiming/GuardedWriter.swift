@@ -12,7 +12,7 @@ struct GuardedWriter {
 
     func write(_ value: String, to path: String) throws(FileTreeError) {
         var result = clinux_write()
-        let error = unsafe clinux_write_guarded(tree.locate(path), value, nil, nil, deadline, &result)
+        let error = unsafe clinux_write_guarded(tree.enclosure, path, value, nil, nil, deadline, &result)
         try check(error, result, value, path)
     }
 
@@ -20,8 +20,7 @@ struct GuardedWriter {
     func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {
         var result = clinux_write()
         let error = unsafe clinux_write_guarded(
-            tree.locate(path), "1", tree.locate(KernelPath.driverOverride(address)),
-            KernelPath.vfioDriver, deadline, &result)
+            tree.enclosure, path, "1", KernelPath.driverOverride(address), KernelPath.vfioDriver, deadline, &result)
         try check(error, result, "1", path)
     }
 

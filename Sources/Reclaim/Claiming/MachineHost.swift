@@ -38,8 +38,7 @@ package struct MachineHost: Host {
 
     /// The inode number: kernfs gives each directory its own (`__kernfs_new_node()`).
     package func identity(ofDevice path: String) -> UInt64? {
-        var status = stat()
-        return unsafe stat(tree.locate(path), &status) == 0 ? UInt64(status.st_ino) : nil
+        tree.identity(path)
     }
 
     package func write(_ value: String, to path: String) throws(FileTreeError) {

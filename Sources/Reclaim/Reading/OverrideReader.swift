@@ -17,12 +17,12 @@ struct OverrideReader {
     /// kernel prints none.
     func read(_ paths: [String]) throws(FileTreeError) -> [Result<String?, FileTreeError>] {
         guard let first = paths.first else { return [] }
-        let names = unsafe paths.map { unsafe UnsafePointer(strdup(tree.locate($0))) }
+        let names = unsafe paths.map { unsafe UnsafePointer(strdup($0)) }
         defer { unsafe names.forEach { unsafe free(UnsafeMutablePointer(mutating: $0)) } }
         let size = Int(CLINUX_READ_SIZE)
         var errors = [CInt](repeating: 0, count: paths.count)
         var texts = [CChar](repeating: 0, count: paths.count * size)
-        let error = unsafe clinux_read_guarded(names, names.count, deadline, &errors, &texts)
+        let error = unsafe clinux_read_guarded(tree.enclosure, names, names.count, deadline, &errors, &texts)
         guard error == 0 else { throw FileTreeError(.read, first, Errno(rawValue: error)) }
         return paths.indices.map { index in
             let text = texts[index * size..<(index + 1) * size].prefix { $0 != 0 }

@@ -1,5 +1,6 @@
 package import Aperture
 internal import CLinux
+internal import Glibc
 package import Sysfs
 internal import SystemPackage
 
@@ -89,10 +90,7 @@ package struct SnapshotReader: Sendable {
 
     /// `FBIOGET_FSCREENINFO`. A node that cannot be opened or asked is a witness that says nothing.
     private func memory(of node: String) -> AddressRange? {
-        guard
-            let file = try? FileDescriptor.open(
-                FilePath(tree.locate(node)), .readOnly, options: [.closeOnExec, .noFollow, .nonBlocking])
-        else { return nil }
+        guard let file = try? tree.open(node, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return nil }
         defer { try? file.close() }
         var start: UInt64 = 0
         var length: UInt64 = 0

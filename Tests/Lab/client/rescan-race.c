@@ -82,7 +82,7 @@ int main(int argc, char **argv)
 
 		if (guarded) {
 			struct clinux_rescan result = { 0 };
-			error = clinux_rescan(rescan, driver_override, "vfio-pci", &result);
+			error = clinux_rescan(NULL, rescan, driver_override, "vfio-pci", &result);
 			if (error || result.rescan_errno)
 				return failed("clinux_rescan", error ? error : result.rescan_errno);
 		} else {
