@@ -22,6 +22,37 @@ struct PlanCase: CustomTestStringConvertible {
     }
 }
 
+/// Framebuffers of which the first could not be read, and the cards that are refused for it.
+struct UnreadableCase: CustomTestStringConvertible, Sendable {
+    var testDescription: String
+    var refused: [String]
+    @MachineBuilder var parts: @Sendable () -> [any Part]
+
+    static let all = [
+        UnreadableCase(testDescription: "a line of /proc/iomem", refused: [gpu]) { FirmwareFramebuffer(.efifb, fb) },
+        UnreadableCase(testDescription: "a parent", refused: [gpu]) {
+            FirmwareFramebuffer(.efifb, fb, parent: gpu, isListed: false)
+        },
+        UnreadableCase(testDescription: "the boot parameters", refused: [gpu]) {
+            FirmwareFramebuffer(.efifb, fb, isListed: false)
+            BootScreen(base: 0xc000_0000, size: 4096)
+        },
+        UnreadableCase(testDescription: "a parent, and no driver yet", refused: [gpu]) {
+            FirmwareFramebuffer(.efifb, fb, isBound: false, parent: gpu)
+        },
+        UnreadableCase(testDescription: "no witness", refused: [gpu, other]) {
+            FirmwareFramebuffer(.efifb, fb, isBound: false)
+        },
+        UnreadableCase(testDescription: "a line that can be a twin's", refused: [gpu, other]) {
+            FirmwareFramebuffer(.simplefb, fb, isListed: false)
+            FirmwareFramebuffer(.simplefb, fb, instance: 1, parent: gpu)
+        },
+        UnreadableCase(testDescription: "legacy VGA", refused: [gpu]) {
+            FirmwareFramebuffer(.vga16fb, 0xa0000...0xbffff)
+        },
+    ]
+}
+
 extension ClaimOptions {
     init(residue: Residue = .auto, allow: Set<String> = [], onlyFunction: Bool = false) {
         self.init()
@@ -32,6 +63,7 @@ extension ClaimOptions {
 }
 
 let gpu = "0000:01:00.0"
+private let other = "0000:02:00.0"
 private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
 private let claimed = ["set-driver-override \(gpu)", "bind-vfio-pci \(gpu)"]
 private let evictEFI = [
@@ -65,10 +97,38 @@ struct PlannerTests {
         #expect(plan.refusals.allSatisfy { !$0.message.isEmpty && !$0.remedy.isEmpty })
     }
 
+    /// A machine with two cards, of whose framebuffers the first could not be read.
+    private func locked(_ parts: () -> [any Part]) throws -> Snapshot {
+        var snapshot = try FixtureHost {
+            GPU(gpu, class: 0x030000, bootVGA: true)
+            GPU(other, bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+            parts()
+        }.snapshot(withHolders: true)
+        snapshot.platformFramebuffers[0].unreadable = "its lock is held"
+        return snapshot
+    }
+
+    @Test(
+        "A framebuffer that could not be read is named, and refuses the cards alone that it may stand on",
+        arguments: UnreadableCase.all)
+    func unreadableFramebuffer(_ row: UnreadableCase) throws {
+        let snapshot = try locked(row.parts)
+        let name = snapshot.platformFramebuffers[0].name
+        for card in [gpu, other] {
+            let plan = Planner.plan(for: try #require(PCIAddress(card)), in: snapshot)
+            let refusal = plan.refusals.first { $0.code == .deviceUnreadable }
+            #expect((refusal != nil) == row.refused.contains(card))
+            #expect((plan.verdict == .claim) == !row.refused.contains(card))
+            guard let refusal else { continue }
+            #expect(refusal.message.contains(name) && refusal.message.contains("its lock is held"))
+            #expect(plan.steps.isEmpty)
+        }
+    }
+
     @Test("Every refusal code is reached by a row")
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))
-        // A device that vanishes while it is read, a holder, and a release of what was never claimed: tests of their own.
+        // A device that cannot be read or vanishes while it is read, a holder, and a release of what was never claimed: tests of their own.
         #expect(Set(Refusal.Code.allCases).subtracting(reached) == [.deviceUnreadable, .inUse, .notClaimed, .locked])
     }
 }

@@ -110,6 +110,26 @@ struct CommandTests {
         #expect(try outside.contents() == before)
     }
 
+    @Test("status shows every card beside a framebuffer that cannot be read")
+    func unreadableFramebuffer() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        let path = "\(KernelPath.platformDevice("efi-framebuffer.0"))/driver_override"
+        try host.folder.remove(path)
+        try host.folder.makeFolder(path)
+        let all = try CommandLine.run("status", "--root", host.folder.path)
+        #expect(all.status == 3)
+        #expect(all.output.contains("\(gpu)") && all.output.contains("0000:02:00.0"))
+        #expect(all.errors.contains("efi-framebuffer.0 could not be read"))
+        let other = try CommandLine.run("status", "0000:02:00.0", "--root", host.folder.path)
+        #expect(other.status == 0)
+        #expect(other.errors.isEmpty)
+        #expect(try CommandLine.run("plan", "0000:02:00.0", "--root", host.folder.path).status == 0)
+    }
+
     @Test("A claim whose write has no effect exits 1 and names the step")
     func failedClaim() throws {
         // Plain files do not react: the first unbind leaves the driver link.

@@ -100,6 +100,22 @@ struct GuardianTests {
         #expect(try host.driver == "vfio-pci")
     }
 
+    @Test("A late framebuffer that cannot be read is told, and evicted when it can be")
+    func lateAndUnreadable() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        let path = "\(KernelPath.platformDevice("efi-framebuffer.0"))/driver_override"
+        try host.folder.remove(path)
+        try host.folder.makeFolder(path)
+        #expect(guardian.check() == .goOn)
+        #expect(guardian.check() == .goOn)
+        #expect(story.lines.count == 1)
+        #expect(story.lines.first?.contains("efi-framebuffer.0") == true)
+        try host.folder.remove(path)
+        try host.folder.write("(null)\n", to: path)
+        #expect(guardian.check() == .claimAgain)
+    }
+
     @Test("A late framebuffer is evicted, and told again when it comes back")
     func late() throws {
         var (host, guardian, story) = try guarded { GPU(gpu) }

@@ -36,6 +36,40 @@ struct ReleaserTests {
         }
     }
 
+    @Test("A framebuffer that cannot be read stops the release of its own card alone, before anything is written")
+    func unreadableFramebuffer() throws {
+        let second = "0000:02:00.0"
+        let host = try FixtureHost {
+            GPU(gpu)
+            GPU(second, bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        #expect(try host.claim().isClaimed)
+        #expect(try host.claim(second).isClaimed)
+        let path = "\(KernelPath.platformDevice("efi-framebuffer.0"))/driver_override"
+        try host.folder.remove(path)
+        try host.folder.makeFolder(path)
+        let writes = host.writes.count
+        let error = #expect(throws: SnapshotError.self) { try host.release() }
+        #expect(error?.description.hasPrefix("efi-framebuffer.0: ") == true)
+        #expect(host.writes.count == writes)
+        let address = try #require(PCIAddress(gpu))
+        var record = try #require(try host.record(of: address))
+        record.state = .releasing
+        #expect(throws: SnapshotError.self) { try Recoverer(host: host).recover(record) }
+        #expect(host.writes.count == writes)
+        guard case .released = try Releaser(host: host).release(try #require(PCIAddress(second))).result else {
+            Issue.record("the other card was not released")
+            return
+        }
+        try host.folder.remove(path)
+        try host.folder.write("vfio-pci\n", to: path)
+        guard case .released = try host.release().result else {
+            Issue.record("the card was not released")
+            return
+        }
+    }
+
     @Test("A native driver gets its card back, and the framebuffer stays away from it")
     func native() throws {
         let host = try FixtureHost {

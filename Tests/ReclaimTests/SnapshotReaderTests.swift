@@ -104,6 +104,33 @@ struct SnapshotReaderTests {
         }
     }
 
+    @Test("A framebuffer whose lock the kernel holds is kept with the reason, and the rest is read")
+    func lockedFramebuffer() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+            FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff, parent: gpu, override: "other")
+            Console(0, "(S) dummy device", isBound: true)
+        }
+        let path = "\(KernelPath.platformDevice("efi-framebuffer.0"))/driver_override"
+        try host.folder.remove(path)
+        #expect(makeFIFO(host.folder.path + path))
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 200)
+        for _ in 0..<2 {
+            let snapshot = try reader.read()
+            let framebuffer = try #require(snapshot.platformFramebuffers.first)
+            #expect(framebuffer.unreadable?.contains("held the device's lock") == true)
+            #expect(framebuffer.driver == "efi-framebuffer" && framebuffer.parent?.description == gpu)
+            #expect(framebuffer.driverOverride == nil)
+            #expect(snapshot.unreadable.isEmpty)
+            #expect(snapshot.consoles.count == 1)
+            let codes = try [gpu, "0000:02:00.0"].map { name in
+                Planner.plan(for: try #require(PCIAddress(name)), in: snapshot).refusals.map(\.code)
+            }
+            #expect(codes == [[.deviceUnreadable], []])
+        }
+    }
+
     @Test("The boot parameters, the consoles and the kernel are read")
     func surroundings() throws {
         let host = try FixtureHost {

@@ -18,6 +18,9 @@ package struct Attribution: Hashable, Sendable {
     package let device: PlatformFramebuffer
     package let verdict: Verdict
     package let testimonies: [Testimony]
+    /// Whether it is known to stand somewhere else: some witness says so, and none speaks for this GPU. A line of
+    /// /proc/iomem that could be another device's does not count.
+    package let isElsewhere: Bool
 
     /// The witnesses that put it on this GPU, in order.
     package var witnesses: [Witness] {

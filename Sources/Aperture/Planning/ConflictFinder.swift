@@ -17,6 +17,7 @@ struct ConflictFinder {
         let (findings, unlisted) = ClaimFinder(tree: tree).findings(of: gpu)
         result.conflicts = findings.map { conflict($0, result.attributions) } + silentConflicts(result.attributions)
         result.refusals = unlisted.map(refusal(unlisted:))
+        result.refusals += unreadable(result.attributions).compactMap(refusal(unreadable:))
         result.refusals += result.attributions.compactMap(refusal(attribution:))
         let isContradictory = result.refusals.contains { $0.code == .contradictoryEvidence }
         result.refusals += result.conflicts.compactMap(refusal(conflict:)).filter {
@@ -68,6 +69,23 @@ struct ConflictFinder {
             .evidenceMissing,
             "BAR \(bar.index) of \(gpu.address) lies at \(bar.range), but \(KernelPath.iomem) has no such line.",
             remedy: "The device may just have moved: try again; if it stays so, report both files.")
+    }
+
+    /// The framebuffers that may stand on the GPU, legacy VGA included, and could not be read.
+    private func unreadable(_ attributions: [Attribution]) -> [PlatformFramebuffer] {
+        let legacy = snapshot.platformFramebuffers.filter { $0.isLegacyVGA && gpu.bootVGA == true }
+        let devices = attributions.filter { !$0.isElsewhere }.map(\.device) + legacy
+        return devices.filter { $0.unreadable != nil }
+    }
+
+    /// Evicting it would wait for the same lock, and what it claims when that is let go is not known.
+    private func refusal(unreadable device: PlatformFramebuffer) -> Refusal? {
+        device.unreadable.map { reason in
+            Refusal(
+                .deviceUnreadable,
+                "\(device.name), which may stand on \(gpu.address), could not be read: \(reason).",
+                remedy: "If it was just bound or unbound, try again; if its lock is never let go, only a reboot helps.")
+        }
     }
 
     private func refusal(attribution: Attribution) -> Refusal? {

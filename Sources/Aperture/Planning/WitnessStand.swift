@@ -20,10 +20,12 @@ struct WitnessStand {
         let isAmbiguous = line?.isInside == true && !twins.isEmpty && !others.contains(where: \.isInside)
         let twinIsBetter = isAmbiguous && twins.contains { isVouchedFor($0) }
         let testimonies = [twinIsBetter ? nil : line].compactMap(\.self) + others
+        let placing = twins.isEmpty ? testimonies : others
         return Attribution(
             device: device,
             verdict: isAmbiguous && !twinIsBetter ? .contradictory : verdict(on: device, testimonies),
-            testimonies: testimonies)
+            testimonies: testimonies,
+            isElsewhere: !placing.isEmpty && !testimonies.contains(where: \.isInside))
     }
 
     private func verdict(on device: PlatformFramebuffer, _ testimonies: [Testimony]) -> Attribution.Verdict {

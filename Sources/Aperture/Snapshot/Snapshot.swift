@@ -23,6 +23,7 @@ package struct Snapshot: Sendable {
     /// Every display-class function, and the other functions of their slots, by address.
     package var functions: [PCIFunction] = []
     package var unreadable: [Unreadable] = []
+    /// Those that could not be read are among them, and say so.
     package var platformFramebuffers: [PlatformFramebuffer] = []
     package var memoryMap: MemoryMap = .unreadable("not read")
     package var screenInfo: ScreenInfo?

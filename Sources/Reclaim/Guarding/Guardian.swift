@@ -141,6 +141,9 @@ package struct Guardian<H: Host> {
             let what = "\(conflict.claim.name) lies in BAR \(conflict.bar)"
             if !holders.isEmpty {
                 note(key, .inUse, "\(what) of a card in use.", .lateFramebufferInUse(conflict, holders), &sight)
+            } else if let refusal = plan.refusals.first(where: { $0.code == .deviceUnreadable }) {
+                // It would be refused now. When the lock is let go, the bind or unbind that had it makes an event.
+                note(key, .unreadable, refusal.message, .failed(refusal.message), &sight)
             } else if !isOurs {
                 sight.add(key, .overlooked, "\(what).")
             } else if findings[key] == .unevictable {

@@ -60,10 +60,13 @@ package struct SnapshotReader: Sendable {
         var devices: [PlatformFramebuffer] = []
         for (name, override) in zip(names, overrides) {
             let path = KernelPath.platformDevice(name)
-            devices.append(
-                PlatformFramebuffer(
-                    name: name, driver: try tree.linkName("\(path)/driver"), driverOverride: try override.get(),
-                    parent: try parent(of: path)))
+            var device = PlatformFramebuffer(
+                name: name, driver: try tree.linkName("\(path)/driver"), parent: try parent(of: path))
+            switch override {
+            case .success(let value): device.driverOverride = value
+            case .failure(let error): device.unreadable = error.description
+            }
+            devices.append(device)
         }
         return devices
     }

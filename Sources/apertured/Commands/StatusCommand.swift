@@ -50,6 +50,10 @@ struct StatusCommand: ParsableCommand {
         for device in snapshot.unreadable where addresses.isEmpty {
             Terminal.complain("apertured: \(device.address) could not be read: \(device.reason)")
         }
+        for device in snapshot.platformFramebuffers where addresses.isEmpty {
+            guard let reason = device.unreadable else { continue }
+            Terminal.complain("apertured: \(device.name) could not be read: \(reason)")
+        }
         if case .claims = snapshot.memoryMap {
         } else if let refusal = rows.lazy.flatMap(\.plan.refusals).first(where: {
             $0.code == .iomemMasked || $0.code == .iomemUnreadable
