@@ -1,7 +1,6 @@
 #include "clinux.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -70,13 +69,4 @@ int clinux_vfio_map(int device, const struct clinux_region *region) {
         mmap(NULL, region->size, PROT_READ | PROT_WRITE, MAP_SHARED, device, (off_t)region->offset);
     if (address == MAP_FAILED) return -errno;
     return munmap(address, region->size) < 0 ? -errno : 0;
-}
-
-int clinux_framebuffer_memory(int framebuffer, uint64_t *start, uint64_t *length) {
-    struct fb_fix_screeninfo fixed;
-    memset(&fixed, 0, sizeof(fixed));
-    if (ioctl(framebuffer, FBIOGET_FSCREENINFO, &fixed) < 0) return -errno;
-    *start = fixed.smem_start;
-    *length = fixed.smem_len;
-    return 0;
 }

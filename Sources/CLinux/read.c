@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fb.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -25,6 +27,8 @@
  */
 #define STACK_SIZE 65536
 
+_Static_assert(sizeof(struct fb_fix_screeninfo) <= CLINUX_READ_SIZE, "an answer has room for it");
+
 /* ThreadSanitizer takes clone() for a fork, and finds the threads of its copy missing where there is no copy. */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -38,11 +42,12 @@ struct batch {
     atomic_uint done;
     /* Set when they all are; a futex. A wake-up for each would cost more than the reads. */
     atomic_uint is_complete;
+    enum clinux_kind kind;
     const char *root;
     unsigned count;
     const char **paths;
     int *errors;
-    char *texts;
+    char *answers;
     size_t size;
 };
 
@@ -105,10 +110,12 @@ UNINSTRUMENTED static int read_all(void *argument) {
         if (file < 0) {
             batch->errors[index] = -file;
         } else {
-            /* The room is zeros so far: the text ends where the read does. */
-            long text = (long)(batch->texts + index * CLINUX_READ_SIZE);
-            long length = bare(SYS_read, file, text, CLINUX_READ_SIZE - 1, 0);
-            if (length < 0) batch->errors[index] = (int)-length;
+            /* The room is zeros so far: a text ends where the read does. */
+            long answer = (long)(batch->answers + index * CLINUX_READ_SIZE);
+            long result = batch->kind == CLINUX_FRAMEBUFFER
+                              ? bare(SYS_ioctl, file, FBIOGET_FSCREENINFO, answer, 0)
+                              : bare(SYS_read, file, answer, CLINUX_READ_SIZE - 1, 0);
+            if (result < 0) batch->errors[index] = (int)-result;
             bare(SYS_close, file, 0, 0, 0);
         }
         atomic_fetch_add_explicit(&batch->done, 1, memory_order_release);
@@ -119,7 +126,8 @@ UNINSTRUMENTED static int read_all(void *argument) {
 }
 
 /* Room for a stack, the batch, its results, and its paths: they outlive the caller when the process gets stuck. */
-static struct batch *make_batch(const char *root, const char *const *paths, size_t count) {
+static struct batch *make_batch(
+    enum clinux_kind kind, const char *root, const char *const *paths, size_t count) {
     size_t size = sizeof(struct batch) + count * (sizeof(char *) + sizeof(int) + CLINUX_READ_SIZE) + STACK_SIZE;
     if (root != NULL) size += strlen(root) + 1;
     for (size_t index = 0; index < count; index++) size += strlen(paths[index]) + 1;
@@ -127,12 +135,13 @@ static struct batch *make_batch(const char *root, const char *const *paths, size
     if (room == MAP_FAILED) return NULL;
     struct batch *batch = room;
     batch->size = size;
+    batch->kind = kind;
     batch->count = (unsigned)count;
     batch->paths = (const char **)(batch + 1);
     batch->errors = (int *)(batch->paths + count);
-    batch->texts = (char *)(batch->errors + count);
+    batch->answers = (char *)(batch->errors + count);
     /* The stack is at the end and grows down, towards the paths' texts. */
-    char *text = batch->texts + count * CLINUX_READ_SIZE;
+    char *text = batch->answers + count * CLINUX_READ_SIZE;
     for (size_t index = 0; index < count; index++) {
         batch->paths[index] = text;
         text = stpcpy(text, paths[index]) + 1;
@@ -160,8 +169,9 @@ static unsigned await_batch(struct batch *batch, int milliseconds) {
 
 /* Asks one process for all of them; returns how many were answered, the one that hangs included, or -errno. */
 static long read_some(
-    const char *root, const char *const *paths, size_t count, int milliseconds, int *errors, char *texts) {
-    struct batch *batch = make_batch(root, paths, count);
+    enum clinux_kind kind, const char *root, const char *const *paths, size_t count, int milliseconds, int *errors,
+    char *answers) {
+    struct batch *batch = make_batch(kind, root, paths, count);
     if (batch == NULL) return -ENOMEM;
     pid_t process = clone(read_all, stack_of(batch), CLONE_VM | SIGCHLD, batch);
     if (process < 0) {
@@ -171,7 +181,7 @@ static long read_some(
     }
     unsigned done = await_batch(batch, milliseconds);
     memcpy(errors, batch->errors, done * sizeof *errors);
-    memcpy(texts, batch->texts, done * CLINUX_READ_SIZE);
+    memcpy(answers, batch->answers, done * CLINUX_READ_SIZE);
     if (done == count) {
         while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
         munmap(batch, batch->size);
@@ -184,10 +194,13 @@ static long read_some(
 }
 
 int clinux_read_guarded(
-    const char *root, const char *const *paths, size_t count, int milliseconds, int *errors, char *texts) {
+    enum clinux_kind kind, const char *root, const char *const *paths, size_t count, int milliseconds, int *errors,
+    char *answers) {
     size_t done = 0;
     while (done < count) {
-        if (is_stuck(root, paths[done])) {
+        /* The other consoles would wait for the same lock. */
+        bool is_known = kind == CLINUX_CONSOLE && done > 0 && errors[done - 1] == ETIMEDOUT;
+        if (is_known || is_stuck(root, paths[done])) {
             errors[done++] = ETIMEDOUT;
             continue;
         }
@@ -195,7 +208,7 @@ int clinux_read_guarded(
         size_t end = done + 1;
         while (end < count && !is_stuck(root, paths[end])) end++;
         long read = read_some(
-            root, paths + done, end - done, milliseconds, errors + done, texts + done * CLINUX_READ_SIZE);
+            kind, root, paths + done, end - done, milliseconds, errors + done, answers + done * CLINUX_READ_SIZE);
         if (read < 0) return (int)-read;
         done += (size_t)read;
     }

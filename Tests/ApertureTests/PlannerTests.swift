@@ -125,6 +125,31 @@ struct PlannerTests {
         }
     }
 
+    @Test(
+        "A console that could not be read refuses the boot VGA device, where an answer would matter",
+        arguments: [
+            // The text console itself; who could take over from it; one who need not; where it is not bound; another.
+            ([0], true, true), ([1, 2], true, true), ([1], true, false), ([1, 2], false, false), ([3], true, false),
+        ])
+    func unreadableConsole(_ unread: [Int], isTaken: Bool, isRefused: Bool) throws {
+        var snapshot = try FixtureHost {
+            GPU(gpu, class: 0x030000, bootVGA: true)
+            GPU(other, bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+            Console(0, "(S) VGA+", isBound: isTaken)
+            Console(1, "(M) frame buffer device", isBound: false)
+            Console(2, "(M) another device", isBound: false)
+            Console(3, "(S) dummy device", isBound: false)
+        }.snapshot(withHolders: true)
+        for number in unread {
+            snapshot.consoles[number].isBound = nil
+            snapshot.consoles[number].unreadable = "its lock is held"
+        }
+        let plan = Planner.plan(for: try #require(PCIAddress(gpu)), in: snapshot)
+        #expect(plan.refusals.map(\.code) == (isRefused ? [.deviceUnreadable] : []))
+        #expect(plan.refusals.allSatisfy { $0.message.contains("its lock is held") })
+        #expect(Planner.plan(for: try #require(PCIAddress(other)), in: snapshot).verdict == .claim)
+    }
+
     @Test("Every refusal code is reached by a row")
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))

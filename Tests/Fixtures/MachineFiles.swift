@@ -96,7 +96,7 @@ struct MachineFiles {
     private func write(_ console: VirtualConsole) throws {
         let path = "\(KernelPath.consoles)/vtcon\(console.number)"
         try folder.write("\(console.name)\n", to: "\(path)/name")
-        try folder.write(console.isBound ? "1\n" : "0\n", to: "\(path)/bind")
+        try folder.write(console.isBound == true ? "1\n" : "0\n", to: "\(path)/bind")
     }
 
     private func write(_ holder: Holder) throws {

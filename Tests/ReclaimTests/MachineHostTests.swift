@@ -16,7 +16,7 @@ struct MachineHostTests {
     }
 
     private func host(deadline: Int32 = 5000) -> MachineHost {
-        MachineHost(tree: FileTree(root: FilePath(folder.path)), writeDeadline: deadline)
+        MachineHost(tree: FileTree(root: FilePath(folder.path)), writeDeadline: deadline, lockDeadline: deadline)
     }
 
     @Test("A write needs a file that is there, and never makes one")
@@ -97,6 +97,19 @@ struct MachineHostTests {
         defer { try? reader.close() }
         #expect(waitForEnd(of: process))
         #expect(host().startTime(ofProcess: process) == nil)
+    }
+
+    @Test(
+        "What is read back under a lock that is held is given up as well",
+        arguments: [KernelPath.consoleBind(1), "/sys/bus/pci/devices/0000:01:00.0/driver_override"])
+    func stuckReadBack(_ path: String) throws {
+        try folder.write("", to: path)
+        #expect(try host(deadline: 200).attribute(path) == nil)
+        try folder.remove(path)
+        #expect(makeFIFO(folder.path + path))
+        let error = #expect(throws: FileTreeError.self) { try host(deadline: 200).attribute(path) }
+        #expect(error?.errno == .timedOut)
+        #expect(error?.stuckProcess == nil)
     }
 
     @Test("A rescan gives the function its override as it appears, and says nothing of one that does not come back")

@@ -70,6 +70,31 @@ struct ReleaserTests {
         }
     }
 
+    @Test("A console that cannot be read stops the release of the card that needs it, before anything is written")
+    func unreadableConsole() throws {
+        let host = try FixtureHost {
+            Kernel("5.10.0-32-amd64")
+            GPU(gpu, class: 0x030000, bootVGA: true)
+            Console(0, "(S) VGA+", isBound: true)
+            Console(1, "(M) frame buffer device", isBound: false)
+        }
+        #expect(try host.claim().isClaimed)
+        let path = KernelPath.consoleBind(1)
+        try host.folder.remove(path)
+        try host.folder.makeFolder(path)
+        let writes = host.writes.count
+        let error = #expect(throws: SnapshotError.self) { try host.release() }
+        #expect(error?.description.hasPrefix("vtcon1: ") == true)
+        #expect(host.writes.count == writes)
+        try host.folder.remove(path)
+        try host.folder.write("1\n", to: path)
+        guard case .released = try host.release().result else {
+            Issue.record("the card was not released")
+            return
+        }
+        #expect(try host.attribute(path) == "0")
+    }
+
     @Test("A native driver gets its card back, and the framebuffer stays away from it")
     func native() throws {
         let host = try FixtureHost {

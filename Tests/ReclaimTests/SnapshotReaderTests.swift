@@ -131,6 +131,58 @@ struct SnapshotReaderTests {
         }
     }
 
+    @Test("A framebuffer that does not answer makes its device unreadable, and the rest is read")
+    func silentNode() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff)
+            FirmwareFramebuffer(.vesafb, 0xc000_0000...0xc03e_7fff, instance: 1, isListed: false)
+            Console(0, "(S) dummy device", isBound: true)
+        }
+        #expect(makeFIFO(host.folder.path + "/dev/fb0"))
+        // This one answers, though not as a framebuffer.
+        try host.folder.write("", to: "/dev/fb1")
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 200)
+        for _ in 0..<2 {
+            let snapshot = try reader.read()
+            #expect(snapshot.framebuffers.map(\.path) == ["/dev/fb0", "/dev/fb1"])
+            #expect(snapshot.framebuffers.allSatisfy { $0.memory == nil && $0.device != nil })
+            let reasons = snapshot.platformFramebuffers.map { $0.unreadable ?? "-" }
+            #expect(reasons.count == 2)
+            #expect(reasons.first?.contains("/dev/fb0") == true)
+            #expect(reasons.first?.contains("held the framebuffer's lock") == true)
+            #expect(reasons.last == "-")
+            #expect(snapshot.consoles.map(\.isBound) == [true])
+            let plan = Planner.plan(for: try #require(PCIAddress(gpu)), in: snapshot)
+            #expect(plan.refusals.contains { $0.code == .deviceUnreadable })
+        }
+    }
+
+    @Test("A console that does not answer is kept with the reason, as are those behind the same lock")
+    func silentConsoles() throws {
+        let host = try FixtureHost {
+            GPU(gpu, class: 0x030000, bootVGA: true)
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+            Console(0, "(S) VGA+", isBound: true)
+            Console(1, "(M) frame buffer device", isBound: false)
+            Console(2, "(M) another device", isBound: false)
+        }
+        // The last one would answer; it is not asked, as the kernel would not let it.
+        try host.folder.remove(KernelPath.consoleBind(1))
+        #expect(makeFIFO(host.folder.path + KernelPath.consoleBind(1)))
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 200)
+        for _ in 0..<2 {
+            let snapshot = try reader.read()
+            #expect(snapshot.consoles.map(\.number) == [0, 1, 2])
+            #expect(snapshot.consoles.map(\.isBound) == [true, nil, nil])
+            #expect(snapshot.consoles.map { $0.unreadable?.contains("held the console's lock") } == [nil, true, true])
+            let codes = try [gpu, "0000:02:00.0"].map { name in
+                Planner.plan(for: try #require(PCIAddress(name)), in: snapshot).refusals.map(\.code)
+            }
+            #expect(codes == [[.deviceUnreadable], []])
+        }
+    }
+
     @Test("The boot parameters, the consoles and the kernel are read")
     func surroundings() throws {
         let host = try FixtureHost {

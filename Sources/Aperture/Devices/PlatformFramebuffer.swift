@@ -7,8 +7,8 @@ package struct PlatformFramebuffer: Hashable, Sendable {
     package var driver: String?
     /// `driver_override`, or `nil` where the kernel prints `(null)`.
     package var driverOverride: String?
-    /// Why `driver_override` could not be read, and is not known: the kernel holds the device's lock, and whatever has it
-    /// may be about to bind or unbind the device. `nil` for a device that could be read.
+    /// Why `driver_override` could not be read, and is not known, or the device's framebuffer does not answer: the kernel
+    /// holds a lock, and whatever has it may be about to bind or unbind the device. `nil` for a device that could be read.
     package var unreadable: String?
     /// The PCI device that the kernel made its parent (6.9 and later, `sysfb_parent_dev()`); `nil` below the plain
     /// `/sys/devices/platform`.

@@ -3,13 +3,21 @@ package struct VirtualConsole: Hashable, Sendable {
     package var number: Int
     /// `(S) VGA+`, `(M) frame buffer device`, …
     package var name: String
-    /// Whether it drives any virtual terminal.
-    package var isBound: Bool
+    /// Whether it drives any virtual terminal; `nil` when that could not be read.
+    package var isBound: Bool?
+    /// Why that could not be read; `nil` when it could.
+    package var unreadable: String?
 
     package init(number: Int, name: String, isBound: Bool) {
         self.number = number
         self.name = name
         self.isBound = isBound
+    }
+
+    package init(number: Int, name: String, unreadable: String) {
+        self.number = number
+        self.name = name
+        self.unreadable = unreadable
     }
 
     /// Whether user space may bind and unbind it: `(M)`. A `(S)` driver is the system's own, and a write to its `bind` is

@@ -279,7 +279,7 @@ package struct ReleasePlanner: Sendable {
             losses.append("Console vtcon\(number), which took over from the VGA text console, is gone.")
             return
         }
-        guard console.isBound else { return }
+        guard console.isBound == true else { return }
         steps.append(
             PlanStep(
                 action: .restoreConsole, rung: .console, target: "vtcon\(number)", path: KernelPath.consoleBind(number),

@@ -80,10 +80,19 @@ struct StepList {
     /// `aperture_remove_conflicting_pci_devices()` does the same for the primary VGA device, through
     /// `aperture_remove_legacy_vga_devices()`.
     private mutating func legacyVGA() {
-        for console in snapshot.consoles where console.isVGAText && console.isBound {
+        for console in snapshot.consoles where console.isVGAText && console.isBound != false {
+            guard console.isBound == true else {
+                unreadable(console)
+                continue
+            }
             // Only another driver's bind takes virtual terminals from it: its own `bind` ignores what is written. The
             // kernel's helper has dummy_con for this, which user space cannot name.
-            guard let heir = snapshot.consoles.first(where: { $0.canBeSwitched && !$0.isBound }) else {
+            let heirs = snapshot.consoles.filter { $0.canBeSwitched && $0.isBound != true }
+            guard let heir = heirs.first(where: { $0.isBound == false }) else {
+                if let console = heirs.first {
+                    unreadable(console)
+                    continue
+                }
                 let next =
                     gpu.pciClass.isVGA && kernel.isAtLeast(6, 0)
                     ? "vfio-pci takes it away when it binds." : "it writes on to 0xb8000, which the guest will own."
@@ -101,6 +110,18 @@ struct StepList {
         for device in snapshot.platformFramebuffers where device.driver == FramebufferDriver.vga16fb {
             evict(device, rung: .legacyVGA, reason: "vga16fb draws to 0xa0000 of the boot VGA device")
         }
+    }
+
+    /// The text console draws into the boot VGA device, or does not, or another takes its terminals over, or none can:
+    /// without an answer that would be a guess.
+    private mutating func unreadable(_ console: VirtualConsole) {
+        refusals.append(
+            Refusal(
+                .deviceUnreadable,
+                "Whether vtcon\(console.number) (\(console.name)) is bound could not be read, and the VGA text console may "
+                    + "draw on \(gpu.address): \(console.unreadable ?? "no answer").",
+                remedy: "If one was just bound or unbound, try again; if the lock is never let go, only a reboot helps."
+            ))
     }
 
     private mutating func evict(_ conflicts: [Conflict]) {

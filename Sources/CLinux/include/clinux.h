@@ -38,7 +38,4 @@ int clinux_vfio_bind_iommufd(int device, int iommufd);
 /* Maps and unmaps a region; 0 or -errno. */
 int clinux_vfio_map(int device, const struct clinux_region *region);
 
-/* FBIOGET_FSCREENINFO: the framebuffer's start and length in bytes. */
-int clinux_framebuffer_memory(int framebuffer, uint64_t *start, uint64_t *length);
-
 #endif

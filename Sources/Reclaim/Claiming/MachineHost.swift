@@ -10,22 +10,22 @@ package struct MachineHost: Host {
     package let tree: FileTree
     /// How long one write may take in the kernel, in milliseconds.
     package let writeDeadline: Int32
+    private let lockDeadline: Int32
 
-    package init(tree: FileTree, writeDeadline: Int32 = 30_000) {
+    /// - Parameter lockDeadline: How long the kernel may hold a lock that it is asked under, in milliseconds.
+    package init(tree: FileTree, writeDeadline: Int32 = 30_000, lockDeadline: Int32? = nil) {
         self.tree = tree
         self.writeDeadline = writeDeadline
+        self.lockDeadline = lockDeadline ?? GuardedReader.patience
     }
 
     package func snapshot(withHolders: Bool) throws(SnapshotError) -> Snapshot {
-        try SnapshotReader(tree: tree).read(withHolders: withHolders)
+        try SnapshotReader(tree: tree, lockDeadline: lockDeadline).read(withHolders: withHolders)
     }
 
     package func attribute(_ path: String) throws(FileTreeError) -> String? {
-        // Shown under the device's lock: see OverrideReader. What else is read back is not.
-        if path.hasSuffix("/driver_override") {
-            return try OverrideReader(tree: tree, deadline: OverrideReader.patience).read(path)
-        }
-        return try tree.textIfPresent(path)
+        guard let lock = GuardedReader.Lock(attribute: path) else { return try tree.textIfPresent(path) }
+        return try GuardedReader(tree: tree, deadline: lockDeadline).text(path, under: lock)
     }
 
     package func driver(ofDevice path: String) throws(FileTreeError) -> String? {

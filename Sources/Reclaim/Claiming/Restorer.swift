@@ -91,13 +91,16 @@ package struct Restorer<H: Host> {
 
 extension Snapshot {
     /// - Throws: When one of the functions is there and could not be read: it would look as if it were gone. Or one of the
-    ///   framebuffers: it would look as if nobody had set its override.
+    ///   framebuffers: it would look as if nobody had set its override. Or one of the consoles: it would look unbound.
     func expectReadable(_ prior: PriorState) throws(SnapshotError) {
         for found in unreadable where prior.functions.contains(where: { $0.address == found.address }) {
             throw .device(found.address.description, reason: found.reason)
         }
         for found in platformFramebuffers where prior.framebuffers.contains(where: { $0.name == found.name }) {
             if let reason = found.unreadable { throw .device(found.name, reason: reason) }
+        }
+        for found in consoles where prior.consoles.contains(found.number) {
+            if let reason = found.unreadable { throw .device("vtcon\(found.number)", reason: reason) }
         }
     }
 }

@@ -22,8 +22,8 @@ struct PCIReader {
         let cards = addresses.filter { address in
             classes[address] != nil && displays.contains { $0.sharesSlot(with: address) }
         }
-        let reader = OverrideReader(tree: tree, deadline: lockDeadline)
-        let overrides = try reader.read(cards.map(KernelPath.driverOverride))
+        let reader = GuardedReader(tree: tree, deadline: lockDeadline)
+        let overrides = try reader.texts(cards.map(KernelPath.driverOverride), under: .device)
         for (address, override) in zip(cards, overrides) {
             guard let pciClass = classes[address] else { continue }
             do {

@@ -1,6 +1,4 @@
 package import Aperture
-internal import CLinux
-internal import Glibc
 package import Sysfs
 internal import SystemPackage
 
@@ -8,12 +6,13 @@ internal import SystemPackage
 package struct SnapshotReader: Sendable {
     private let tree: FileTree
     private let lockDeadline: Int32
+    private var reader: GuardedReader { GuardedReader(tree: tree, deadline: lockDeadline) }
 
-    /// - Parameter lockDeadline: How long the kernel may hold a device's lock, in milliseconds, before the device counts
-    ///   as unreadable.
+    /// - Parameter lockDeadline: How long the kernel may hold a lock that it is asked under, in milliseconds, before what
+    ///   is asked for counts as unreadable.
     package init(tree: FileTree, lockDeadline: Int32? = nil) {
         self.tree = tree
-        self.lockDeadline = lockDeadline ?? OverrideReader.patience
+        self.lockDeadline = lockDeadline ?? GuardedReader.patience
     }
 
     /// - Parameter withHolders: Whether to look through `/proc/*/fd` for who has framebuffers and VFIO groups open.
@@ -23,7 +22,7 @@ package struct SnapshotReader: Sendable {
             try PCIReader(tree: tree, lockDeadline: lockDeadline).read(into: &snapshot)
             snapshot.pciDrivers = Set(try tree.listIfPresent(KernelPath.pciDrivers))
             snapshot.platformFramebuffers = try platformFramebuffers()
-            snapshot.framebuffers = try framebuffers()
+            snapshot.framebuffers = try framebuffers(of: &snapshot.platformFramebuffers)
             snapshot.consoles = try consoles()
             snapshot.screenInfo = try screenInfo()
             snapshot.kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
@@ -55,8 +54,8 @@ package struct SnapshotReader: Sendable {
         let names = try tree.listIfPresent(KernelPath.platformDevices).filter { name in
             PlatformFramebuffer.isFramebuffer(name: name) && tree.exists(KernelPath.platformDevice(name))
         }
-        let overrides = try OverrideReader(tree: tree, deadline: lockDeadline).read(
-            names.map { "\(KernelPath.platformDevice($0))/driver_override" })
+        let overrides = try reader.texts(
+            names.map { "\(KernelPath.platformDevice($0))/driver_override" }, under: .device)
         var devices: [PlatformFramebuffer] = []
         for (name, override) in zip(names, overrides) {
             let path = KernelPath.platformDevice(name)
@@ -79,40 +78,50 @@ package struct SnapshotReader: Sendable {
         return PCIAddress(components[components.count - 2])
     }
 
-    private func framebuffers() throws(FileTreeError) -> [FramebufferNode] {
+    /// The nodes of all framebuffers. One that cannot be opened or asked is a witness that says nothing; but of a platform
+    /// device's that does not answer in time, the device counts as unreadable: something is going on with it, and it could
+    /// have been the only witness.
+    private func framebuffers(of devices: inout [PlatformFramebuffer]) throws(FileTreeError) -> [FramebufferNode] {
+        let numbers = try numbers(in: KernelPath.graphics, after: "fb")
+        let answers = try reader.memory(of: numbers.map { "/dev/fb\($0)" })
         var nodes: [FramebufferNode] = []
-        for name in try tree.listIfPresent(KernelPath.graphics) {
-            guard name.hasPrefix("fb"), let number = Int(name.dropFirst(2)) else { continue }
-            nodes.append(
-                FramebufferNode(
-                    number: number, device: try tree.linkName("\(KernelPath.graphics)/\(name)/device"),
-                    memory: memory(of: "/dev/\(name)")))
+        for (number, answer) in zip(numbers, answers) {
+            var node = FramebufferNode(
+                number: number, device: try tree.linkName("\(KernelPath.graphics)/fb\(number)/device"), memory: nil)
+            switch answer {
+            case .success(let memory): node.memory = memory
+            case .failure(let error) where error.errno == .timedOut:
+                for index in devices.indices where devices[index].name == node.device {
+                    devices[index].unreadable = devices[index].unreadable ?? error.description
+                }
+            case .failure: break
+            }
+            nodes.append(node)
         }
         return nodes
     }
 
-    /// `FBIOGET_FSCREENINFO`. A node that cannot be opened or asked is a witness that says nothing.
-    private func memory(of node: String) -> AddressRange? {
-        guard let file = try? tree.open(node, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return nil }
-        defer { try? file.close() }
-        var start: UInt64 = 0
-        var length: UInt64 = 0
-        guard unsafe clinux_framebuffer_memory(file.rawValue, &start, &length) == 0, start != 0 else { return nil }
-        return AddressRange(start: start, size: length)
-    }
-
     private func consoles() throws(FileTreeError) -> [VirtualConsole] {
+        let numbers = try numbers(in: KernelPath.consoles, after: "vtcon")
+        let binds = try reader.texts(numbers.map(KernelPath.consoleBind), under: .console)
         var consoles: [VirtualConsole] = []
-        for name in try tree.listIfPresent(KernelPath.consoles) {
-            guard name.hasPrefix("vtcon"), let number = Int(name.dropFirst(5)) else { continue }
-            let path = "\(KernelPath.consoles)/\(name)"
+        for (number, bind) in zip(numbers, binds) {
             // A console driver can be unregistered between the listing and the reading.
-            guard
-                let title = try tree.textIfPresent("\(path)/name"), let bound = try tree.textIfPresent("\(path)/bind")
-            else { continue }
-            consoles.append(VirtualConsole(number: number, name: title, isBound: bound == "1"))
+            guard let title = try tree.textIfPresent("\(KernelPath.consoles)/vtcon\(number)/name") else { continue }
+            switch bind {
+            case .success(nil): continue
+            case .success(let bound):
+                consoles.append(VirtualConsole(number: number, name: title, isBound: bound == "1"))
+            case .failure(let error):
+                consoles.append(VirtualConsole(number: number, name: title, unreadable: error.description))
+            }
         }
         return consoles
+    }
+
+    /// The numbers of a class's devices, which are called by one word and a number.
+    private func numbers(in folder: String, after word: String) throws(FileTreeError) -> [Int] {
+        try tree.listIfPresent(folder).filter { $0.hasPrefix(word) }.compactMap { Int($0.dropFirst(word.count)) }
     }
 
     private func screenInfo() throws(FileTreeError) -> ScreenInfo? {

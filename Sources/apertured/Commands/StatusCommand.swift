@@ -54,6 +54,10 @@ struct StatusCommand: ParsableCommand {
             guard let reason = device.unreadable else { continue }
             Terminal.complain("apertured: \(device.name) could not be read: \(reason)")
         }
+        for console in snapshot.consoles where addresses.isEmpty {
+            guard let reason = console.unreadable else { continue }
+            Terminal.complain("apertured: vtcon\(console.number) could not be read: \(reason)")
+        }
         if case .claims = snapshot.memoryMap {
         } else if let refusal = rows.lazy.flatMap(\.plan.refusals).first(where: {
             $0.code == .iomemMasked || $0.code == .iomemUnreadable
