@@ -6,6 +6,8 @@
 #include "clinux_rescan.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,9 +36,13 @@ static int rescan_once(const char *root, const char *path, const char *driver_ov
 int clinux_write_guarded(
     const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
     int milliseconds, struct clinux_write *result) {
+    pid_t parent = getpid();
     pid_t child = fork();
     if (child < 0) return errno;
     if (child == 0) {
+        /* A write that still waits for its turn must not be made after a run that was killed, under the next one. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) _exit(EINTR);
         close_all();
         int error = rescan_override ? rescan_once(root, path, rescan_override, override_value)
                                     : clinux_put(root, path, value);

@@ -17,7 +17,7 @@ struct clinux_write {
  *
  * An unbind, a bind, a remove or a rescan can hang in the kernel, uninterruptibly, for as long as a driver likes: a
  * thread with such a write would keep the whole process from ending. The process that is left behind ends by itself when
- * the kernel lets go.
+ * the kernel lets go, and is ended with the caller where it can be.
  *
  * `rescan_override` is NULL, or a driver_override file that is to get `override_value` as its device appears: see
  * clinux_rescan.h.
