@@ -108,7 +108,7 @@ if Context.environment["APERTURED_FUZZ"] != nil {
     package.targets.append(.target(name: "CFuzzer", path: "Fuzz/CFuzzer"))
     package.targets += ["Iomem", "Resource", "BootParameters", "Record", "Address", "Uevent"].map { name in
         .executableTarget(
-            name: "Fuzz\(name)", dependencies: ["Aperture", "CFuzzer", "Guard", "Record", "Udev"],
+            name: "Fuzz\(name)", dependencies: ["Aperture", "CFuzzer", "Record", "Udev"],
             path: "Fuzz/\(name)", exclude: ["seeds"], swiftSettings: settings)
     }
 }

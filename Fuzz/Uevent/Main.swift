@@ -1,11 +1,9 @@
-internal import Aperture
 internal import CFuzzer
-internal import Guard
 internal import Udev
 
-/// Fuzzes what the guard makes of uevents that came together.
+/// Fuzzes the fields of a uevent as libudev gives them.
 ///
-/// The input holds the kernel's datagrams one after the other, each ended by an empty field; `lost` stands for ENOBUFS.
+/// The input's first byte says which of the three there are, a bit for each; their texts follow, each ended by a NUL.
 @main
 enum Main {
     static func main() {
@@ -18,33 +16,36 @@ enum Main {
     }
 }
 
-private let card = "0000:01:00.0"
-
 private func attempt(_ bytes: [UInt8]) -> CInt {
-    guard let address = PCIAddress(card) else { preconditionFailure("\(card) is an address") }
-    var digest = UeventDigest(of: address)
-    precondition(digest.occasion == nil)
-    var (isRemoved, areLost) = (false, false)
-    for datagram in datagrams(bytes) {
-        if datagram == [Array("lost".utf8)] {
-            digest.noteLoss()
-            areLost = true
-        } else {
-            let fields = Fields(datagram)
-            digest.note(fields.event)
-            // Compared as bytes, so that nothing that only looks the same to Unicode counts.
-            isRemoved =
-                isRemoved
-                || fields.action == Array("remove".utf8) && fields.subsystem == Array("pci".utf8)
-                    && fields.name == Array(card.utf8)
-        }
-        precondition(digest.occasion == (isRemoved ? .removed : .change(areEventsLost: areLost)))
+    guard let present = bytes.first else { return 0 }
+    let texts = bytes.dropFirst().split(separator: 0, maxSplits: 3, omittingEmptySubsequences: false).prefix(3)
+    let fields = (0..<3).map { index -> ArraySlice<UInt8>? in
+        guard present & 1 << index != 0 else { return nil }
+        return index < texts.count ? texts[index] : []
     }
+    // Compared as bytes, so that nothing that only looks the same to Unicode counts.
+    let event = event(fields)
+    let found = [event.action, event.subsystem, event.name].map { Array($0.utf8) }
+    precondition(found == fields.map { repaired($0 ?? []) })
     return 0
 }
 
-/// Each datagram's fields, without the NUL that ends each.
-private func datagrams(_ bytes: [UInt8]) -> [[[UInt8]]] {
-    bytes.split(separator: 0, omittingEmptySubsequences: false).split(whereSeparator: \.isEmpty)
-        .map { $0.map(Array.init) }
+/// The event as the guard's monitor makes it, of C strings that are gone afterwards.
+///
+/// They lie one behind the other: whoever reads past the end of one finds the next, and after the last AddressSanitizer.
+private func event(_ fields: [ArraySlice<UInt8>?]) -> Uevent {
+    let memory = UnsafeMutableBufferPointer<CChar>.allocate(
+        capacity: fields.reduce(0) { $0 + ($1.map { $0.count + 1 } ?? 0) })
+    defer { unsafe memory.deallocate() }
+    var end = 0
+    let strings = unsafe fields.map { field -> UnsafePointer<CChar>? in
+        guard let field else { return nil }
+        let start = end
+        for byte in field + [0] {
+            unsafe memory.initializeElement(at: end, to: CChar(bitPattern: byte))
+            end += 1
+        }
+        return unsafe memory.baseAddress.map { unsafe UnsafePointer($0 + start) }
+    }
+    return unsafe Uevent(action: strings[0], subsystem: strings[1], name: strings[2])
 }
