@@ -14,13 +14,14 @@ SCENARIO ?=
 JOBS ?= $(shell nproc)
 
 SECONDS ?= 60
+FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 
-.PHONY: demo test lab lab-table bench fuzz sanitize build release unit units lint packages lab-packages clean
+.PHONY: demo test lab lab-table bench fuzz fuzzers sanitize build release unit units lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
 
-test: lint unit units deb-check lab-packages
+test: lint unit fuzzers units deb-check lab-packages
 	$(LAB) run --quick --package $(DEB) --jobs $(JOBS)
 
 # On bare kernels and, with the package, on a full Debian 12 with systemd and udev.
@@ -38,6 +39,12 @@ bench: packages
 # SECONDS is how long each fuzzer runs.
 fuzz: packages
 	SECONDS_EACH=$(SECONDS) Fuzz/run
+
+# Compiles them, beside what the unit tests are made of: to link, they need the flags of Fuzz/run. One call for each, as
+# SwiftPM builds one target or all.
+fuzzers: export APERTURED_FUZZ = 1
+fuzzers: packages
+	@set -e; for fuzzer in $(FUZZERS); do $(SWIFT) build $(STRICT) --target Fuzz$$fuzzer; done
 
 # The unit tests under AddressSanitizer and under ThreadSanitizer. Swift keeps its metadata on purpose: no leaks.
 sanitize: packages
