@@ -23,6 +23,7 @@ class Case:
 
 # Without a word from the administrator no rung would end what is left behind there.
 RESCAN = "[GPU]\nAddress=0000:01:00.0\nResidue=rescan\n"
+BOUNCE = "[GPU]\nAddress=0000:01:00.0\nResidue=bounce\nAllowNative=bochs\n"
 
 CASES = (
     Case("enabled-at-boot", everyday.enabled_at_boot, quick=True),
@@ -52,6 +53,7 @@ CASES = (
     Case("enabled-at-boot-5.10-simplefb", everyday.enabled_at_boot, "5.10-simplefb", "evict,rescan",
          configuration=RESCAN),
     Case("enabled-at-boot-6.12-simpledrm", everyday.enabled_at_boot, "6.12-simpledrm", "evict,rescan"),
+    Case("bounced-6.12-simpledrm", everyday.bounced, "6.12-simpledrm", "evict,bounce", configuration=BOUNCE),
     Case("enabled-at-boot-7.2-efidrm", everyday.enabled_at_boot, "7.2-efidrm"),
     Case("start-and-stop-5.10", everyday.start_and_stop, "5.10"),
     Case("start-and-stop-6.12", everyday.start_and_stop, "6.12"),

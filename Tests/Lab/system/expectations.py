@@ -41,6 +41,15 @@ def expect_active(test, guest, what="the unit is active"):
                 lambda: guest.text(f"systemctl status --no-pager -l {unit(1)}"))
 
 
+def expect_native(test, guest, slot, times):
+    """So often in this boot the native driver had the card: one that takes a card says so, under the card's name."""
+    said = [message(line) for line in guest.journal(f"_KERNEL_DEVICE=+pci:{ADDRESS[slot]}")]
+    taken = [line for line in said if "bochs" in line]
+    drawn = int(guest.text(f"dmesg | grep -c 'Initialized bochs.* for {ADDRESS[slot]}'"))
+    test.expect(f"so often the native driver had the card in slot {slot}: {times}",
+                drawn == times and (times or not taken), f"{drawn}: {taken}")
+
+
 def expect_proven(test, guest):
     told = guest.journal(f"MESSAGE_ID={PROVEN}", f"APERTURED_GPU={ADDRESS[1]}")
     test.expect("the journal says it is claimed and proven", len(told) == 1, f"{len(told)} entries")
