@@ -30,6 +30,7 @@ CASES = (
     Case("start-and-stop", everyday.start_and_stop),
     Case("stop-while-starting", everyday.stop_while_starting),
     Case("released-by-hand", everyday.released_by_hand),
+    Case("kept-by-hand", everyday.kept_by_hand),
     Case("shut-down", everyday.shut_down),
     Case("hotplug", hotplug.hotplug),
     Case("plugged-again", hotplug.plugged_again),

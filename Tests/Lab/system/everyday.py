@@ -146,6 +146,22 @@ def released_by_hand(test):
         test.expect("with a record", record(guest, 1))
 
 
+def kept_by_hand(test):
+    """`apertured release --keep`, and then a stop: the card stays where whoever kept it wants it."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        kept = guest.run(f"apertured release --keep {ADDRESS[1]}")
+        test.expect("release --keep succeeds", kept.status == 0, kept.text)
+        stopped = guest.run(f"systemctl stop {unit(1)}")
+        test.expect("systemctl stop succeeds", stopped.status == 0, stopped.text)
+        test.expect_stays(guest, 1, "inactive")
+        test.expect_driver(guest, 1, "vfio-pci")
+        test.expect_mapped(guest, 1)
+        started = guest.run(f"systemctl start {unit(1)}")
+        test.expect("and can be claimed again", started.status == 0, started.text)
+        expect_status(test, guest, "Claimed and proven")
+
+
 def shut_down(test):
     """At a shutdown nothing is given back: the guard ends, and the card stays with vfio-pci to the last."""
     with test.boot() as guest:
