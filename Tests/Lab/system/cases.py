@@ -24,6 +24,8 @@ class Case:
 # Without a word from the administrator no rung would end what is left behind there.
 RESCAN = "[GPU]\nAddress=0000:01:00.0\nResidue=rescan\n"
 BOUNCE = "[GPU]\nAddress=0000:01:00.0\nResidue=bounce\nAllowNative=bochs\n"
+# Two functions of one slot, each on its own.
+APART = "[GPU]\nOnlyFunction=yes\nMultiple=yes\n"
 
 CASES = (
     Case("enabled-at-boot", everyday.enabled_at_boot, quick=True),
@@ -31,6 +33,7 @@ CASES = (
     Case("stop-while-starting", everyday.stop_while_starting),
     Case("released-by-hand", everyday.released_by_hand),
     Case("kept-by-hand", everyday.kept_by_hand),
+    Case("one-function", everyday.one_function, configuration=APART),
     Case("shut-down", everyday.shut_down),
     Case("hotplug", hotplug.hotplug),
     Case("plugged-again", hotplug.plugged_again),

@@ -3,7 +3,7 @@
 from .expectations import (EVICTED, GUARD_STOPPED, RECOVERED, RELEASED, RELEASED_BY_OTHER, RELEASING, RUNG, UNBOUND,
                            device, expect_active, expect_native, expect_proven, expect_status, expect_told, neighbour,
                            record, rungs_taken)
-from .guest import ADDRESS
+from .guest import ADDRESS, SIBLING
 from .trial import message, property_of, ready_at, unit
 
 
@@ -114,6 +114,31 @@ def stop_while_starting(test):
         test.expect_driver(guest, 1, "bochs-drm")
         test.expect("its override is cleared", guest.read(f"{path}/driver_override") == "(null)")
         expect_told(test, guest, RECOVERED, "of nothing that was cut short", 0)
+
+
+def one_function(test):
+    """Two display functions in one slot, each with a unit of its own: a stop of one leaves the other as it is."""
+    path, other = f"/sys/bus/pci/devices/{SIBLING}", f"apertured@{SIBLING}.service"
+    # Without the native driver, which would make the group useless for the function that stays: they share it.
+    with test.boot(cards=("bochs-display,multifunction=on", None), devices=("bochs-display,bus=port1,addr=00.1",),
+                   arguments="modprobe.blacklist=bochs") as guest:
+        expect_active(test, guest)
+        started = guest.run(f"systemctl start {other}")
+        test.expect("the other function's unit starts", started.status == 0, started.text)
+        driver = guest.text(f"basename $(readlink {path}/driver)")
+        test.expect("it has the driver vfio-pci", driver == "vfio-pci", driver)
+        before = neighbour(guest, 1)
+        kept = record(guest, 1)
+        stopped = guest.run(f"systemctl stop {other}")
+        test.expect("systemctl stop succeeds", stopped.status == 0, stopped.text)
+        test.expect("it has no driver", guest.run(f"[ -e {path}/driver ]").status != 0)
+        test.expect_stays(guest, 1, "active")
+        test.expect("the first one's service and driver are as they were", neighbour(guest, 1) == before)
+        test.expect_driver(guest, 1, "vfio-pci")
+        test.expect("and so is its record", kept and record(guest, 1) == kept)
+        expect_status(test, guest, "Claimed and proven")
+        verified = guest.run(f"apertured verify --only-function {ADDRESS[1]}")
+        test.expect("and every BAR of it can be mapped", verified.status == 0, verified.text)
 
 
 def released_by_hand(test):

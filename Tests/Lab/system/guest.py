@@ -23,6 +23,8 @@ PORTS = ("pcie-root-port,id=port1,bus=pcie.0,addr=01.0,chassis=1,slot=1,mem-rese
 DISK = "virtio-blk-pci,drive=disk,bus=pcie.0,addr=1e.0"
 # Slot → address: buses are numbered by the order of the ports.
 ADDRESS = {1: "0000:01:00.0", 2: "0000:02:00.0"}
+# The next function of slot 1's card, if it has one.
+SIBLING = "0000:01:00.1"
 # Of a journal entry: all of them are ten times as much, on a serial line.
 FIELDS = ("MESSAGE,MESSAGE_ID,PRIORITY,ERRNO,UNIT,JOB_RESULT,_SYSTEMD_UNIT,_SOURCE_MONOTONIC_TIMESTAMP,"
           "APERTURED_GPU,APERTURED_CODE,APERTURED_STEP,APERTURED_DEVICE,APERTURED_BAR")
@@ -42,16 +44,17 @@ class Guest:
     """A context manager: the machine is gone when it ends, whichever way."""
 
     def __init__(self, kernel, disk, log, cards=("bochs-display", "bochs-display"), iommu=True, arguments="",
-                 files=None, configuration="", deadline=600):
-        """`cards` go into slots 1, 2, … as card1, card2, …; None leaves one empty. `log`: a path without ending."""
+                 files=None, configuration="", deadline=600, devices=()):
+        """`cards` go into slots 1, 2, … as card1, card2, …; None leaves one empty. `devices`: QEMU's words for more.
+        `log`: a path without ending."""
         self._kernel = kernel
         self._folder = tempfile.TemporaryDirectory(prefix="lab-")
         self._shell_path = os.path.join(self._folder.name, "shell")
         archive = os.path.join(self._folder.name, "initramfs")
         boot.build(archive, kernel, files, configuration)
         plugged = [self._card(slot, card) for slot, card in enumerate(cards, start=1) if card]
-        self._machine = Machine(kernel.image, archive, f"{log}.console", devices=[*PORTS, DISK, *plugged], iommu=iommu,
-                                arguments=arguments, memory=1024, deadline=deadline,
+        self._machine = Machine(kernel.image, archive, f"{log}.console", devices=[*PORTS, DISK, *plugged, *devices],
+                                iommu=iommu, arguments=arguments, memory=1024, deadline=deadline,
                                 # The second serial port is a shell here, and its other end a socket.
                                 report=f"socket,path={self._shell_path},server=on,wait=off")
         self._machine.command += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={disk}"]
