@@ -41,6 +41,7 @@ CASES = (
     Case("refusal", configured.refusal),
     Case("refused-by-conf", configured.refused_by_conf),
     Case("switched-off", configured.switched_off),
+    Case("masked", configured.masked),
     Case("late-framebuffer", disturbed.late_framebuffer),
     Case("late-framebuffer-in-use", disturbed.late_framebuffer_in_use),
     Case("overrun", disturbed.overrun),

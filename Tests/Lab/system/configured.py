@@ -46,3 +46,19 @@ def switched_off(test):
                     guest.text("systemctl --failed --no-legend"))
         told = guest.text(f"journalctl -b --no-pager -o cat -u {unit(1)}")
         test.expect("the journal says why", "apertured=off" in told)
+
+
+def masked(test):
+    """Enabled, and the template masked: nothing starts it, and the udev rule keeps nothing for it."""
+    with test.boot() as guest:
+        expect_active(test, guest, "without the mask it is claimed")
+        guest.run("systemctl mask apertured@.service")
+        guest.power_off()
+    with test.boot() as guest:
+        for slot in (1, 2):
+            test.expect_driver(guest, slot, "bochs-drm")
+            override = guest.read(f"/sys/bus/pci/devices/{ADDRESS[slot]}/driver_override")
+            test.expect(f"the card in slot {slot} has no override", override == "(null)", override)
+        test.expect_state(guest, 1, "inactive")
+        test.expect("nothing failed", guest.text("systemctl is-system-running") == "running",
+                    lambda: guest.text("systemctl --failed --no-legend"))
