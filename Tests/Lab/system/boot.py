@@ -12,9 +12,9 @@ import initramfs
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def build(destination, kernel, files=None, configuration=""):
-    """Writes the archive; `files` (name: host path) appear in the guest below /run/lab, `configuration` as a file of
-    /run/apertured.conf.d."""
+def build(destination, kernel, files=None, texts=None):
+    """Writes the archive; in the guest `files` (name: host path) appear below /run/lab, and `texts` (path: contents)
+    below /run, before anything reads there."""
     archive = cpio.Archive()
     for folder in ("proc", "sys", "dev"):
         archive.add_folder(folder)
@@ -27,6 +27,6 @@ def build(destination, kernel, files=None, configuration=""):
         archive.add_file(f"lab/{name}", os.path.join(HERE, "guest", name))
     for name, path in (files or {}).items():
         archive.add_file(f"lab/{name}", path)
-    if configuration:
-        archive.add_bytes("run/apertured.conf.d/lab.conf", configuration.encode())
+    for path, text in (texts or {}).items():
+        archive.add_bytes(f"run/{path}", text.encode())
     archive.write(destination)

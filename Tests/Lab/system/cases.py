@@ -46,6 +46,7 @@ CASES = (
     Case("late-framebuffer-in-use", disturbed.late_framebuffer_in_use),
     Case("overrun", disturbed.overrun),
     Case("taken-away", disturbed.taken_away),
+    Case("tried-again", disturbed.tried_again),
     Case("stop-while-in-use", disturbed.stop_while_in_use),
     Case("restarted-while-in-use", disturbed.restarted_while_in_use),
     Case("watchdog", disturbed.watchdog),

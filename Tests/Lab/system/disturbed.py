@@ -1,7 +1,8 @@
 """Scenarios in which someone, or something, interferes with a guarded card."""
 
 from .expectations import (EVENTS_LOST, EVICTED, LATE_IN_USE, RELEASE_REFUSED, TAKEN, WARNING, bind_framebuffer,
-                           expect_active, expect_evicted, expect_status, expect_told, framebuffer_is_bound, record)
+                           expect_active, expect_evicted, expect_native, expect_proven, expect_status, expect_told,
+                           framebuffer_is_bound, record)
 from .guest import ADDRESS
 from .trial import message, property_of, unit
 
@@ -116,6 +117,23 @@ def expect_told_taken(test, guest, times):
     test.expect("told once, with the driver that is there now", len(named) == times, f"{words}")
     test.expect("and of nothing else", len(between) <= times and len(named) + len(between) == len(words), f"{words}")
     test.expect("as a warning", {entry.get("PRIORITY") for entry in entries} == {WARNING})
+
+
+def tried_again(test):
+    """A first try at boot that fails for once: systemd tries again, and nobody else has the card in between."""
+    # As a guard ends that finds another apertured at work for too long. Of what the unit may write to, the file's folder
+    # alone is there before the unit is, and stays.
+    once = "[ -e /dev/shm/lab ] || { >/dev/shm/lab; exit 1; }"
+    begin = f"[Service]\nExecStart=\nExecStart=/bin/sh -c '{once}; exec /usr/bin/apertured guard %i'\n"
+    with test.boot(texts={f"systemd/system/{unit(1)}.d/lab.conf": begin}) as guest:
+        expect_active(test, guest)
+        tries = property_of(guest, 1, "NRestarts")
+        test.expect("at the second try", tries == "1", f"{tries} restarts")
+        test.expect_driver(guest, 1, "vfio-pci")
+        test.expect_mapped(guest, 1)
+        expect_proven(test, guest)
+        expect_native(test, guest, 1, 0)
+        expect_native(test, guest, 2, 1)
 
 
 def stop_while_in_use(test):

@@ -44,14 +44,14 @@ class Guest:
     """A context manager: the machine is gone when it ends, whichever way."""
 
     def __init__(self, kernel, disk, log, cards=("bochs-display", "bochs-display"), iommu=True, arguments="",
-                 files=None, configuration="", deadline=600, devices=()):
+                 files=None, texts=None, deadline=600, devices=()):
         """`cards` go into slots 1, 2, … as card1, card2, …; None leaves one empty. `devices`: QEMU's words for more.
         `log`: a path without ending."""
         self._kernel = kernel
         self._folder = tempfile.TemporaryDirectory(prefix="lab-")
         self._shell_path = os.path.join(self._folder.name, "shell")
         archive = os.path.join(self._folder.name, "initramfs")
-        boot.build(archive, kernel, files, configuration)
+        boot.build(archive, kernel, files, texts)
         plugged = [self._card(slot, card) for slot, card in enumerate(cards, start=1) if card]
         self._machine = Machine(kernel.image, archive, f"{log}.console", devices=[*PORTS, DISK, *plugged, *devices],
                                 iommu=iommu, arguments=arguments, memory=1024, deadline=deadline,

@@ -33,7 +33,9 @@ class Trial:
             rootfs.copy(self.bench.base if bare else self.bench.installed, self._disk)
         if bare:
             options["files"] = {image.PACKAGE: self.bench.package}
-        return Guest(self._kernel, self._disk, self._log, configuration=self.case.configuration, **options)
+        if self.case.configuration:
+            options["texts"] = {"apertured.conf.d/lab.conf": self.case.configuration, **options.get("texts", {})}
+        return Guest(self._kernel, self._disk, self._log, **options)
 
     def expect(self, sentence, truth, instead=""):
         """`instead` says what was seen where the sentence is not true; a function, where it costs something to ask."""
