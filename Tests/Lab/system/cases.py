@@ -47,6 +47,7 @@ CASES = (
     Case("overrun", disturbed.overrun),
     Case("taken-away", disturbed.taken_away),
     Case("tried-again", disturbed.tried_again),
+    Case("owned-by-another", disturbed.owned_by_another),
     Case("stop-while-in-use", disturbed.stop_while_in_use),
     Case("restarted-while-in-use", disturbed.restarted_while_in_use),
     Case("watchdog", disturbed.watchdog),

@@ -136,6 +136,24 @@ def tried_again(test):
         expect_native(test, guest, 2, 1)
 
 
+def owned_by_another(test):
+    """A udev rule gives VFIO's nodes to another user, as people do for their guests: the unit may open them, too."""
+    with test.boot(texts={"udev/rules.d/99-lab.rules": 'SUBSYSTEM=="vfio", OWNER="daemon"\n'}) as guest:
+        node = f"/dev/vfio/$(basename $(readlink /sys/bus/pci/devices/{ADDRESS[2]}/iommu_group))"
+        # By hand first, so that the node has its owner when the unit begins.
+        claimed = guest.run(f"apertured claim {ADDRESS[2]}")
+        test.expect("a claim by hand succeeds", claimed.status == 0, claimed.text)
+        owner = guest.text(f"udevadm settle; stat -c %U {node}")
+        test.expect("the card's node is another user's", owner == "daemon", owner)
+        for what in ("taken up", "made anew"):
+            started = guest.run(f"systemctl start {unit(2)}")
+            said = property_of(guest, 2, "StatusText")
+            test.expect(f"systemctl start succeeds, the claim {what}", started.status == 0, said)
+            test.expect("claimed and proven", "Claimed and proven" in said, said)
+            test.expect_driver(guest, 2, "vfio-pci")
+            guest.run(f"systemctl stop {unit(2)}")
+
+
 def stop_while_in_use(test):
     """A stop while a guest has the card: refused with the holder's name, the card stays; given back afterwards."""
     with test.boot(files={"vfio-client": test.bench.client}) as guest:
