@@ -32,7 +32,7 @@ private func attempt(_ bytes: [UInt8]) -> CInt {
 
 /// The event as the guard's monitor makes it, of C strings that are gone afterwards.
 ///
-/// They lie one behind the other: whoever reads past the end of one finds the next, and after the last AddressSanitizer.
+/// They lie one behind the other: whoever reads past the end of one finds the next, or at last AddressSanitizer.
 private func event(_ fields: [ArraySlice<UInt8>?]) -> Uevent {
     let memory = UnsafeMutableBufferPointer<CChar>.allocate(
         capacity: fields.reduce(0) { $0 + ($1.map { $0.count + 1 } ?? 0) })

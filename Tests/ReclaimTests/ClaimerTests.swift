@@ -177,6 +177,22 @@ struct ClaimerTests {
         #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == "vfio-pci")
     }
 
+    @Test("What a rescan, a bounce or vfio-pci itself ends for good is said", arguments: ["rescan", "bounce", "vga"])
+    func said(_ what: String) throws {
+        let host = try FixtureHost {
+            Kernel(what == "bounce" ? "6.1.0-50-amd64" : "6.12.0")
+            GPU(gpu, class: what == "vga" ? 0x030000 : 0x038000, bootVGA: what == "vga" ? true : nil)
+            FirmwareFramebuffer(.bootSimpledrm, fb, isBound: what != "vga", parent: gpu)
+        }
+        var options = ClaimOptions()
+        options.allowedNativeDrivers = ["bochs"]
+        let outcome = try host.claim(options: options)
+        #expect(outcome.isClaimed)
+        let isSaid = outcome.plan.warnings.contains { $0.contains("simple-framebuffer.0") && $0.contains("a reboot.") }
+        #expect(isSaid, "\(outcome.plan.warnings)")
+        #expect(try host.release().announced.contains { $0.contains("simple-framebuffer.0 is gone") })
+    }
+
     @Test("On a VGA card vfio-pci's own eviction ends BOOTFB: no other rung is taken")
     func vga() throws {
         let host = try FixtureHost {

@@ -297,10 +297,12 @@ struct HolderTests {
         let host = try FixtureHost { GPU(gpu, driver: "amdgpu") }
         try host.folder.makeFolder("/sys/devices/pci0000:00/\(gpu)/drm/renderD128")
         try host.folder.write(
-            "7f00-7f01 rw-s 0 00:06 4 /usr/lib/x.so\n7f02-7f03 rw-s 0 00:06 5    /dev/dri/renderD128\n",
+            "7f00-7f01 rw-s 0 00:06 4 /tmp/odd\r\n7f02-7f03 rw-s 0 00:06 5    /dev/dri/renderD128\n",
             to: "/proc/31/maps")
+        try host.folder.write("odd\u{1b}[2J\n", to: "/proc/31/comm")
         let snapshot = try host.snapshot(withHolders: true)
         #expect(snapshot.functions[0].nodes == ["/dev/dri/renderD128"])
         #expect(snapshot.holders(of: snapshot.functions[0]).map(\.pid) == [31])
+        #expect(snapshot.holders.map(\.command) == ["odd?[2J"], "no process writes to the terminal of who asks")
     }
 }

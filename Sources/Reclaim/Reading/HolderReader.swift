@@ -20,7 +20,7 @@ struct HolderReader {
     private func holders(of pid: Int32) -> [Holder] {
         let nodes = opened(by: pid).union(mapped(by: pid))
         guard !nodes.isEmpty else { return [] }
-        let command = (try? tree.text("/proc/\(pid)/comm")) ?? "?"
+        let command = Self.printable((try? tree.text("/proc/\(pid)/comm")) ?? "?")
         let unit = unit(of: pid)
         return nodes.sorted().map { Holder(pid: pid, command: command, node: $0, unit: unit) }
     }
@@ -34,8 +34,9 @@ struct HolderReader {
     /// A mapping keeps a node open after its descriptor is closed.
     private func mapped(by pid: Int32) -> Set<String> {
         guard let maps = try? tree.text("/proc/\(pid)/maps") else { return [] }
-        let paths = maps.split(separator: "\n").compactMap { line in
-            line.firstIndex(of: "/").map { Self.plain(String(line[$0...])) }
+        // By bytes: to Swift a name's last "\r" and the line feed after it are one character, and no line's end.
+        let paths = maps.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            line.firstIndex(of: UInt8(ascii: "/")).map { Self.plain(String(decoding: line[$0...], as: UTF8.self)) }
         }
         return Set(paths.filter(Self.isOfInterest))
     }
@@ -43,6 +44,12 @@ struct HolderReader {
     /// A node that is gone while someone has it open is still named, with this behind it (`d_path()`).
     private static func plain(_ path: String) -> String {
         path.hasSuffix(" (deleted)") ? String(path.dropLast(10)) : path
+    }
+
+    /// A process names itself, and whoever reads of it may be root at a terminal.
+    private static func printable(_ name: String) -> String {
+        let scalars = name.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }
+        return String(String.UnicodeScalarView(scalars))
     }
 
     private static func isOfInterest(_ path: String) -> Bool {
@@ -53,7 +60,7 @@ struct HolderReader {
     /// The last component of the control group that systemd made: `0::/system.slice/gdm.service`.
     private func unit(of pid: Int32) -> String? {
         guard let groups = try? tree.text("/proc/\(pid)/cgroup") else { return nil }
-        let names = groups.split(whereSeparator: { $0 == "\n" || $0 == "/" })
-        return names.last { $0.hasSuffix(".service") || $0.hasSuffix(".scope") }.map(String.init)
+        let names = groups.split(whereSeparator: { $0.isNewline || $0 == "/" })
+        return names.last { $0.hasSuffix(".service") || $0.hasSuffix(".scope") }.map { Self.printable(String($0)) }
     }
 }

@@ -121,8 +121,8 @@ def expect_told_taken(test, guest, times):
 
 def tried_again(test):
     """A first try at boot that fails for once: systemd tries again, and nobody else has the card in between."""
-    # As a guard ends that finds another apertured at work for too long. Of what the unit may write to, the file's folder
-    # alone is there before the unit is, and stays.
+    # As a guard ends that finds another apertured at work for too long. Of what the unit may write to, the file's
+    # folder alone is there before the unit is, and stays.
     once = "[ -e /dev/shm/lab ] || { >/dev/shm/lab; exit 1; }"
     begin = f"[Service]\nExecStart=\nExecStart=/bin/sh -c '{once}; exec /usr/bin/apertured guard %i'\n"
     with test.boot(texts={f"systemd/system/{unit(1)}.d/lab.conf": begin}) as guest:

@@ -43,7 +43,7 @@ def enabled_at_boot(test):
 
 
 def bounced(test):
-    """A native driver is allowed to probe the card once: it has it once, inside the unit, and the first try succeeds."""
+    """A native driver may probe the card once: it has it once, inside the unit, and the first try succeeds."""
     with test.boot() as guest:
         expect_active(test, guest)
         tries = property_of(guest, 1, "NRestarts")
