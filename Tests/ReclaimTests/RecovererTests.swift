@@ -158,6 +158,25 @@ struct RecovererTests {
         #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/efi-framebuffer.0") == "efi-framebuffer")
     }
 
+    @Test("A framebuffer comes back over a card that was on vfio-pci, not over a guest", arguments: [false, true])
+    func beforeOnVFIO(_ isInUse: Bool) throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: "vfio-pci", override: "vfio-pci")
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        #expect(try host.claim().isClaimed)
+        if isInUse {
+            try host.folder.write("qemu\n", to: "/proc/900/comm")
+            try host.folder.makeFolder("/proc/900/fd")
+            try host.folder.symlink("/proc/900/fd/7", destination: "/dev/vfio/1")
+        }
+        let outcome = try host.release()
+        #expect(try host.driver == "vfio-pci")
+        let driver = try host.driver(ofDevice: "/sys/bus/platform/devices/efi-framebuffer.0")
+        #expect(driver == (isInUse ? nil : "efi-framebuffer"))
+        #expect(outcome.restoration.losses.contains { $0.contains("\(gpu) is in use") } == isInUse)
+    }
+
     @Test("--keep of what was cut short is refused: nobody asked for a release")
     func keepUnfinished() throws {
         let host = try FaultedPlan.evict.claimed()

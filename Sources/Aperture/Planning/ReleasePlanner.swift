@@ -268,6 +268,8 @@ package struct ReleasePlanner: Sendable {
         {
             return "\(card.address) belongs to \(driver)"
         }
+        // One that was on vfio-pci before the claim is not unbound, and so not asked for above.
+        if !snapshot.holders(of: card).isEmpty { return "\(card.address) is in use" }
         if let driver = card.driver, !ours.contains(driver) { return "\(card.address) is bound to \(driver)" }
         // vfio-pci keeps an idle card asleep and wakes it when it lets go: only a free card says how it will be.
         let isFree = card.driver == nil
