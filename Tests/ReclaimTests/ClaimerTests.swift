@@ -177,6 +177,16 @@ struct ClaimerTests {
         #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == "vfio-pci")
     }
 
+    @Test("A bounce through a driver that is loaded runs no modprobe")
+    func bounceLoaded() throws {
+        let host = try FaultedPlan.bounce.machine()
+        try host.folder.makeFolder("/sys/bus/pci/drivers/bochs-drm")
+        let outcome = try host.claim(options: FaultedPlan.bounce.options)
+        #expect(outcome.isClaimed)
+        #expect(outcome.rungs == [.override, .evict, .bounce, .bind])
+        #expect(host.loadedModules.isEmpty)
+    }
+
     @Test("What a rescan, a bounce or vfio-pci itself ends for good is said", arguments: ["rescan", "bounce", "vga"])
     func said(_ what: String) throws {
         let host = try FixtureHost {

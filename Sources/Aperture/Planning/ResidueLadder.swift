@@ -11,6 +11,8 @@ struct ResidueLadder {
     let kernel: KernelRelease
     let options: ClaimOptions
     let holders: [Holder]
+    /// The registered PCI drivers.
+    let drivers: Set<String>
 
     private(set) var steps: [PlanStep] = []
     private(set) var refusals: [Refusal] = []
@@ -18,8 +20,9 @@ struct ResidueLadder {
 
     init(
         gpu: PCIFunction, functions: [PCIFunction], slot: [PCIFunction], conflict: Conflict, kernel: KernelRelease,
-        options: ClaimOptions, holders: [Holder]
+        options: ClaimOptions, holders: [Holder], drivers: Set<String>
     ) {
+        self.drivers = drivers
         self.gpu = gpu
         self.functions = functions
         self.slot = slot
@@ -73,11 +76,15 @@ struct ResidueLadder {
                 remedy: "Name one with --allow-native: \(names).")
         }
         let reason = "\(native.driver)'s probe makes the kernel drop the platform device behind \(conflict.claim)"
-        steps = [
-            PlanStep(
-                action: .loadDriver, rung: .bounce, target: native.driver, path: KernelPath.modprobe,
-                value: native.module, reason: "\(native.driver) is to probe the card once",
-                expectation: .exists("\(KernelPath.pciDrivers)/\(native.driver)")),
+        // One that is there needs no modprobe, whose modules the unit's sandbox hides.
+        if !drivers.contains(native.driver) {
+            steps.append(
+                PlanStep(
+                    action: .loadDriver, rung: .bounce, target: native.driver, path: KernelPath.modprobe,
+                    value: native.module, reason: "\(native.driver) is to probe the card once",
+                    expectation: .exists("\(KernelPath.pciDrivers)/\(native.driver)")))
+        }
+        steps += [
             PlanStep(
                 action: .clearDriverOverride, rung: .bounce, target: gpu.address.description,
                 path: KernelPath.driverOverride(gpu.address), value: "\n",

@@ -202,7 +202,7 @@ struct StepList {
         guard let conflict = conflicts.first else { return }
         var ladder = ResidueLadder(
             gpu: gpu, functions: functions, slot: snapshot.slot(of: gpu.address), conflict: conflict, kernel: kernel,
-            options: options, holders: snapshot.holders)
+            options: options, holders: snapshot.holders, drivers: snapshot.pciDrivers)
         ladder.climb()
         steps += ladder.steps
         refusals += ladder.refusals
