@@ -8,7 +8,7 @@ struct UnitRunTests {
         for restarts in 0..<5 {
             var run = Self.failed
             run.restarts = restarts
-            #expect(run.isTriedAgain == (restarts < 3))
+            #expect(run.isKeptForNextTry == (restarts < 3))
             #expect(run.isReservationOver == (restarts >= 3))
         }
     }
@@ -17,7 +17,7 @@ struct UnitRunTests {
     func `so does one that was ended`(result: String) {
         // A signal's name is no exit status, whatever its number.
         let run = UnitRun(result: result, exitCode: "killed", exitStatus: "KILL")
-        #expect(run.isTriedAgain)
+        #expect(run.isKeptForNextTry)
         #expect(!run.isReservationOver)
     }
 
@@ -25,7 +25,7 @@ struct UnitRunTests {
     func `a refusal is final`(status: String) {
         var run = Self.failed
         run.exitStatus = status
-        #expect(!run.isTriedAgain)
+        #expect(!run.isKeptForNextTry)
         #expect(run.isReservationOver)
     }
 

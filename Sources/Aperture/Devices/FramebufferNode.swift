@@ -4,8 +4,8 @@ package struct FramebufferNode: Hashable, Sendable {
     package var number: Int
     /// The kernel's name of the device it stands on: `efi-framebuffer.0` or a PCI address; `nil` without a link.
     package var device: String?
-    /// `smem_start` and `smem_len`, in bytes; `nil` when the node cannot be asked, does not answer, or answers 0 as DRM's emulation
-    /// does (`drm_fb_helper` hides the physical address).
+    /// `smem_start` and `smem_len`, in bytes; `nil` when the node cannot be asked, does not answer, or answers 0 as DRM's
+    /// emulation does (`drm_fb_helper` hides the physical address).
     package var memory: AddressRange?
 
     package init(number: Int, device: String?, memory: AddressRange?) {

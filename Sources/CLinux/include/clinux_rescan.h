@@ -14,7 +14,8 @@ struct clinux_rescan {
 };
 
 /*
- * Writes "1" to `rescan`, below a root (see clinux_open.h). Meanwhile a second thread waits for `driver_override` to appear and writes `value` to it.
+ * Writes "1" to `rescan`, below a root (see clinux_open.h). Meanwhile a second thread waits for `driver_override` to
+ * appear and writes `value` to it.
  *
  * The kernel shows a device's attributes in device_add(), and only later, after it has assigned the BARs, looks for a
  * driver in pci_bus_add_device(): device_attach() then takes the first that matches, whatever drivers_autoprobe says,

@@ -48,3 +48,10 @@ package protocol Host {
     /// Maps every BAR of every function through VFIO.
     func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof]
 }
+
+extension Host {
+    /// Whether another card is in the place of the one that the record is about.
+    func isReplaced(_ record: ClaimRecord) -> Bool {
+        identity(ofDevice: KernelPath.device(record.gpu)).map(record.isStale) ?? false
+    }
+}

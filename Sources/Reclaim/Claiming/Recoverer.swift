@@ -21,9 +21,7 @@ package struct Recoverer<H: Host> {
         guard record.state != .claimed else { return nil }
         try host.expectNoStuckWrite(record)
         tell(.recovering(record.state))
-        if let device = host.identity(ofDevice: KernelPath.device(record.gpu)), record.isStale(for: device) {
-            return forget(record)
-        }
+        if host.isReplaced(record) { return forget(record) }
         return record.state == .claiming ? try undo(record) : try finishRelease(record)
     }
 

@@ -45,7 +45,7 @@ package struct Releaser<H: Host> {
                 remedy: "Only what apertured claimed since the last boot can be given back by it.")
         }
         try host.expectNoStuckWrite(record)
-        if let device = host.identity(ofDevice: KernelPath.device(address)), record.isStale(for: device) {
+        if host.isReplaced(record) {
             try host.removeRecord(of: address)
             return refused(
                 "The card at \(address) is another one than the one that was claimed.",

@@ -31,15 +31,15 @@ package struct UnitRun: Hashable {
     /// The guard ended because its card went.
     package var hasCardGone: Bool { exitStatus == "\(ExitStatus.gone.rawValue)" }
 
-    /// Whether systemd starts the unit again, soon (`Restart=on-failure`).
-    package var isTriedAgain: Bool {
+    /// Whether systemd starts the unit again, soon (`Restart=on-failure`), and the card stays reserved for that.
+    package var isKeptForNextTry: Bool {
         guard let result, result != "success", restarts < Self.patience else { return false }
         return !(exitCode == "exited" && Self.finalStatuses.contains { "\($0.rawValue)" == exitStatus })
     }
 
     /// Whether a card without a claim is to be the host's again: a start that came to nothing had it reserved. After a run
     /// that was ready, whoever took the record away has decided what becomes of the card.
-    package var isReservationOver: Bool { !hasCardGone && !wasReady && !isTriedAgain }
+    package var isReservationOver: Bool { !hasCardGone && !wasReady && !isKeptForNextTry }
 }
 
 extension UnitRun {
