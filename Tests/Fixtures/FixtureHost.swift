@@ -33,6 +33,11 @@ package final class FixtureHost: Host {
             self.effect = effect
             self.isAfter = isAfter
         }
+
+        /// Before and after each of the effects.
+        package static func all(in effects: Range<Int>) -> [Kill] {
+            effects.flatMap { [Kill($0, isAfter: false), Kill($0, isAfter: true)] }
+        }
     }
 
     package private(set) var machine: Machine

@@ -13,6 +13,8 @@ package struct Machine {
     package var vfio = Snapshot.VFIODriver.registered
     package var holders: [Holder] = []
     package var isMasked = false
+    /// The functions that the udev rule has reserved.
+    package var reserved: [String] = []
 
     package init(@MachineBuilder _ parts: () -> [any Part]) {
         // Bridge windows first: equal ranges nest in the order of their lines.

@@ -23,6 +23,9 @@ struct MachineFiles {
         for framebuffer in machine.framebuffers { try write(framebuffer, among: machine.functions) }
         for console in machine.consoles { try write(console) }
         for holder in machine.holders { try write(holder) }
+        for address in machine.reserved {
+            try folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(address)")
+        }
         if let bytes = machine.bootParameters { try folder.write(bytes, to: KernelPath.bootParameters) }
         try writeMemoryMap(machine)
     }

@@ -203,6 +203,17 @@ package struct VFIODriver: Part {
     package func place(in machine: inout Machine) { machine.vfio = state }
 }
 
+/// The udev rule, which reserved a function: the mark that udevd keeps with the device. The override is the function's.
+package struct UdevRule: Part {
+    let address: String
+
+    package init(reserved address: String) {
+        self.address = address
+    }
+
+    package func place(in machine: inout Machine) { machine.reserved.append(address) }
+}
+
 /// A process with a node open.
 package struct Process: Part {
     let holder: Holder

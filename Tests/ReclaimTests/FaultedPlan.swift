@@ -97,12 +97,11 @@ struct FaultedPlan: CustomTestStringConvertible {
         FaultedPlan(
             name: "the udev rule came first",
             machine: {
-                let host = try FixtureHost {
+                try FixtureHost {
                     GPU(gpu, override: "vfio-pci")
+                    UdevRule(reserved: gpu)
                     FirmwareFramebuffer(.efifb, fb)
                 }
-                try host.folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(gpu)")
-                return host
             }, writes: 3),
         FaultedPlan(
             name: "a VGA card, whose framebuffer the kernel drops",
@@ -134,8 +133,10 @@ struct FaultedPlan: CustomTestStringConvertible {
         FaultedPlan(
             name: "a late framebuffer over a ruled card's claim",
             machine: {
-                let host = try FixtureHost { GPU(gpu, override: "vfio-pci") }
-                try host.folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(gpu)")
+                let host = try FixtureHost {
+                    GPU(gpu, override: "vfio-pci")
+                    UdevRule(reserved: gpu)
+                }
                 #expect(try host.claim().isClaimed)
                 try host.appear(FirmwareFramebuffer(.efifb, fb))
                 host.revive()

@@ -14,23 +14,20 @@ struct KillMatrixTests {
     func claims(_ plan: FaultedPlan) throws {
         let whole = try plan.machine()
         _ = try whole.claim(options: plan.options)
-        var cases = 0
-        for effect in 0..<whole.effects {
-            for isAfter in [false, true] {
-                let host = try plan.machine()
-                let start = try host.folder.state()
-                host.kill = FixtureHost.Kill(effect, isAfter: isAfter)
-                _ = try? host.claim(options: plan.options)
-                let name: Comment = "\(plan.name), effect \(effect), after: \(isAfter)"
-                #expect(host.isDead, name)
-                host.revive()
-                try recover(host, start, losing: plan.firstLoss < .max, name)
-                let again = try host.claim(options: plan.options)
-                #expect(again.failure == nil, name)
-                cases += 1
-            }
+        let kills = FixtureHost.Kill.all(in: 0..<whole.effects)
+        for kill in kills {
+            let host = try plan.machine()
+            let start = try host.folder.state()
+            host.kill = kill
+            _ = try? host.claim(options: plan.options)
+            let name: Comment = "\(plan.name), \(kill)"
+            #expect(host.isDead, name)
+            host.revive()
+            try recover(host, start, losing: plan.firstLoss < .max, name)
+            let again = try host.claim(options: plan.options)
+            #expect(again.failure == nil, name)
         }
-        print("kill matrix: claim: \(plan.name): \(cases) cases")
+        print("kill matrix: claim: \(plan.name): \(kills.count) cases")
     }
 
     @Test("An undo killed at any instant is finished by recover, and so is a recover", arguments: FaultedPlan.all)
@@ -39,28 +36,25 @@ struct KillMatrixTests {
         let base = whole.writes.count
         _ = try whole.claim(options: plan.options)
         let first = whole.effectsOfWrites[base + plan.writes - 1] + 1
-        var cases = 0
-        for effect in first..<whole.effects {
-            for isAfter in [false, true] {
-                let host = try failing(plan)
-                let start = try host.folder.state()
-                host.kill = FixtureHost.Kill(effect, isAfter: isAfter)
-                _ = try? host.claim(options: plan.options)
-                let name: Comment = "\(plan.name), undo, effect \(effect), after: \(isAfter)"
-                #expect(host.isDead, name)
-                host.revive()
-                // The first one gets as far as its second effect.
-                host.kill = FixtureHost.Kill(1, isAfter: isAfter)
-                for address in try host.recorded() {
-                    let record = try #require(try host.record(of: address), name)
-                    _ = try? Recoverer(host: host).recover(record)
-                }
-                host.revive()
-                try recover(host, start, losing: plan.firstLoss < .max, name)
-                cases += 1
+        let kills = FixtureHost.Kill.all(in: first..<whole.effects)
+        for kill in kills {
+            let host = try failing(plan)
+            let start = try host.folder.state()
+            host.kill = kill
+            _ = try? host.claim(options: plan.options)
+            let name: Comment = "\(plan.name), undo, \(kill)"
+            #expect(host.isDead, name)
+            host.revive()
+            // The first one gets as far as its second effect.
+            host.kill = FixtureHost.Kill(1, isAfter: kill.isAfter)
+            for address in try host.recorded() {
+                let record = try #require(try host.record(of: address), name)
+                _ = try? Recoverer(host: host).recover(record)
             }
+            host.revive()
+            try recover(host, start, losing: plan.firstLoss < .max, name)
         }
-        print("kill matrix: undo: \(plan.name): \(cases) cases")
+        print("kill matrix: undo: \(plan.name): \(kills.count) cases")
     }
 
     /// A machine whose claim fails at its last write.
@@ -75,28 +69,25 @@ struct KillMatrixTests {
         let address = try #require(PCIAddress(gpu))
         let whole = try plan.claimed()
         _ = try Releaser(host: whole).release(address)
-        var cases = 0
-        for effect in 0..<whole.effects {
-            for isAfter in [false, true] {
-                let host = try plan.claimed()
-                host.kill = FixtureHost.Kill(effect, isAfter: isAfter)
-                _ = try? Releaser(host: host).release(address)
-                let name: Comment = "\(plan.name), effect \(effect), after: \(isAfter)"
-                #expect(host.isDead, name)
-                host.revive()
-                for address in try host.recorded() {
-                    let record = try #require(try host.record(of: address))
-                    let result = try Recoverer(host: host).recover(record)
-                    #expect(result?.failures.isEmpty ?? true, name)
-                }
-                // Killed before its first effect, a release has not begun: the claim stands.
-                let isReleased = try host.recorded().isEmpty
-                #expect(isReleased || effect == 0, name)
-                if isReleased { #expect(try host.folder.state() == whole.folder.state(), name) }
-                cases += 1
+        let kills = FixtureHost.Kill.all(in: 0..<whole.effects)
+        for kill in kills {
+            let host = try plan.claimed()
+            host.kill = kill
+            _ = try? Releaser(host: host).release(address)
+            let name: Comment = "\(plan.name), \(kill)"
+            #expect(host.isDead, name)
+            host.revive()
+            for address in try host.recorded() {
+                let record = try #require(try host.record(of: address))
+                let result = try Recoverer(host: host).recover(record)
+                #expect(result?.failures.isEmpty ?? true, name)
             }
+            // Killed before its first effect, a release has not begun: the claim stands.
+            let isReleased = try host.recorded().isEmpty
+            #expect(isReleased || kill.effect == 0, name)
+            if isReleased { #expect(try host.folder.state() == whole.folder.state(), name) }
         }
-        print("kill matrix: release: \(plan.name): \(cases) cases")
+        print("kill matrix: release: \(plan.name): \(kills.count) cases")
     }
 
     /// After it, the machine is as it was, or claimed, or what is not is named.

@@ -211,8 +211,10 @@ struct ReleaserTests {
     @Test("What the udev rule did before the claim is taken back with it: the host's driver gets its chance")
     func rule() throws {
         for driver in [nil, "vfio-pci"] {
-            let host = try FixtureHost { GPU(gpu, driver: driver, override: "vfio-pci") }
-            try host.folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(gpu)")
+            let host = try FixtureHost {
+                GPU(gpu, driver: driver, override: "vfio-pci")
+                UdevRule(reserved: gpu)
+            }
             #expect(try host.claim().isClaimed)
             guard case .released = try host.release().result else {
                 Issue.record("not released")
@@ -234,9 +236,9 @@ struct ReleaserTests {
             let host = try FixtureHost {
                 Kernel(kernel)
                 GPU(gpu, override: "vfio-pci")
+                UdevRule(reserved: gpu)
                 FirmwareFramebuffer(.efifb, fb)
             }
-            try host.folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(gpu)")
             #expect(try host.claim().isClaimed)
             try host.folder.makeFolder("/sys/bus/pci/drivers/bochs-drm")
             host.matchingDriver = driver

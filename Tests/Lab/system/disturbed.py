@@ -1,7 +1,7 @@
 """Scenarios in which someone, or something, interferes with a guarded card."""
 
 from .expectations import (EVENTS_LOST, EVICTED, LATE_IN_USE, RELEASE_REFUSED, TAKEN, WARNING, bind_framebuffer,
-                           expect_active, expect_evicted, expect_native, expect_proven, expect_status, expect_told,
+                           expect_active, expect_claimed_at_try, expect_evicted, expect_native, expect_status, expect_told,
                            framebuffer_is_bound, record)
 from .guest import ADDRESS
 from .trial import message, property_of, unit
@@ -126,12 +126,7 @@ def tried_again(test):
     once = "[ -e /dev/shm/lab ] || { >/dev/shm/lab; exit 1; }"
     begin = f"[Service]\nExecStart=\nExecStart=/bin/sh -c '{once}; exec /usr/bin/apertured guard %i'\n"
     with test.boot(texts={f"systemd/system/{unit(1)}.d/lab.conf": begin}) as guest:
-        expect_active(test, guest)
-        tries = property_of(guest, 1, "NRestarts")
-        test.expect("at the second try", tries == "1", f"{tries} restarts")
-        test.expect_driver(guest, 1, "vfio-pci")
-        test.expect_mapped(guest, 1)
-        expect_proven(test, guest)
+        expect_claimed_at_try(test, guest, 1)
         expect_native(test, guest, 1, 0)
         expect_native(test, guest, 2, 1)
 

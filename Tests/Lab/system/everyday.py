@@ -1,8 +1,8 @@
 """Scenarios of every day: boot, start, stop, shutdown."""
 
 from .expectations import (EVICTED, GUARD_STOPPED, RECOVERED, RELEASED, RELEASED_BY_OTHER, RELEASING, RUNG, UNBOUND,
-                           device, expect_active, expect_native, expect_proven, expect_status, expect_told, neighbour,
-                           record, rungs_taken)
+                           device, expect_active, expect_claimed_at_try, expect_native, expect_proven, expect_status,
+                           expect_told, neighbour, record, rungs_taken)
 from .guest import ADDRESS, SIBLING
 from .trial import message, property_of, ready_at, unit
 
@@ -47,12 +47,7 @@ def enabled_at_boot(test):
 def bounced(test):
     """A native driver may probe the card once: it has it once, inside the unit, and the first try succeeds."""
     with test.boot() as guest:
-        expect_active(test, guest)
-        tries = property_of(guest, 1, "NRestarts")
-        test.expect("the first try succeeded", tries == "0", f"{tries} more")
-        test.expect_driver(guest, 1, "vfio-pci")
-        test.expect_mapped(guest, 1)
-        expect_proven(test, guest)
+        expect_claimed_at_try(test, guest, 0)
         rungs = rungs_taken(guest)
         test.saw["rung"] = rungs
         test.expect(f"the conflict was cleared by {test.case.rungs}", rungs == test.case.rungs, rungs)

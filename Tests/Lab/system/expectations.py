@@ -50,6 +50,16 @@ def expect_native(test, guest, slot, times):
                 drawn == times and (times or not taken), f"{drawn}: {taken}")
 
 
+def expect_claimed_at_try(test, guest, restarts):
+    """Claimed and proven, by the start that so many others came before."""
+    expect_active(test, guest)
+    tries = property_of(guest, 1, "NRestarts")
+    test.expect(f"after {restarts} restarts", tries == str(restarts), f"{tries} restarts")
+    test.expect_driver(guest, 1, "vfio-pci")
+    test.expect_mapped(guest, 1)
+    expect_proven(test, guest)
+
+
 def expect_proven(test, guest):
     told = guest.journal(f"MESSAGE_ID={PROVEN}", f"APERTURED_GPU={ADDRESS[1]}")
     test.expect("the journal says it is claimed and proven", len(told) == 1, f"{len(told)} entries")
