@@ -1,7 +1,7 @@
 internal import Aperture
 package import Sysfs
 
-/// Reads the facts of all display functions.
+/// Reads the facts of all GPUs.
 package struct CardReader {
     private let tree: FileTree
 
@@ -14,7 +14,7 @@ package struct CardReader {
         var cards: [CardFacts] = []
         for address in try tree.list(KernelPath.pciDevices).compactMap({ PCIAddress($0) }) {
             let folder = KernelPath.device(address)
-            guard let code: UInt32 = number("\(folder)/class"), PCIClass(rawValue: code).isDisplay else { continue }
+            guard let code: UInt32 = number("\(folder)/class"), PCIClass(rawValue: code).isGPU else { continue }
             cards.append(
                 CardFacts(
                     address: address, id: identifier("\(folder)/vendor", "\(folder)/device"),

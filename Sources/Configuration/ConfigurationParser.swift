@@ -94,6 +94,18 @@ package struct ConfigurationParser {
                 sections[last].onlyFunction = true
                 warn(place, "OnlyFunction=\(value) is neither yes nor no; taken as yes")
             }
+        case "WholeSlot":
+            let wish = value.isEmpty ? false : Self.boolean(value)
+            sections[last].wholeSlot = wish ?? false
+            if wish == nil { warn(place, "WholeSlot=\(value) is neither yes nor no; taken as no") }
+        case "Function":
+            addFunctions(value, place)
+        case "Driver":
+            // Another driver than the one that was meant could lose the card's memory: nothing is done then.
+            if !value.isEmpty, !VFIODrivers.isNamed(String(value)) {
+                return flaw(place, "Driver=\(value) is no VFIO driver: vfio-pci, or a variant such as mlx5_vfio_pci")
+            }
+            sections[last].driver = String(value)
         case "Multiple":
             let wish = value.isEmpty ? false : Self.boolean(value)
             sections[last].allowsMultiple = wish ?? false
@@ -145,6 +157,20 @@ package struct ConfigurationParser {
             }
         }
         sections[last].allowedNativeDrivers = drivers
+    }
+
+    /// A list, as `AllowNative=` is.
+    private mutating func addFunctions(_ value: Substring, _ place: ConfigurationPlace) {
+        let last = sections.count - 1
+        var functions = value.isEmpty ? [] : sections[last].addedFunctions ?? []
+        for text in value.split(whereSeparator: \.isWhitespace) {
+            if let address = PCIAddress(text) {
+                functions.insert(address)
+            } else {
+                warn(place, "Function=\(text) is no PCI address such as 0000:01:00.1; passed over")
+            }
+        }
+        sections[last].addedFunctions = functions
     }
 
     private mutating func warn(_ place: ConfigurationPlace, _ message: String) {

@@ -22,6 +22,9 @@ package struct GPUSection: Hashable, Sendable {
     package var residue: ClaimOptions.Residue?
     package var allowedNativeDrivers: Set<String>?
     package var onlyFunction: Bool?
+    package var wholeSlot: Bool?
+    package var addedFunctions: Set<PCIAddress>?
+    package var driver: String?
 
     /// Whether it may match several cards.
     package var allowsMultiple = false
@@ -68,5 +71,9 @@ package struct GPUSection: Hashable, Sendable {
         if let residue { options.residue = residue }
         if let allowedNativeDrivers { options.allowedNativeDrivers = allowedNativeDrivers }
         if let onlyFunction { options.onlyFunction = onlyFunction }
+        if let wholeSlot { options.wholeSlot = wholeSlot }
+        if let addedFunctions { options.addedFunctions = addedFunctions }
+        // Empty for the best match again.
+        if let driver { options.driver = driver.isEmpty ? nil : driver }
     }
 }

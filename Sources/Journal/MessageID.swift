@@ -37,6 +37,8 @@ package enum MessageID: String, Hashable, Sendable, CaseIterable {
     case lateFramebufferInUse = "ea201fdc20024b13a95d28742cc70e46"
     /// A function of a claimed GPU is no longer on vfio-pci.
     case takenAway = "1e38b907effb4f1fbc95acec7a5c0ba5"
+    /// Nothing answers at the address of a claimed GPU any more.
+    case deviceDead = "96a79711c12f4dd29c0e7cae45b0c98b"
     /// The claim of a guarded GPU was given back by someone else.
     case releasedByOther = "b9d1e82238a842c883efa6084bb96db0"
     /// The guarded GPU was removed.
@@ -72,7 +74,7 @@ extension MessageID {
             .released, .guardStarted, .guardStopped, .automaticStartOff, .ueventsLost:
             [.gpu]
         case .framebufferEvicted, .consoleHandedOver, .driverUnbound, .lateFramebuffer, .lateFramebufferInUse,
-            .takenAway, .notRestorable:
+            .takenAway, .deviceDead, .notRestorable:
             [.gpu, .device]
         case .claimRefused, .releaseRefused, .configurationMismatch:
             [.gpu, .code]

@@ -8,14 +8,20 @@ package enum RecordCodec {
         package let reason: String
     }
 
-    /// Raised when a reader of the older version would misread the newer.
-    package static let version = 1
+    /// Raised when a reader of the older version would misread the newer. It would take every driver for vfio-pci, so a
+    /// record that has no other is still of version 1: one that an older program can finish.
+    package static let version = 2
+
+    private static func version(of record: ClaimRecord) -> Int {
+        let functions = record.prior.functions + record.start.functions
+        return functions.allSatisfy { $0.vfioDriver == VFIODrivers.generic } ? 1 : version
+    }
 
     // MARK: - Writing
 
     package static func encode(_ record: ClaimRecord) -> [UInt8] {
         let json = JSON.object([
-            "version": .number(version),
+            "version": .number(version(of: record)),
             "gpu": .string(record.gpu.description),
             "state": .string(record.state.rawValue),
             "wasClaimed": .bool(record.wasClaimed),
@@ -38,6 +44,7 @@ package enum RecordCodec {
                         "driver": .string(function.driver),
                         "driverOverride": .string(function.driverOverride),
                         "awaitsProbe": .bool(function.awaitsProbe),
+                        "vfioDriver": .string(function.vfioDriver),
                         "bars": .array(
                             function.bars.sorted { $0.key < $1.key }.map { bar in
                                 .object(["bar": .number(bar.key), "range": encode(bar.value)])
@@ -86,8 +93,8 @@ package enum RecordCodec {
             throw Failure(reason: "it is no JSON at byte \(error.offset): \(error.expected) was expected")
         }
         let version = try fields.number("version")
-        guard version == Self.version else {
-            throw Failure(reason: "its version is \(version), and only \(Self.version) is understood")
+        guard (1...Self.version).contains(version) else {
+            throw Failure(reason: "its version is \(version), and only 1 to \(Self.version) are understood")
         }
         let gpu = try fields.address("gpu")
         guard let state = ClaimRecord.State(rawValue: try fields.string("state")) else {
@@ -120,7 +127,17 @@ package enum RecordCodec {
         return PriorState.Function(
             address: address, driver: try fields.optionalName("driver"),
             driverOverride: try fields.optionalName("driverOverride"), bars: bars,
-            awaitsProbe: try fields.bool("awaitsProbe"))
+            awaitsProbe: try fields.bool("awaitsProbe"), vfioDriver: try vfioDriver(fields))
+    }
+
+    /// Version 1 knew vfio-pci alone. No other driver may be unbound, whoever wrote the record.
+    private static func vfioDriver(_ fields: RecordFields) throws(Failure) -> String {
+        guard fields.has("vfioDriver") else { return VFIODrivers.generic }
+        let name = try fields.object("vfioDriver").name()
+        guard VFIODrivers.isNamed(name) else {
+            throw Failure(reason: "\(fields.place) names \(name), which is no VFIO driver")
+        }
+        return name
     }
 
     private static func framebuffer(_ fields: RecordFields) throws(Failure) -> PriorState.Framebuffer {

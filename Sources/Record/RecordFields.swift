@@ -36,6 +36,11 @@ struct RecordFields {
         return values.enumerated().map { RecordFields($0.element, at: "\(member.place)[\($0.offset)]") }
     }
 
+    func has(_ name: String) -> Bool {
+        guard case .object(let members) = json else { return false }
+        return members.contains { $0.name == name }
+    }
+
     func string(_ name: String) throws(Failure) -> String { try object(name).string() }
 
     func number(_ name: String) throws(Failure) -> Int { try object(name).number() }

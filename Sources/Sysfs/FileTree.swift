@@ -55,6 +55,32 @@ package struct FileTree: Sendable {
         }
     }
 
+    /// As ``bytes(_:)``; `nil` when the file is not there.
+    package func bytesIfPresent(_ path: String) throws(FileTreeError) -> [UInt8]? {
+        do {
+            return try bytes(path)
+        } catch  where error.isAbsence {
+            return nil
+        }
+    }
+
+    /// The first bytes of a sysfs attribute, in one read; fewer where it has no more.
+    package func bytes(_ path: String, atMost count: Int) throws(FileTreeError) -> [UInt8] {
+        do throws(Errno) {
+            let file = try open(path, O_RDONLY | O_NOFOLLOW)
+            defer {
+                // It was only read.
+                try? file.close()
+            }
+            var bytes = [UInt8](repeating: 0, count: count)
+            let length = unsafe bytes.withUnsafeMutableBytes { unsafe read(file.rawValue, $0.baseAddress, count) }
+            guard length >= 0 else { throw Errno(rawValue: errno) }
+            return Array(bytes.prefix(length))
+        } catch {
+            throw FileTreeError(.read, path, error)
+        }
+    }
+
     /// The file's text without the white space around it.
     package func text(_ path: String) throws(FileTreeError) -> String {
         let bytes = try bytes(path)

@@ -230,7 +230,7 @@ struct CommandTests {
         #expect(lines[0].hasPrefix("ADDRESS"))
         #expect(lines[1].hasPrefix(gpu))
         #expect(lines[1].contains("vga") && lines[1].contains("framebuffer") && lines[1].contains("BAR 0: efifb"))
-        #expect(lines[2].hasPrefix("0000:02:00.0") && lines[2].contains("claimed"))
+        #expect(lines[2].hasPrefix("0000:02:00.0") && lines[2].contains("vfio  "))
     }
 
     @Test("status --json has a state for every device")

@@ -62,6 +62,44 @@ struct ConfigurationParserTests {
         let name: String
     }
 
+    @Test("Which functions go, and to which driver")
+    func functions() throws {
+        let configuration = Configuration([
+            ConfigurationFile(
+                path: "a.conf",
+                text: """
+                    [GPU]
+                    WholeSlot=yes
+                    Function=0000:01:00.2 elsewhere
+                    Function=01:00.3
+                    Driver=mlx5_vfio_pci
+                    [GPU]
+                    WholeSlot=perhaps
+                    Function=
+                    Driver=
+                    [GPU]
+                    Driver=nouveau
+                    """)
+        ])
+        let sections = configuration.sections
+        #expect(sections.map(\.wholeSlot) == [true, false, nil])
+        #expect(sections.first?.addedFunctions?.map(\.description).sorted() == ["0000:01:00.2", "0000:01:00.3"])
+        #expect(sections.map(\.driver) == ["mlx5_vfio_pci", "", nil])
+        #expect(sections.map { $0.flaw != nil } == [false, false, true])
+        #expect(configuration.warnings.map(\.place.line) == [3, 7, 11])
+        var options = ClaimOptions()
+        options.driver = "vfio-pci"
+        guard
+            case .allowed(let chosen) = Configuration(sections: Array(sections.prefix(1))).verdict(
+                for: try #require(PCIAddress("0000:01:00.0")),
+                among: [CardFacts(address: try #require(PCIAddress("0000:01:00.0")), id: nil)])
+        else {
+            Issue.record("the card is refused")
+            return
+        }
+        #expect(chosen.wholeSlot && chosen.driver == "mlx5_vfio_pci" && chosen.addedFunctions.count == 2)
+    }
+
     @Test(arguments: [
         Mistake(text: "[Gpu]\nAddress=01:00.0", line: 1, name: "[Gpu]"),
         Mistake(text: "[]\nAddress=01:00.0", line: 1, name: "[]"),

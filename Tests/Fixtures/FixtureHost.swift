@@ -74,6 +74,8 @@ package final class FixtureHost: Host {
     package var matchingDriver: String?
     /// Where the GPU's BARs lie after a rescan; in place without it.
     package var barsAfterRescan: [BAR]?
+    /// The drivers that modules register, where they are called otherwise.
+    package var driversOfModules: [String: String] = [:]
     /// What VFIO answers instead of mapping.
     package var vfioError: VFIOError?
 
@@ -213,21 +215,24 @@ package final class FixtureHost: Host {
         guard !wasDead else { throw ModuleError(module: module, reason: "killed") }
         if let moduleError { throw moduleError }
         loadedModules.append(module)
-        let driver = NativeDriver.bouncing(named: module)?.driver ?? module
+        let driver = NativeDriver.bouncing(named: module)?.driver ?? driversOfModules[module] ?? module
         do {
             try files.writeDriver(driver)
+            try folder.makeFolder("\(KernelPath.modules)/\(module)/drivers/pci:\(driver)")
         } catch {
             throw ModuleError(module: module, reason: "\(error)")
         }
     }
 
-    package func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {
+    package func rescan(
+        _ path: String, for address: PCIAddress, override: String
+    ) throws(FileTreeError) {
         try write("1", to: path)
         guard exists(KernelPath.device(address)) else { return }
         do {
-            try folder.write("vfio-pci\n", to: KernelPath.driverOverride(address))
+            try folder.write("\(override)\n", to: KernelPath.driverOverride(address))
         } catch {
-            throw FileTreeError(.write, KernelPath.driverOverride(address), .ioError, value: "vfio-pci")
+            throw FileTreeError(.write, KernelPath.driverOverride(address), .ioError, value: override)
         }
     }
 
@@ -365,22 +370,31 @@ package final class FixtureHost: Host {
             "\(MachineFiles.home(of: machine.functions[index]))/driver", to: "\(KernelPath.pciDrivers)/\(driver)")
         let isModern = machine.kernel.flatMap(KernelRelease.init)?.isAtLeast(6, 0) == true
         if isModern, driver != "vfio-pci" || machine.functions[index].pciClass >> 8 == 0x0300 {
-            try dropFramebuffers(over: machine.functions[index].bars)
+            try dropFramebuffers(over: machine.functions[index])
         }
     }
 
-    private func dropFramebuffers(over bars: [BAR]) throws {
-        for framebuffer in machine.framebuffers where bars.contains(where: { $0.range.overlaps(framebuffer.range) }) {
+    /// From 6.4 to 6.10 `sysfb_disable()` is called for the boot VGA device alone: for another one the helper finds the
+    /// framebuffers that have a driver.
+    private func dropFramebuffers(over function: Function) throws {
+        let bars = function.bars
+        let kernel = machine.kernel.flatMap(KernelRelease.init)
+        let findsUnbound =
+            kernel.map { !$0.isAtLeast(6, 4) || $0.isAtLeast(6, 11) } == true || function.bootVGA == true
+        let dropped = machine.framebuffers.filter { framebuffer in
+            let isBound = folder.exists("\(KernelPath.platformDevice(framebuffer.name))/driver")
+            return (isBound || findsUnbound) && bars.contains { $0.range.overlaps(framebuffer.range) }
+        }
+        for framebuffer in dropped {
             let home = MachineFiles.home(of: framebuffer, among: machine.functions)
             try folder.remove("\(KernelPath.platformDevices)/\(framebuffer.name)")
             try folder.remove(home)
             machine.lines.removeAll {
-                $0.range == framebuffer.range && ($0.name == "BOOTFB" || $0.name == framebuffer.kind.claim)
+                $0.range == framebuffer.range
+                    && ($0.name == framebuffer.kind.residue || $0.name == framebuffer.kind.claim)
             }
         }
-        machine.framebuffers.removeAll { framebuffer in
-            bars.contains { $0.range.overlaps(framebuffer.range) }
-        }
+        machine.framebuffers.removeAll { framebuffer in dropped.contains { $0.name == framebuffer.name } }
     }
 
     /// `release_resource()` of a BAR takes along whatever stands below it.

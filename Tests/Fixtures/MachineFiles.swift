@@ -20,6 +20,7 @@ struct MachineFiles {
         }
         for driver in machine.drivers { try writeDriver(driver) }
         for function in machine.functions { try write(function) }
+        try writeVirtualFunctions(machine.functions)
         for framebuffer in machine.framebuffers { try write(framebuffer, among: machine.functions) }
         for console in machine.consoles { try write(console) }
         for holder in machine.holders { try write(holder) }
@@ -54,6 +55,13 @@ struct MachineFiles {
         try folder.write("\(function.override ?? "(null)")\n", to: "\(home)/driver_override")
         try folder.write(Self.resources(function.bars), to: "\(home)/resource")
         try folder.write("", to: "\(home)/remove")
+        if function.isBridge { try folder.write("1\n", to: "\(home)/secondary_bus_number") }
+        if let name = function.vfioDevice { try folder.makeFolder("\(home)/vfio-dev/\(name)") }
+        if let bytes = function.configuration { try folder.write(bytes, to: "\(home)/config") }
+        if let subsystem = function.subsystem {
+            try folder.write("0x\(Hex(subsystem.vendor, digits: 4, prefix: ""))\n", to: "\(home)/subsystem_vendor")
+            try folder.write("0x\(Hex(subsystem.device, digits: 4, prefix: ""))\n", to: "\(home)/subsystem_device")
+        }
         if let bootVGA = function.bootVGA { try folder.write(bootVGA ? "1\n" : "0\n", to: "\(home)/boot_vga") }
         try folder.link("/sys/bus/pci/devices/\(function.address)", to: home)
         if let driver = function.driver { try folder.link("\(home)/driver", to: "/sys/bus/pci/drivers/\(driver)") }
@@ -65,6 +73,22 @@ struct MachineFiles {
             try folder.write("", to: "/dev/vfio/\(group)")
         }
         if let address = PCIAddress(function.address) { try folder.write("", to: KernelPath.busRescan(address)) }
+    }
+
+    /// Each virtual function and its physical one know each other.
+    private func writeVirtualFunctions(_ functions: [Function]) throws {
+        var counts: [String: Int] = [:]
+        for function in functions {
+            guard let owner = functions.first(where: { $0.address == function.physicalFunction }) else { continue }
+            let number = counts[owner.address, default: 0]
+            try folder.link("\(Self.home(of: function))/physfn", to: Self.home(of: owner))
+            try folder.link("\(Self.home(of: owner))/virtfn\(number)", to: Self.home(of: function))
+            counts[owner.address] = number + 1
+        }
+        for owner in functions {
+            guard let count = counts[owner.address] else { continue }
+            try folder.write("\(count)\n", to: "\(Self.home(of: owner))/sriov_numvfs")
+        }
     }
 
     /// sysfs `resource`: six BARs, the ROM, and the rows that nobody here reads.

@@ -39,8 +39,8 @@ package struct BAR: Hashable, Sendable {
 package struct Function: Part {
     package var address: String
     package var pciClass: UInt32
-    package var vendor: UInt16 = 0x1234
-    package var device: UInt16 = 0x1111
+    package var vendor: UInt16
+    package var device: UInt16
     package var bars: [BAR]
     package var driver: String?
     package var override: String?
@@ -49,11 +49,29 @@ package struct Function: Part {
     package var group: Int?
     /// The bridge above it, by address; `nil` on the root bus.
     package var below: String?
+    /// `subsystem_vendor` and `subsystem_device`.
+    package var subsystem: (vendor: UInt16, device: UInt16)?
+    /// The first bytes of its configuration; without any there is no `config`.
+    package var configuration: [UInt8]?
+    /// The function whose virtual function it is, by address.
+    package var physicalFunction: String?
+    /// Whether its header is a bridge's.
+    package var isBridge: Bool
+    /// The name of its VFIO device: `vfio0`.
+    package var vfioDevice: String?
 
     package init(
         _ address: String, class pciClass: UInt32, bars: [BAR] = [], driver: String? = nil, override: String? = nil,
-        bootVGA: Bool? = nil, group: Int? = 1, below: String? = nil
+        bootVGA: Bool? = nil, group: Int? = 1, below: String? = nil, vendor: UInt16 = 0x1234, device: UInt16 = 0x1111,
+        physicalFunction: String? = nil, isBridge: Bool? = nil, vfioDevice: String? = nil,
+        configuration: [UInt8]? = nil
     ) {
+        self.vendor = vendor
+        self.device = device
+        self.physicalFunction = physicalFunction
+        self.isBridge = isBridge ?? (pciClass >> 8 == 0x0604)
+        self.vfioDevice = vfioDevice
+        self.configuration = configuration
         self.address = address
         self.pciClass = pciClass
         self.bars = bars
@@ -77,11 +95,14 @@ package struct GPU: Part {
 
     package init(
         _ address: String, class pciClass: UInt32 = 0x038000, bars: [BAR] = [BAR(0, 0xc000_0000...0xc0ff_ffff)],
-        driver: String? = nil, override: String? = nil, bootVGA: Bool? = nil, group: Int? = 1, below: String? = nil
+        driver: String? = nil, override: String? = nil, bootVGA: Bool? = nil, group: Int? = 1, below: String? = nil,
+        vendor: UInt16 = 0x1234, device: UInt16 = 0x1111, physicalFunction: String? = nil, vfioDevice: String? = nil,
+        configuration: [UInt8]? = nil
     ) {
         function = Function(
             address, class: pciClass, bars: bars, driver: driver, override: override, bootVGA: bootVGA, group: group,
-            below: below)
+            below: below, vendor: vendor, device: device, physicalFunction: physicalFunction, vfioDevice: vfioDevice,
+            configuration: configuration)
     }
 
     package func place(in machine: inout Machine) { function.place(in: &machine) }
@@ -104,15 +125,35 @@ package struct FirmwareFramebuffer: Part {
         case efifb, efidrm, vesafb, simplefb, simpledrm
         /// `BOOTFB` around simpledrm, as SYSFB_SIMPLEFB kernels have it.
         case bootSimpledrm
+        /// The same from coreboot's table.
+        case corebootSimpledrm
+        case corebootdrm
+        case ofdrm
         case vga16fb
 
-        var claim: String { self == .bootSimpledrm ? "simpledrm" : rawValue }
+        var claim: String {
+            switch self {
+            case .bootSimpledrm, .corebootSimpledrm: "simpledrm"
+            default: rawValue
+            }
+        }
+        /// The claim of the device itself.
+        var residue: String? {
+            switch self {
+            case .bootSimpledrm: "BOOTFB"
+            case .corebootSimpledrm: "Coreboot Framebuffer"
+            case .corebootdrm: "coreboot-framebuffer.0"
+            default: nil
+            }
+        }
         var driver: String { self == .vga16fb ? "vga16fb" : deviceKind }
         var deviceKind: String {
             switch self {
             case .efifb, .efidrm: "efi-framebuffer"
             case .vesafb: "vesa-framebuffer"
-            case .simplefb, .simpledrm, .bootSimpledrm: "simple-framebuffer"
+            case .simplefb, .simpledrm, .bootSimpledrm, .corebootSimpledrm: "simple-framebuffer"
+            case .corebootdrm: "coreboot-framebuffer"
+            case .ofdrm: "of-display"
             case .vga16fb: "vga-framebuffer"
             }
         }
@@ -141,12 +182,14 @@ package struct FirmwareFramebuffer: Part {
         self.override = override
     }
 
-    package var name: String { "\(kind.deviceKind).\(instance)" }
+    package var name: String {
+        kind == .ofdrm && instance == 0 ? kind.deviceKind : "\(kind.deviceKind).\(instance)"
+    }
 
     package func place(in machine: inout Machine) {
         machine.framebuffers.append(self)
         guard isListed, kind != .vga16fb else { return }
-        if kind == .bootSimpledrm { machine.lines.append(Claim(range: range, name: "BOOTFB")) }
+        if let residue = kind.residue { machine.lines.append(Claim(range: range, name: residue)) }
         if isBound { machine.lines.append(Claim(range: range, name: kind.claim)) }
     }
 }

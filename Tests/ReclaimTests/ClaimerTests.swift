@@ -171,7 +171,7 @@ struct ClaimerTests {
         options.allowedNativeDrivers = ["bochs"]
         let outcome = try host.claim(options: options)
         #expect(outcome.isClaimed)
-        #expect(outcome.rungs == [.override, .evict, .bounce, .bind])
+        #expect(outcome.rungs == [.override, .bounce, .bind])
         #expect(host.loadedModules == ["bochs"])
         #expect(!host.exists("/sys/bus/platform/devices/simple-framebuffer.0"))
         #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == "vfio-pci")
@@ -183,8 +183,50 @@ struct ClaimerTests {
         try host.folder.makeFolder("/sys/bus/pci/drivers/bochs-drm")
         let outcome = try host.claim(options: FaultedPlan.bounce.options)
         #expect(outcome.isClaimed)
-        #expect(outcome.rungs == [.override, .evict, .bounce, .bind])
+        #expect(outcome.rungs == [.override, .bounce, .bind])
         #expect(host.loadedModules.isEmpty)
+    }
+
+    @Test("A BAR that the claim's own rescan lost is found, named, and the claim undone")
+    func lostBAR() throws {
+        let host = try FixtureHost {
+            GPU(gpu, bars: [BAR(0, 0xc000_0000...0xc0ff_ffff), BAR(2, 0xc100_0000...0xc100_0fff)])
+            FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+        }
+        host.barsAfterRescan = [BAR(2, 0xc100_0000...0xc100_0fff)]
+        let outcome = try host.claim()
+        guard case .failed(.lostBARs(let lost)) = outcome.result else {
+            Issue.record("the claim ended with \(outcome.result)")
+            return
+        }
+        #expect(lost == ["BAR 0 of \(gpu), which was at 0xc0000000-0xc0ffffff, has no address any more"])
+        #expect(outcome.undo?.losses.contains { $0.hasPrefix("BAR 0 of \(gpu)") } == true)
+        #expect(try host.driver == nil)
+        #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == nil)
+        #expect(try host.recorded().isEmpty)
+    }
+
+    @Test("A variant is loaded, bound by the name that its module registers, and given back")
+    func variant() throws {
+        let host = try FixtureHost {
+            Kernel("6.17.0-fixture")
+            GPU(gpu, driver: "xe", vendor: 0x8086)
+        }
+        try host.folder.write(
+            "alias vfio_pci:v00008086d*sv*sd*bc03sc*i* strange_vfio_pci\n",
+            to: "/lib/modules/6.17.0-fixture/modules.alias")
+        host.driversOfModules["strange_vfio_pci"] = "strange-vfio-pci"
+        let outcome = try host.claim()
+        #expect(outcome.isClaimed)
+        #expect(host.loadedModules == ["strange_vfio_pci"])
+        #expect(try host.driver == "strange-vfio-pci")
+        let record = try host.record(of: try #require(PCIAddress(gpu)))
+        #expect(record?.prior.functions.map(\.vfioDriver) == ["strange-vfio-pci"])
+        // Again: it is on VFIO, and stays.
+        #expect(try host.claim().plan.verdict == .nothingToDo)
+        _ = try Releaser(host: host).release(try #require(PCIAddress(gpu)))
+        #expect(try host.driver == "xe")
+        #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == nil)
     }
 
     @Test("What a rescan, a bounce or vfio-pci itself ends for good is said", arguments: ["rescan", "bounce", "vga"])

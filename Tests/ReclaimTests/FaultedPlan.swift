@@ -41,7 +41,7 @@ struct FaultedPlan: CustomTestStringConvertible {
             var options = ClaimOptions()
             options.allowedNativeDrivers = ["bochs"]
             return options
-        }(), writes: 8, firstLoss: 4)
+        }(), writes: 6, firstLoss: 2)
 
     static let loading = FaultedPlan(
         name: "vfio-pci is a module",

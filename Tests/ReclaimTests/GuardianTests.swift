@@ -16,6 +16,7 @@ private final class Story {
         case .lateFramebuffer(let conflict): lines.append("late \(conflict.claim.name)")
         case .lateFramebufferInUse(let conflict, let holders):
             lines.append("late \(conflict.claim.name), in use by \(holders.map(\.command))")
+        case .dead(let function): lines.append("\(function) is dead")
         case .takenAway(let function, let driver): lines.append("\(function) taken by \(driver ?? "nobody")")
         case .releasedByOther: lines.append("released by another")
         case .sound: lines.append("sound")
@@ -164,6 +165,20 @@ struct GuardianTests {
         try host.end(900)
         #expect(guardian.check() == .claimAgain)
         #expect(story.lines.last == "late efifb")
+    }
+
+    @Test("A card that does not answer any more is told once, and again when it does")
+    func dead() throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        let path = "/sys/bus/pci/devices/\(gpu)/config"
+        try host.folder.write([UInt8](repeating: 0xff, count: 64), to: path)
+        #expect(guardian.check() == .goOn)
+        #expect(guardian.check() == .goOn)
+        #expect(guardian.complaints == ["\(gpu) does not answer any more."])
+        try host.folder.write([UInt8](repeating: 0, count: 64), to: path)
+        #expect(guardian.check() == .goOn)
+        #expect(guardian.complaints.isEmpty)
+        #expect(story.lines == ["\(gpu) is dead", "sound"])
     }
 
     @Test("A card that is taken away is told with its new driver, never fought over, and told when it is back")

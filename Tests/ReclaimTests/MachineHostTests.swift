@@ -48,12 +48,12 @@ struct MachineHostTests {
         #expect(throws: FileTreeError.self) { try host().write("vfio-pci", to: override) }
         try folder.write("", to: "/sys/class/pci_bus/0000:01/rescan")
         do {
-            try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address)
+            try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address, override: "vfio-pci")
         } catch {
             // Otherwise it waits in vain for the function to appear.
             #expect(error.errno == .tooManySymbolicLinkLevels)
         }
-        #expect(throws: FileTreeError.self) { try host().rescan(override, for: address) }
+        #expect(throws: FileTreeError.self) { try host().rescan(override, for: address, override: "vfio-pci") }
         #expect((try? host().attribute(override)) != "outside")
         if escape.part != .attribute { #expect(host().identity(ofDevice: KernelPath.device(address)) == nil) }
         #expect(try outside.contents() == before)
@@ -116,10 +116,10 @@ struct MachineHostTests {
     func rescan() throws {
         let address = try #require(PCIAddress("0000:01:00.0"))
         try folder.write("", to: "/sys/class/pci_bus/0000:01/rescan")
-        try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address)
+        try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address, override: "vfio-pci")
         #expect(try folder.text("/sys/class/pci_bus/0000:01/rescan") == "1")
         try folder.write("(null)\n", to: "/sys/bus/pci/devices/0000:01:00.0/driver_override")
-        try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address)
+        try host().rescan("/sys/class/pci_bus/0000:01/rescan", for: address, override: "vfio-pci")
         #expect(try folder.text("/sys/bus/pci/devices/0000:01:00.0/driver_override") == "vfio-pci")
     }
 }

@@ -105,7 +105,7 @@ struct RecordStoreTests {
     @Test(
         "A record that names anything but the card's own devices is refused",
         arguments: [
-            ("\"version\": 1", "\"version\": 2"),
+            ("\"version\": 1", "\"version\": 3"), ("\"vfio-pci\"", "\"e1000\""),
             ("0000:01:00.0\",\n        \"driver", "0000:02:00.0\",\n        \"driver"),
             ("efi-framebuffer.0", "../../../etc"), ("\"efi-framebuffer\"", "\"e1000\""),
             ("\"amdgpu\"", "\"../amdgpu\""), ("\"amdgpu\"", "\"\""), ("\"claiming\"", "\"done\""),

@@ -3,9 +3,6 @@ package enum FramebufferDriver {
     /// The driver of `vga-framebuffer.0`; it claims nothing in a BAR.
     package static let vga16fb = "vga16fb"
 
-    /// The claim that belongs to the platform *device* (`sysfb_create_simplefb()`), so that no unbind removes it.
-    package static let bootFramebuffer = "BOOTFB"
-
     /// What the owner of a claim in /proc/iomem is.
     package struct Kind: Hashable, Sendable {
         /// The name in /proc/iomem.
@@ -17,6 +14,8 @@ package enum FramebufferDriver {
         /// An fbdev driver's claim lives until the last close of `/dev/fbN`, also after the unbind
         /// (`fb_ops.fb_destroy`); a DRM driver's goes with the unbind.
         package let outlivesUnbindWhileOpen: Bool
+        /// Whether the claim belongs to the platform *device* rather than to a driver, so that no unbind ends it.
+        package var isDevicesOwn = false
     }
 
     private static let kinds = [
@@ -38,20 +37,37 @@ package enum FramebufferDriver {
         Kind(
             claim: "simpledrm", platformDriver: "simple-framebuffer", deviceKind: "simple-framebuffer",
             outlivesUnbindWhileOpen: false),
+        // sysfb_create_simplefb()
         Kind(
-            claim: bootFramebuffer, platformDriver: "simple-framebuffer", deviceKind: "simple-framebuffer",
-            outlivesUnbindWhileOpen: false),
+            claim: "BOOTFB", platformDriver: "simple-framebuffer", deviceKind: "simple-framebuffer",
+            outlivesUnbindWhileOpen: false, isDevicesOwn: true),
+        // framebuffer_probe() of drivers/firmware/google/framebuffer-coreboot.c
+        Kind(
+            claim: "Coreboot Framebuffer", platformDriver: "simple-framebuffer", deviceKind: "simple-framebuffer",
+            outlivesUnbindWhileOpen: false, isDevicesOwn: true),
         Kind(
             claim: "ofdrm", platformDriver: "of-display", deviceKind: "of-display", outlivesUnbindWhileOpen: false),
+        Kind(claim: "offb", platformDriver: "of-display", deviceKind: "of-display", outlivesUnbindWhileOpen: true),
         Kind(
             claim: "corebootdrm", platformDriver: "coreboot-framebuffer", deviceKind: "coreboot-framebuffer",
             outlivesUnbindWhileOpen: false),
     ]
 
     /// The kind whose claims carry this name in /proc/iomem, or `nil`.
+    ///
+    /// A resource without a name of its own gets its platform device's (`platform_device_add()`): such a line is the
+    /// device's own, `coreboot-framebuffer.0`.
     package static func kind(claimedAs name: String) -> Kind? {
-        kinds.first { $0.claim == name }
+        if let kind = kinds.first(where: { $0.claim == name }) { return kind }
+        guard PlatformFramebuffer.isFramebuffer(name: name) else { return nil }
+        let deviceKind = String(PlatformFramebuffer.kind(ofDevice: name))
+        return Kind(
+            claim: name, platformDriver: kinds.first { $0.deviceKind == deviceKind }?.platformDriver ?? deviceKind,
+            deviceKind: deviceKind, outlivesUnbindWhileOpen: false, isDevicesOwn: true)
     }
+
+    /// Whether a claim belongs to a platform device rather than to a driver: it is what an unbind leaves behind.
+    package static func isDevicesOwn(_ claim: Claim) -> Bool { kind(claimedAs: claim.name)?.isDevicesOwn == true }
 
     /// Whether this is a platform driver of firmware framebuffers.
     package static func isPlatformDriver(_ name: String) -> Bool {

@@ -7,6 +7,10 @@ package struct IOMMUGroup: Hashable, Sendable {
         package var driver: String?
         /// The PCI class; `nil` for a device that is not PCI.
         package var pciClass: PCIClass?
+        /// Whether its header is a bridge's, whatever its class (`pci_is_bridge()`).
+        package var isBridge = false
+        /// Whether its driver made a VFIO device of it (`vfio-dev/`).
+        package var hasVFIODevice = false
 
         package init(name: String, driver: String?, pciClass: PCIClass?) {
             self.name = name

@@ -7,7 +7,7 @@ package struct PCIClass: Hashable, Sendable, RawRepresentable {
         self.rawValue = rawValue & 0xff_ffff
     }
 
-    /// The base class: 0x03 is a display controller, 0x06 a bridge.
+    /// The base class: 0x03 is a display controller.
     package var base: UInt8 { UInt8(truncatingIfNeeded: rawValue >> 16) }
 
     /// Base class and subclass: 0x0300 VGA compatible, 0x0302 3D controller, 0x0380 other display controller.
@@ -16,11 +16,15 @@ package struct PCIClass: Hashable, Sendable, RawRepresentable {
     /// All of base class 0x03, and nothing else.
     package var isDisplay: Bool { base == 0x03 }
 
+    /// What people give to guests as a GPU: every display device, processing accelerators (0x1200, as AMD's MI300X) and
+    /// co-processors (0x0b40). The last two draw nothing.
+    package var isGPU: Bool { isDisplay || code == 0x1200 || code == 0x0b40 }
+
+    /// High-definition audio: what a GPU plays through its display connectors.
+    package var isHDAudio: Bool { code == 0x0403 }
+
     /// The one class that vfio-pci evicts framebuffers for by itself (`vfio_pci_is_vga()`, kernel 6.0 and later).
     package var isVGA: Bool { code == 0x0300 }
-
-    /// Any bridge: VFIO lets a bridge share a group with an assigned device.
-    package var isBridge: Bool { base == 0x06 }
 
     /// What the code is called in a table.
     package var label: String {
@@ -29,6 +33,10 @@ package struct PCIClass: Hashable, Sendable, RawRepresentable {
         case 0x0301: "XGA"
         case 0x0302: "3D"
         case 0x0380: "display"
+        case 0x0403: "audio"
+        case 0x0b40: "co-processor"
+        case 0x0c03: "USB"
+        case 0x1200: "accelerator"
         default: Hex(code, digits: 4, prefix: "").description
         }
     }

@@ -4,20 +4,34 @@ package struct PCIFunction: Hashable, Sendable {
     package var pciClass: PCIClass
     package var vendor: UInt16
     package var device: UInt16
+    /// `subsystem_vendor` and `subsystem_device`; `nil` where they could not be read.
+    package var subsystemVendor: UInt16?
+    package var subsystemDevice: UInt16?
     /// The bound driver (`driver` link), or `nil`.
     package var driver: String?
+    /// Whether the bound driver made a VFIO device of the function (`vfio-dev/`, since 6.1), or its module is one of
+    /// VFIO's (its aliases): evidence beside the driver's name.
+    package var hasVFIODevice = false
     /// `driver_override`, or `nil` where the kernel prints `(null)`.
     package var driverOverride: String?
     /// Whether `driver_override` was set by this package's udev rule, when nobody had set one before.
     package var isOverriddenByRule = false
+    /// The VFIO driver that this package's udev rule found for the function, outside of the unit's sandbox.
+    package var driverFoundByRule: String?
+    /// The function whose virtual function this is (`physfn`); `nil` for all others.
+    package var physicalFunction: PCIAddress?
+    /// How many virtual functions it has enabled (`sriov_numvfs`); 0 for one without SR-IOV.
+    package var enabledVirtualFunctions = 0
+    /// Whether its header is a bridge's, whatever its class (`pci_is_bridge()`).
+    package var isBridge = false
     /// `boot_vga`; the kernel only shows it for class 0x0300 (`pci_dev_attrs_are_visible()`).
     package var bootVGA: Bool?
     /// `nil` without an IOMMU.
     package var iommuGroup: IOMMUGroup?
     /// The BARs and the ROM; empty for a device that decodes nothing.
     package var resources: ResourceTable
-    /// Whether the device answers to its memory BARs (PCI_COMMAND_MEMORY); `nil` where `config` cannot be read.
-    package var decodesMemory: Bool?
+    /// The first 64 bytes of its configuration; `nil` where they cannot be read.
+    package var header: ConfigurationHeader?
     /// The device nodes that its driver made: `/dev/dri/card0`, `/dev/snd/controlC1`, `/dev/vfio/3`, …
     package var nodes: [String] = []
 
@@ -35,6 +49,29 @@ package struct PCIFunction: Hashable, Sendable {
         self.iommuGroup = iommuGroup
         self.resources = resources
     }
+
+    /// Whether it is handed to user space: bound to vfio-pci or to one of VFIO's variants.
+    package var isOnVFIO: Bool {
+        guard let driver else { return false }
+        return hasVFIODevice || VFIODrivers.isNamed(driver)
+    }
+
+    /// Whether the device answers to its memory BARs (PCI_COMMAND_MEMORY); `nil` where `config` cannot be read.
+    package var decodesMemory: Bool? { header?.decodesMemory }
+
+    /// Whether nothing answers at its address any more; false where that is not known.
+    package var isDead: Bool { header?.isAllOnes ?? false }
+
+    /// The memory BARs that it is known to have and the kernel has no address for, by number. A virtual function's own
+    /// registers read zero: its BARs come from the physical function's.
+    package var unassignedBARs: [Int] {
+        let registers = physicalFunction == nil && !isDead ? header?.memoryBARs ?? [] : []
+        let assigned = Set(memoryBARs.map(\.index)).union(resources.otherBARs)
+        return Set(resources.unassignedBARs).union(registers).subtracting(assigned).sorted()
+    }
+
+    /// `class 0380, no driver`: for a list.
+    package var summary: String { "\(pciClass.label), \(driver ?? "no driver")" }
 
     /// The aperture of the GPU: its assigned memory BARs.
     package var memoryBARs: [BaseAddressRegister] { resources.memoryBARs }

@@ -21,9 +21,14 @@ package struct PlatformFramebuffer: Hashable, Sendable {
         self.parent = parent
     }
 
-    /// The device without its instance number: `efi-framebuffer`.
-    package var kind: Substring {
-        name.lastIndex(of: ".").map { name[..<$0] } ?? name[...]
+    /// What kind of device it is: `efi-framebuffer`.
+    package var kind: Substring { Self.kind(ofDevice: name) }
+
+    /// The device's name without its instance number. A device tree's simple framebuffer has its address and its node's
+    /// name instead (`of_device_make_bus_id()`): `e0000000.framebuffer`.
+    package static func kind(ofDevice name: String) -> Substring {
+        if name.hasSuffix(".framebuffer") { return "simple-framebuffer" }
+        return name.lastIndex(of: ".").map { name[..<$0] } ?? name[...]
     }
 
     /// Text mode and planar VGA: they live at 0xa0000, in no BAR.
@@ -32,7 +37,11 @@ package struct PlatformFramebuffer: Hashable, Sendable {
     }
 
     /// Whether a platform device of this name is a firmware framebuffer.
+    ///
+    /// sysfb's and coreboot's end in `-framebuffer.0`; Open Firmware's are `of-display` and `of-display.N` (drivers/of/
+    /// platform.c), a device tree's simple framebuffers `ADDRESS.framebuffer`.
     package static func isFramebuffer(name: some StringProtocol) -> Bool {
-        name.contains("-framebuffer.") || name.hasSuffix("-framebuffer")
+        name.contains("-framebuffer.") || name.hasSuffix("-framebuffer") || name.hasSuffix(".framebuffer")
+            || name == "of-display" || name.hasPrefix("of-display.")
     }
 }

@@ -11,7 +11,13 @@ package struct ResourceTable: Hashable, Sendable {
     /// not answer to them.
     package let unassignedBARs: [Int]
 
-    package init(memoryBARs: [BaseAddressRegister], rom: AddressRange? = nil, unassignedBARs: [Int] = []) {
+    /// The BARs that are I/O or switched off, by number: the kernel knows them, and they are no memory that answers.
+    package let otherBARs: [Int]
+
+    package init(
+        memoryBARs: [BaseAddressRegister], rom: AddressRange? = nil, unassignedBARs: [Int] = [], otherBARs: [Int] = []
+    ) {
+        self.otherBARs = otherBARs
         self.memoryBARs = memoryBARs
         self.rom = rom
         self.unassignedBARs = unassignedBARs
@@ -26,7 +32,8 @@ package struct ResourceTable: Hashable, Sendable {
     /// whose end lies before its start is an error, and so are fewer than seven rows.
     ///
     /// Memory that the kernel marks as without an address (`IORESOURCE_UNSET`) or as switched off
-    /// (`IORESOURCE_DISABLED`) is left out.
+    /// (`IORESOURCE_DISABLED`) is left out. A row that is all zero says nothing: the function has no such BAR, or the kernel
+    /// found no room for it and gave it up (`reset_resource()` in drivers/pci/setup-bus.c, seen on 6.1, 6.12 and 7.2).
     ///
     /// - Parameters:
     ///   - bytes: The file.
@@ -35,6 +42,7 @@ package struct ResourceTable: Hashable, Sendable {
         var cursor = LineCursor(bytes, source: source)
         var bars: [BaseAddressRegister] = []
         var unassigned: [Int] = []
+        var others: [Int] = []
         var rom: AddressRange?
         var row = 0
         while cursor.findLine() {
@@ -49,20 +57,22 @@ package struct ResourceTable: Hashable, Sendable {
                 guard let range = AddressRange(start: start, last: last) else {
                     throw cursor.error(expected: "an end not before the start", column: column)
                 }
-                if row < romRow, flags & memory != 0, flags & unset != 0 { unassigned.append(row) }
-                if flags & memory != 0, flags & (unset | disabled) == 0 {
+                let isMemory = flags & memory != 0
+                if isMemory, flags & (unset | disabled) == 0 {
                     if row == romRow {
                         rom = range
                     } else {
                         bars.append(BaseAddressRegister(index: row, range: range, flags: flags))
                     }
+                } else if row < romRow {
+                    if isMemory, flags & unset != 0 { unassigned.append(row) } else { others.append(row) }
                 }
             }
             try cursor.endLine()
             row += 1
         }
         guard row > romRow else { throw cursor.error(expected: "at least 7 rows") }
-        return ResourceTable(memoryBARs: bars, rom: rom, unassignedBARs: unassigned)
+        return ResourceTable(memoryBARs: bars, rom: rom, unassignedBARs: unassigned, otherBARs: others)
     }
 
     private static let romRow = 6

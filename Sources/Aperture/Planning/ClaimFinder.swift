@@ -28,11 +28,18 @@ struct ClaimFinder {
             let foreign = overlapping.filter { index in
                 let name = tree.claims[index].name
                 if FramebufferDriver.kind(claimedAs: name) != nil { return true }
-                return index != own && !around.contains(index) && name != KernelPath.vfioDriver
+                return index != own && !around.contains(index) && !isVFIOs(name, on: gpu)
             }
             claims += innermost(of: foreign, in: bar)
         }
         return (claims, unlisted)
+    }
+
+    /// Whether a claim is VFIO's own, in a BAR of a function that VFIO has. What a client has reached through VFIO is named
+    /// `vfio-pci` or, where VFIO itself maps a BAR, `vfio` (`vfio_pci_core_setup_barmap()`; since 7.2 every BAR, from the open
+    /// on: `vfio_pci_core_map_bars()`).
+    private func isVFIOs(_ name: String, on function: PCIFunction) -> Bool {
+        function.isOnVFIO && (name == "vfio" || name == VFIODrivers.generic || name == function.driver)
     }
 
     private func isOwnLine(_ index: Int, of gpu: PCIFunction, _ bar: BaseAddressRegister) -> Bool {

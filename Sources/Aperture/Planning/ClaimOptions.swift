@@ -17,6 +17,12 @@ package struct ClaimOptions: Hashable, Sendable {
     package var allowedNativeDrivers: Set<String> = []
     /// Take the GPU alone, and leave its slot's other functions.
     package var onlyFunction = false
+    /// Take every endpoint of the slot.
+    package var wholeSlot = false
+    /// Functions of the slot that are taken as well.
+    package var addedFunctions: Set<PCIAddress> = []
+    /// The VFIO driver to bind; `nil` for the best match.
+    package var driver: String?
     /// Go on although a process has the GPU's nodes open, where the kernel allows it.
     package var force = false
 

@@ -18,9 +18,14 @@ package struct Conflict: Hashable, Sendable {
     package let enclosing: [Claim]
     package let owner: Owner
     package let witnesses: [Witness]
+    /// Whether /proc/iomem shows the claim; one that it does not show carries its device's name.
+    package let isListed: Bool
 
-    package init(bar: Int, claim: Claim, enclosing: [Claim] = [], owner: Owner, witnesses: [Witness]) {
+    package init(
+        bar: Int, claim: Claim, enclosing: [Claim] = [], owner: Owner, witnesses: [Witness], isListed: Bool = true
+    ) {
         self.bar = bar
+        self.isListed = isListed
         self.claim = claim
         self.enclosing = enclosing
         self.owner = owner
@@ -43,12 +48,12 @@ package struct Conflict: Hashable, Sendable {
 
     /// Whether some of it belongs to a platform device rather than to a driver, so that no unbind ends it.
     package var leavesResidue: Bool {
-        ([claim] + enclosing).contains { $0.name == FramebufferDriver.bootFramebuffer }
+        isListed && ([claim] + enclosing).contains(where: FramebufferDriver.isDevicesOwn)
     }
 
     /// Whether nothing but a driverless device's own claim is left.
     package var isResidue: Bool {
-        claim.name == FramebufferDriver.bootFramebuffer
+        isListed && FramebufferDriver.isDevicesOwn(claim)
     }
 
     /// Whether a driver that is no longer bound still claims: someone holds its node open (efifb, vesafb, simplefb),

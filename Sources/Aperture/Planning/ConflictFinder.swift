@@ -58,7 +58,7 @@ struct ConflictFinder {
                 bar: bar.index,
                 claim: Claim(range: attribution.namedRange ?? bar.range, name: attribution.device.name),
                 owner: .framebuffer(device: attribution.device.name, driver: attribution.device.driver),
-                witnesses: attribution.witnesses)
+                witnesses: attribution.witnesses, isListed: false)
         }
     }
 
@@ -73,6 +73,8 @@ struct ConflictFinder {
 
     /// The framebuffers that may stand on the GPU, legacy VGA included, and could not be read.
     private func unreadable(_ attributions: [Attribution]) -> [PlatformFramebuffer] {
+        // No firmware draws on an accelerator.
+        guard gpu.pciClass.isDisplay else { return [] }
         let legacy = snapshot.platformFramebuffers.filter { $0.isLegacyVGA && gpu.bootVGA == true }
         let devices = attributions.filter { !$0.isElsewhere }.map(\.device) + legacy
         return devices.filter { $0.unreadable != nil }

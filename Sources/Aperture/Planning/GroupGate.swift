@@ -2,41 +2,74 @@
 /// since 5.19 `iommu_group_claim_dma_owner()`).
 struct GroupGate {
     let functions: [PCIFunction]
+    let platform: HostPlatform
+    let kernel: KernelRelease?
+    let vfioDrivers: VFIODrivers
+
+    /// Drivers that do no DMA on behalf of the host (`driver_managed_dma` in struct pci_driver), beside VFIO's.
+    private static let managedDrivers: Set<String> = ["pcieport", "pci-stub"]
 
     func refusals() -> [Refusal] {
         let ungrouped = functions.filter { $0.iommuGroup?.isNoIOMMU ?? true }
-        guard ungrouped.isEmpty else {
-            let names = ungrouped.map(\.address.description).joined(separator: ", ")
-            return [
-                Refusal(
-                    .noIOMMU, "\(names) is in no IOMMU group.",
-                    remedy: "Enable VT-d or AMD-Vi in the firmware, and on Intel boot with intel_iommu=on.")
-            ]
-        }
+        guard ungrouped.isEmpty else { return [refusal(ungrouped)] }
+        return groups.compactMap(refusal)
+    }
+
+    /// The members of the groups, apart from the functions, that keep a group from being used: each has a host driver.
+    func obstacles() -> [IOMMUGroup.Member] { groups.flatMap(obstacles) }
+
+    private var groups: [IOMMUGroup] {
         var groups: [IOMMUGroup] = []
         for case let group? in functions.map(\.iommuGroup) where !groups.contains(where: { $0.number == group.number })
         {
             groups.append(group)
         }
-        return groups.compactMap(refusal)
+        return groups
+    }
+
+    private func refusal(_ ungrouped: [PCIFunction]) -> Refusal {
+        let names = ungrouped.map(\.address.description).joined(separator: ", ")
+        let what = "\(names) \(ungrouped.count == 1 ? "is" : "are") in no IOMMU group"
+        if platform.isXenControlDomain {
+            return Refusal(
+                .noIOMMU, "\(what): this is a Xen control domain (dom0), where the hypervisor has the IOMMU.",
+                remedy: "VFIO does not work under Xen. Give the card away with Xen's own means (pciback, "
+                    + "`xl pci-assignable-add`), or boot this kernel without Xen.")
+        }
+        let remedy =
+            switch platform.processor {
+            case .x86: "Enable VT-d or AMD-Vi in the firmware, and on Intel boot with intel_iommu=on."
+            case .arm:
+                "The SMMU must be enabled in the firmware and described to the kernel: in the device tree (iommu-map of the "
+                    + "PCI host bridge), or in ACPI's IORT table."
+            case .other: "Enable the machine's IOMMU in the firmware."
+            }
+        return Refusal(.noIOMMU, "\(what).", remedy: remedy)
     }
 
     private func refusal(_ group: IOMMUGroup) -> Refusal? {
-        let ours = Set(functions.map(\.address.description))
-        let bound = group.members.compactMap { member -> String? in
-            guard !ours.contains(member.name), let driver = member.driver, !isHarmless(member, driver) else {
-                return nil
-            }
-            return "\(member.name) (\(driver))"
-        }
+        let bound = obstacles(in: group).map { "\($0.name) (\($0.driver ?? ""))" }
         guard !bound.isEmpty else { return nil }
         return Refusal(
             .groupNotViable,
-            "IOMMU group \(group.number) also holds \(bound.joined(separator: ", ")), bound to host drivers.",
-            remedy: "Hand these over or unbind them first, or move the card to a slot with a group of its own.")
+            "IOMMU group \(group.number) also holds \(bound.joined(separator: ", ")), bound to "
+                + "\(bound.count == 1 ? "a host driver" : "host drivers").",
+            remedy:
+                "All of a group is given away or nothing: see what else is in it, or move the card to a slot with a "
+                + "group of its own.")
     }
 
-    private func isHarmless(_ member: IOMMUGroup.Member, _ driver: String) -> Bool {
-        member.pciClass?.isBridge == true || NativeDriver.isVFIO(driver) || driver == "pci-stub" || driver == "pcieport"
+    private func obstacles(in group: IOMMUGroup) -> [IOMMUGroup.Member] {
+        let ours = Set(functions.map(\.address.description))
+        return group.members.filter { member in
+            guard !ours.contains(member.name), let driver = member.driver else { return false }
+            return !isTolerated(member, driver)
+        }
+    }
+
+    private func isTolerated(_ member: IOMMUGroup.Member, _ driver: String) -> Bool {
+        if member.hasVFIODevice || vfioDrivers.contains(driver) || Self.managedDrivers.contains(driver) { return true }
+        // Before 5.19 the header decided (`vfio_dev_driver_allowed()`), since then the driver alone does.
+        return member.isBridge && kernel?.isAtLeast(5, 19) == false
     }
 }

@@ -8,6 +8,7 @@ package enum KernelPath {
     package static let driversProbe = "/sys/bus/pci/drivers_probe"
     package static let platformDevices = "/sys/bus/platform/devices"
     package static let platformDrivers = "/sys/bus/platform/drivers"
+    package static let modules = "/sys/module"
     package static let graphics = "/sys/class/graphics"
     package static let consoles = "/sys/class/vtconsole"
     package static let iommuGroups = "/sys/kernel/iommu_groups"

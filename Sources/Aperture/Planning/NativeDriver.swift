@@ -21,11 +21,6 @@ package struct NativeDriver: Hashable, Sendable {
         allowedToBounce.first { $0.module == name || $0.driver == name }
     }
 
-    /// Whether a driver hands a device to user space, so that its binding does not spoil a VFIO group.
-    package static func isVFIO(_ driver: String) -> Bool {
-        driver == KernelPath.vfioDriver || driver.hasSuffix("-vfio-pci")
-    }
-
     /// Whether a claim in a BAR carries the name of the driver that is bound to it: the same name, the same name with
     /// more behind it (`bochs` and `bochs-drm`, `virtio-pci` and `virtio-pci-modern`), or one of the few drivers that
     /// name their regions otherwise.

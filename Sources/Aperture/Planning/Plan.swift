@@ -10,8 +10,12 @@ package struct Plan: Sendable {
     package let address: PCIAddress
     /// The function found there, if any.
     package let gpu: PCIFunction?
-    /// The functions that go to vfio-pci together, the GPU first among its slot's order.
+    /// The functions that go to VFIO together, in their slot's order.
     package let functions: [PCIFunction]
+    /// The VFIO driver that each of them is to have, or has.
+    package let drivers: [PCIAddress: String]
+    /// These and the ones that stay, each with the reason.
+    package let choices: [FunctionSelection.Choice]
     package let conflicts: [Conflict]
     /// Every platform framebuffer, as seen from this GPU.
     package let attributions: [Attribution]

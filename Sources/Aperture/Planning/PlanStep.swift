@@ -48,8 +48,8 @@ package struct PlanStep: Hashable, Sendable {
         case gone(String)
         /// The claim is no longer in /proc/iomem.
         case released(Claim)
-        /// The function came back, with vfio-pci as its override.
-        case returned(PCIAddress)
+        /// The function came back, with this override.
+        case returned(PCIAddress, override: String)
     }
 
     package let action: Action

@@ -10,8 +10,8 @@ package struct Planner: Sendable {
         self.options = options
     }
 
-    /// The plan for a GPU. It holds steps or refusals, never both; neither when the GPU is already on vfio-pci with
-    /// nothing in its BARs.
+    /// The plan for a GPU. It holds steps or refusals, never both; neither when the GPU is already on VFIO with nothing in
+    /// its BARs.
     package static func plan(
         for address: PCIAddress, in snapshot: Snapshot, options: ClaimOptions = ClaimOptions()
     ) -> Plan {
@@ -20,42 +20,59 @@ package struct Planner: Sendable {
 
     private func plan() -> Plan {
         guard let gpu = snapshot.function(at: address) else { return refused(nil, [missingRefusal()]) }
-        guard gpu.pciClass.isDisplay else { return refused(gpu, [classRefusal(gpu.pciClass)]) }
-        let functions = functions(with: gpu)
-        let unreadable = snapshot.unreadable.first { found in
-            !options.onlyFunction && found.address.sharesSlot(with: address)
-        }
-        if let unreadable { return refused(gpu, [readingRefusal(unreadable)], functions) }
-        var refusals = GroupGate(functions: functions).refusals()
-        if snapshot.vfioDriver == .missing { refusals.append(driverRefusal()) }
-        refusals += functions.filter { !$0.resources.unassignedBARs.isEmpty }.map(assignmentRefusal)
+        guard gpu.pciClass.isGPU else { return refused(gpu, [classRefusal(gpu.pciClass)]) }
+        // What could not be read might have to go with the GPU.
+        let goesAlone = options.onlyFunction || gpu.physicalFunction != nil
+        let unreadable = snapshot.unreadable.first { found in !goesAlone && found.address.sharesSlot(with: address) }
+        if let unreadable { return refused(gpu, [readingRefusal(unreadable)]) }
+        let selection = FunctionSelection(of: gpu, in: snapshot, options: options)
+        let functions = selection.functions
+        let drivers = drivers(of: functions)
+        var refusals = functions.filter(\.isDead).map(deadRefusal)
+        refusals += functions.compactMap(virtualFunctionsRefusal)
+        refusals += additionRefusals(functions)
+        refusals += GroupGate(
+            functions: functions, platform: snapshot.platform, kernel: snapshot.kernel,
+            vfioDrivers: snapshot.vfioDrivers
+        ).refusals()
+        refusals += Set(functions.filter { !$0.isOnVFIO }.compactMap { drivers[$0.address] }).sorted()
+            .compactMap(driverRefusal)
+        refusals += functions.filter { !$0.unassignedBARs.isEmpty }.map(assignmentRefusal)
         guard case .claims(let tree) = snapshot.memoryMap else {
-            return refused(gpu, [memoryMapRefusal()] + refusals, functions)
+            return refused(gpu, [memoryMapRefusal()] + refusals)
         }
-        guard let kernel = snapshot.kernel else { return refused(gpu, [kernelRefusal()] + refusals, functions) }
+        guard let kernel = snapshot.kernel else { return refused(gpu, [kernelRefusal()] + refusals) }
 
         let evidence = ConflictFinder(gpu: gpu, snapshot: snapshot, tree: tree).find()
         var steps = StepList(
-            gpu: gpu, functions: functions, evidence: evidence, snapshot: snapshot, kernel: kernel, options: options)
+            gpu: gpu, functions: functions, drivers: drivers, evidence: evidence, snapshot: snapshot, kernel: kernel,
+            options: options)
         steps.build()
         refusals = evidence.refusals + refusals + steps.refusals
         return Plan(
-            address: address, gpu: gpu, functions: functions, conflicts: evidence.conflicts,
-            attributions: evidence.attributions, refusals: refusals, steps: refusals.isEmpty ? steps.steps : [],
-            warnings: refusals.isEmpty ? steps.warnings : [])
+            address: address, gpu: gpu, functions: functions, drivers: drivers, choices: selection.choices,
+            conflicts: evidence.conflicts, attributions: evidence.attributions, refusals: refusals,
+            steps: refusals.isEmpty ? steps.steps : [], warnings: refusals.isEmpty ? steps.warnings : [])
     }
 
-    /// A guest gets the whole card: every endpoint of the slot. Bridges stay.
-    private func functions(with gpu: PCIFunction) -> [PCIFunction] {
-        options.onlyFunction ? [gpu] : snapshot.slot(of: address).filter { $0 == gpu || !$0.pciClass.isBridge }
+    private func drivers(of functions: [PCIFunction]) -> [PCIAddress: String] {
+        Dictionary(
+            uniqueKeysWithValues: functions.map { function in
+                (function.address, snapshot.vfioDriver(for: function, of: address, options: options))
+            })
     }
 
     // MARK: - Gates
 
-    private func refused(_ gpu: PCIFunction?, _ refusals: [Refusal], _ functions: [PCIFunction] = []) -> Plan {
-        Plan(
-            address: address, gpu: gpu, functions: gpu.map { functions.isEmpty ? [$0] : functions } ?? [],
-            conflicts: [], attributions: [], refusals: refusals, steps: [], warnings: [])
+    private func refused(_ gpu: PCIFunction?, _ refusals: [Refusal]) -> Plan {
+        let selection = gpu.flatMap { gpu in
+            gpu.pciClass.isGPU ? FunctionSelection(of: gpu, in: snapshot, options: options) : nil
+        }
+        let functions = selection?.functions ?? [gpu].compactMap(\.self)
+        return Plan(
+            address: address, gpu: gpu, functions: functions, drivers: drivers(of: functions),
+            choices: selection?.choices ?? [], conflicts: [], attributions: [], refusals: refusals, steps: [],
+            warnings: [])
     }
 
     private func missingRefusal() -> Refusal {
@@ -63,7 +80,7 @@ package struct Planner: Sendable {
         if let pciClass = snapshot.classes[address] { return classRefusal(pciClass) }
         return Refusal(
             .noSuchDevice, "There is no PCI device at \(address).",
-            remedy: "`apertured status` lists the display devices of this machine.")
+            remedy: "`apertured status` lists the GPUs of this machine.")
     }
 
     private func readingRefusal(_ found: Snapshot.Unreadable) -> Refusal {
@@ -74,21 +91,78 @@ package struct Planner: Sendable {
 
     private func classRefusal(_ pciClass: PCIClass) -> Refusal {
         Refusal(
-            .notADisplayDevice, "\(address) has class \(pciClass), which is no display device.",
-            remedy: "Name the GPU's own function; the other functions of its slot go with it.")
+            .notADisplayDevice,
+            "\(address) has class \(pciClass), which is neither a display device nor an accelerator (1200) nor a "
+                + "co-processor (0b40).",
+            remedy: "Name the GPU's own function: `apertured status` lists them.")
     }
 
-    private func driverRefusal() -> Refusal {
+    private func deadRefusal(_ function: PCIFunction) -> Refusal {
         Refusal(
-            .vfioPCIMissing, "The vfio-pci driver is neither registered nor among the kernel's modules.",
-            remedy: "Install the running kernel's modules, then `modprobe vfio-pci`.")
+            .deadDevice,
+            "\(function.address) does not answer: its configuration reads 0xff throughout. It fell off the bus, or does not "
+                + "come back from D3cold.",
+            remedy: "Switch the machine off and on; if it comes back so, look at the card's power supply and at "
+                + "d3cold_allowed of the bridge above it.")
+    }
+
+    private func virtualFunctionsRefusal(_ function: PCIFunction) -> Refusal? {
+        let found = snapshot.virtualFunctions(of: function.address)
+        let count = max(found.count, function.enabledVirtualFunctions)
+        guard count > 0 else { return nil }
+        let named = found.map { virtual in
+            let users = snapshot.holders(of: virtual).map(\.description)
+            return "\(virtual.address) (\(([virtual.driver ?? "no driver"] + users).joined(separator: ", ")))"
+        }
+        let list = named.isEmpty ? "" : ": \(named.joined(separator: "; "))"
+        return Refusal(
+            .hasVirtualFunctions,
+            "\(function.address) has \(count) virtual function\(count == 1 ? "" : "s"), which would end with it\(list).",
+            remedy: "Claim one of them instead, or stop who uses them and write 0 to "
+                + "\(KernelPath.device(function.address))/sriov_numvfs.")
+    }
+
+    /// A function that `--function` names and that is not taken would otherwise be forgotten without a word.
+    private func additionRefusals(_ functions: [PCIFunction]) -> [Refusal] {
+        options.addedFunctions.sorted().filter { added in !functions.contains { $0.address == added } }.map { added in
+            let what = snapshot.function(at: added) == nil ? "is no function of the slot of" : "cannot go with"
+            return Refusal(
+                .noSuchDevice, "\(added) \(what) \(address).",
+                remedy: "--function takes an endpoint of the GPU's own slot.")
+        }
+    }
+
+    private func driverRefusal(_ driver: String) -> Refusal? {
+        if snapshot.pciDrivers.contains(driver) { return snapshot.vfioDrivers.contains(driver) ? nil : noVFIO(driver) }
+        if driver == VFIODrivers.generic {
+            guard snapshot.vfioDriver == .missing else { return nil }
+            return Refusal(
+                .vfioPCIMissing, "The vfio-pci driver is neither registered nor among the kernel's modules.",
+                remedy: "Install the running kernel's modules, then `modprobe vfio-pci`.")
+        }
+        if snapshot.vfioDrivers.module(of: driver) != nil { return nil }
+        guard VFIODrivers.isNamed(driver) else { return noVFIO(driver) }
+        return Refusal(
+            .vfioPCIMissing,
+            "The driver \(driver) is neither registered nor among those that the kernel's modules offer to VFIO.",
+            remedy: "Load its module, or choose another driver.")
+    }
+
+    private func noVFIO(_ driver: String) -> Refusal {
+        Refusal(
+            .vfioPCIMissing, "\(driver) is no VFIO driver: it would not hand the card to a guest.",
+            remedy: "Choose vfio-pci, or a variant that modules.alias lists with vfio_pci:.")
     }
 
     private func assignmentRefusal(_ function: PCIFunction) -> Refusal {
-        let bars = function.resources.unassignedBARs.map { "BAR \($0)" }.joined(separator: ", ")
+        let bars = function.unassignedBARs.map { "BAR \($0)" }.joined(separator: ", ")
+        let verb = function.unassignedBARs.count == 1 ? "has" : "have"
         return Refusal(
-            .barUnassigned, "\(bars) of \(function.address) has no address: the kernel found no room for it.",
-            remedy: "A guest would get a dead card. Boot with the card in place, or with pci=realloc.")
+            .barUnassigned,
+            "\(bars) of \(function.address) \(verb) no address: the kernel found no room. A guest would get a dead card.",
+            remedy:
+                "Switch on Above 4G Decoding (and Resizable BAR) in the firmware, boot with the card in place, or with "
+                + "pci=realloc.")
     }
 
     private func memoryMapRefusal() -> Refusal {

@@ -9,12 +9,15 @@ package struct PriorState: Hashable, Sendable {
         /// Whether the host's driver never had its chance, because the udev rule came first: giving back is letting the
         /// kernel look for a driver.
         package var awaitsProbe: Bool
+        /// The VFIO driver that the claim gives it: what a release may unbind, and clear from its override.
+        package var vfioDriver: String
 
         package init(
             address: PCIAddress, driver: String?, driverOverride: String?, bars: [Int: AddressRange],
-            awaitsProbe: Bool = false
+            awaitsProbe: Bool = false, vfioDriver: String = VFIODrivers.generic
         ) {
             self.awaitsProbe = awaitsProbe
+            self.vfioDriver = vfioDriver
             self.address = address
             self.driver = driver
             self.driverOverride = driverOverride
@@ -22,18 +25,20 @@ package struct PriorState: Hashable, Sendable {
         }
 
         /// The function as it is now.
-        package init(_ function: PCIFunction) {
+        /// - Parameter vfioDriver: The driver that the claim gives it.
+        package init(_ function: PCIFunction, vfioDriver: String) {
             self.init(
                 address: function.address, driver: function.driver, driverOverride: function.driverOverride,
-                bars: Dictionary(uniqueKeysWithValues: function.memoryBARs.map { ($0.index, $0.range) }))
+                bars: Dictionary(uniqueKeysWithValues: function.memoryBARs.map { ($0.index, $0.range) }),
+                vfioDriver: vfioDriver)
         }
 
         /// The function without what the udev rule did to it: that is part of the claim.
-        package init(beforeRule function: PCIFunction) {
-            self.init(function)
+        package init(beforeRule function: PCIFunction, vfioDriver: String) {
+            self.init(function, vfioDriver: vfioDriver)
             guard function.isOverriddenByRule else { return }
             driverOverride = nil
-            if driver == KernelPath.vfioDriver { driver = nil }
+            if function.isOnVFIO { driver = nil }
             awaitsProbe = driver == nil
         }
     }
@@ -75,7 +80,11 @@ package struct PriorState: Hashable, Sendable {
     /// - Parameter ruleAside: Whether what the udev rule did counts as changed already: for a release it does, and an
     ///   undo leaves it to the next try.
     package init(_ plan: Plan, in snapshot: Snapshot, ruleAside: Bool) {
-        functions = plan.functions.map { ruleAside ? Function(beforeRule: $0) : Function($0) }
+        functions = plan.functions.map { function in
+            let driver = plan.drivers[function.address] ?? VFIODrivers.generic
+            return ruleAside
+                ? Function(beforeRule: function, vfioDriver: driver) : Function(function, vfioDriver: driver)
+        }
         let names = Set(plan.conflicts.compactMap(\.device)).union(
             plan.steps.filter { $0.action == .unbindFramebuffer }.map(\.target))
         framebuffers = snapshot.platformFramebuffers.filter { names.contains($0.name) }.map { device in
@@ -87,9 +96,25 @@ package struct PriorState: Hashable, Sendable {
         consoles = plan.steps.filter { $0.action == .handOverConsole }.compactMap { Int($0.target.dropFirst(5)) }
     }
 
-    /// This state, with what a later claim of the same card changes for the first time.
+    /// The BARs that a function had and has no longer, each a sentence; none for a function that is gone itself.
+    package func lostBARs(in snapshot: Snapshot) -> [String] {
+        functions.flatMap { function -> [String] in
+            guard let current = snapshot.function(at: function.address) else { return [] }
+            let remaining = Set(current.memoryBARs.map(\.index))
+            return function.bars.sorted { $0.key < $1.key }.filter { !remaining.contains($0.key) }.map { index, range in
+                "BAR \(index) of \(function.address), which was at \(range), has no address any more"
+            }
+        }
+    }
+
+    /// This state, with what a later claim of the same card changes for the first time. Which driver a function is to have
+    /// is the later one's to say: a variant's exact name is only known once its module is loaded.
     package func adding(_ later: PriorState) -> PriorState {
         var state = self
+        for index in state.functions.indices {
+            let new = later.functions.first { $0.address == state.functions[index].address }
+            if let new { state.functions[index].vfioDriver = new.vfioDriver }
+        }
         state.functions += later.functions.filter { new in !functions.contains { $0.address == new.address } }
         state.framebuffers += later.framebuffers.filter { new in !framebuffers.contains { $0.name == new.name } }
         state.consoles += later.consoles.filter { !consoles.contains($0) }

@@ -18,6 +18,8 @@ package struct Refusal: Hashable, Sendable {
         case residueNeedsRescan = "residue-needs-rescan"
         case inUse = "in-use"
         case barUnassigned = "bar-unassigned"
+        case deadDevice = "dead-device"
+        case hasVirtualFunctions = "has-virtual-functions"
         case notClaimed = "not-claimed"
         case locked
     }

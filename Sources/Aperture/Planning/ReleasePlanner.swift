@@ -6,7 +6,7 @@
 package struct ReleasePlanner: Sendable {
     private let prior: PriorState
     private let snapshot: Snapshot
-    /// Drivers that the claim itself may have bound: vfio-pci, and a native driver for a bounce.
+    /// Drivers that the claim itself may have bound: VFIO's, and a native driver for a bounce.
     private let ours: Set<String>
     private let wasRemovedByUs: Bool
     private let isClaimed: Bool
@@ -21,7 +21,7 @@ package struct ReleasePlanner: Sendable {
         self.wasRemovedByUs = wasRemovedByUs
         self.prior = prior
         self.snapshot = snapshot
-        self.ours = ours.union([KernelPath.vfioDriver])
+        self.ours = ours.union(prior.functions.map(\.vfioDriver))
     }
 
     /// - Parameters:
@@ -50,6 +50,7 @@ package struct ReleasePlanner: Sendable {
         for framebuffer in framebuffers { bind(framebuffer) }
         for console in prior.consoles { restoreConsole(console) }
         for function in prior.functions { compareBARs(function) }
+        losses += prior.lostBARs(in: snapshot).map { "\($0)." }
     }
 
     /// Unbinding vfio-pci blocks in the kernel until the last user has closed the device.
@@ -98,7 +99,7 @@ package struct ReleasePlanner: Sendable {
     private mutating func restoreOverride(_ function: PriorState.Function) {
         guard let current = snapshot.function(at: function.address) else { return }
         guard current.driverOverride != function.driverOverride else { return }
-        if let now = current.driverOverride, now != KernelPath.vfioDriver {
+        if let now = current.driverOverride, now != function.vfioDriver {
             losses.append("driver_override of \(function.address) was set to \(now) by someone else: it is left so.")
             return
         }
@@ -133,7 +134,7 @@ package struct ReleasePlanner: Sendable {
     /// firmware's framebuffer may come back. efifb binds over a card that has its driver, and only warns (seen on 6.1).
     private mutating func probe(_ function: PriorState.Function) {
         guard let current = snapshot.function(at: function.address) else { return }
-        guard current.driver == nil || current.driver == KernelPath.vfioDriver else { return }
+        guard current.driver == nil || current.isOnVFIO else { return }
         steps.append(
             PlanStep(
                 action: .probeDriver, rung: .probe, target: function.address.description,
@@ -255,7 +256,7 @@ package struct ReleasePlanner: Sendable {
 
     private func isReserved(_ range: AddressRange) -> Bool {
         guard case .claims(let tree) = snapshot.memoryMap else { return false }
-        return tree.claims.contains(Claim(range: range, name: FramebufferDriver.bootFramebuffer))
+        return tree.claims.contains { $0.range == range && FramebufferDriver.isDevicesOwn($0) }
     }
 
     private func obstacle(to range: AddressRange) -> String? {
@@ -263,12 +264,12 @@ package struct ReleasePlanner: Sendable {
         guard let card = cards.first(where: { card in card.memoryBARs.contains { $0.range.contains(range) } }) else {
             return "\(range) no longer lies in the card's BARs"
         }
-        if let driver = prior.functions.first(where: { $0.address == card.address })?.driver,
-            driver != KernelPath.vfioDriver
+        if let before = prior.functions.first(where: { $0.address == card.address }), let driver = before.driver,
+            driver != before.vfioDriver
         {
             return "\(card.address) belongs to \(driver)"
         }
-        // One that was on vfio-pci before the claim is not unbound, and so not asked for above.
+        // One that was on VFIO before the claim is not unbound, and so not asked for above.
         if !snapshot.holders(of: card).isEmpty { return "\(card.address) is in use" }
         if let driver = card.driver, !ours.contains(driver) { return "\(card.address) is bound to \(driver)" }
         // vfio-pci keeps an idle card asleep and wakes it when it lets go: only a free card says how it will be.

@@ -5,6 +5,8 @@
 /// and may give the card new addresses; before 6.9 the orphaned range keeps a pointer to a freed parent.
 struct ResidueLadder {
     let gpu: PCIFunction
+    /// The VFIO driver that the GPU is to have.
+    let vfioDriver: String
     let functions: [PCIFunction]
     let slot: [PCIFunction]
     let conflict: Conflict
@@ -19,11 +21,13 @@ struct ResidueLadder {
     private(set) var warnings: [String] = []
 
     init(
-        gpu: PCIFunction, functions: [PCIFunction], slot: [PCIFunction], conflict: Conflict, kernel: KernelRelease,
+        gpu: PCIFunction, vfioDriver: String, functions: [PCIFunction], slot: [PCIFunction], conflict: Conflict,
+        kernel: KernelRelease,
         options: ClaimOptions, holders: [Holder], drivers: Set<String>
     ) {
         self.drivers = drivers
         self.gpu = gpu
+        self.vfioDriver = vfioDriver
         self.functions = functions
         self.slot = slot
         self.conflict = conflict
@@ -33,9 +37,9 @@ struct ResidueLadder {
     }
 
     mutating func climb() {
-        // vfio-pci's own eviction drops the platform device of a VGA card when it binds (sysfb_disable()); what is
+        // VFIO's own eviction drops the platform device of a VGA card when it binds (sysfb_disable()); what is
         // left after that is seen by the next reading.
-        if gpu.pciClass.isVGA, kernel.isAtLeast(6, 0), gpu.driver != KernelPath.vfioDriver, options.residue == .auto {
+        if gpu.pciClass.isVGA, kernel.isAtLeast(6, 0), !gpu.isOnVFIO, options.residue == .auto {
             return
         }
         switch options.residue {
@@ -93,7 +97,8 @@ struct ResidueLadder {
                 action: .bindNative, rung: .bounce, target: gpu.address.description,
                 path: KernelPath.bind(driver: native.driver), value: gpu.address.description, reason: reason,
                 expectation: .driver(ofDevice: KernelPath.device(gpu.address), is: native.driver)),
-            .setOverride(of: gpu.address, rung: .bounce, reason: "the native driver had its one probe"),
+            .setOverride(
+                of: gpu.address, to: vfioDriver, rung: .bounce, reason: "the native driver had its one probe"),
             .unbind(gpu.address, from: native.driver, rung: .bounce, reason: "the native driver had its one probe"),
         ]
         warnings.append(
@@ -102,16 +107,8 @@ struct ResidueLadder {
     }
 
     private mutating func rescan() {
-        let planned = Set(functions.map(\.address))
-        let unplanned = slot.filter { !planned.contains($0.address) && $0.driver != nil }
-        guard unplanned.isEmpty else {
-            let names = unplanned.map { "\($0.address) (\($0.driver ?? ""))" }.joined(separator: ", ")
-            return refuse(
-                "functions of the slot that are not part of the claim are in use: \(names)",
-                remedy: "Claim the whole slot, without --only-function.")
-        }
         let users = holders.filter { gpu.nodes.contains($0.node) }
-        guard gpu.driver != KernelPath.vfioDriver || users.isEmpty else {
+        guard !gpu.isOnVFIO || users.isEmpty else {
             refusals.append(
                 Refusal(
                     .inUse, "\(users.map(\.description).joined(separator: ", ")).",
@@ -127,8 +124,15 @@ struct ResidueLadder {
             PlanStep(
                 action: .rescanBus, rung: .rescan, target: address, path: KernelPath.busRescan(gpu.address), value: "1",
                 reason: "the kernel finds \(address) again and gives it clean BARs",
-                expectation: .returned(gpu.address)),
+                expectation: .returned(gpu.address, override: vfioDriver)),
         ]
+        // Seen on 6.12: a sibling keeps its driver while function 0 of its slot is removed and found again.
+        let planned = Set(functions.map(\.address))
+        let staying = slot.filter { !planned.contains($0.address) && $0.driver != nil }
+        if !staying.isEmpty {
+            let names = staying.map { "\($0.address) (\($0.driver ?? ""))" }.joined(separator: ", ")
+            warnings.append("\(address) alone is removed: \(names) of the same slot keep their drivers meanwhile.")
+        }
         warnings.append(
             "\(address) is removed and found again: its BARs may get new addresses, and "
                 + (kernel.isAtLeast(6, 9)

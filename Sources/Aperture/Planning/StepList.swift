@@ -6,6 +6,8 @@
 struct StepList {
     let gpu: PCIFunction
     let functions: [PCIFunction]
+    /// The VFIO driver of each function.
+    let drivers: [PCIAddress: String]
     let evidence: ConflictFinder.Result
     let snapshot: Snapshot
     let kernel: KernelRelease
@@ -16,11 +18,12 @@ struct StepList {
     private(set) var warnings: [String] = []
 
     init(
-        gpu: PCIFunction, functions: [PCIFunction], evidence: ConflictFinder.Result, snapshot: Snapshot,
-        kernel: KernelRelease, options: ClaimOptions
+        gpu: PCIFunction, functions: [PCIFunction], drivers: [PCIAddress: String], evidence: ConflictFinder.Result,
+        snapshot: Snapshot, kernel: KernelRelease, options: ClaimOptions
     ) {
         self.gpu = gpu
         self.functions = functions
+        self.drivers = drivers
         self.evidence = evidence
         self.snapshot = snapshot
         self.kernel = kernel
@@ -28,28 +31,33 @@ struct StepList {
     }
 
     mutating func build() {
-        let unclaimed = functions.filter { $0.driver != KernelPath.vfioDriver }
+        let unclaimed = functions.filter { !$0.isOnVFIO }
         let conflicts = evidence.conflicts
-        if !unclaimed.isEmpty {
-            prepare()
-            for function in unclaimed { override(function) }
-        }
+        let ladder = residueLadder(conflicts)
+        prepare(unclaimed)
+        for function in unclaimed { override(function) }
         if gpu.bootVGA == true { legacyVGA() }
-        evict(conflicts)
+        // A native driver's probe ends a framebuffer and its driver together, and on some kernels only together.
+        let isBounced = ladder?.steps.first?.rung == .bounce
+        evict(conflicts.filter { !(isBounced && $0.leavesResidue) })
         wait(conflicts.filter(\.isHeld))
         for function in unclaimed.reversed() { unbind(function) }
-        residue(conflicts.filter(\.leavesResidue))
+        if let ladder {
+            steps += ladder.steps
+            refusals += ladder.refusals
+            warnings += ladder.warnings
+        }
         // A rescanned GPU comes back without a driver.
         let returns = steps.contains { $0.rung == .rescan }
-        for function in functions where function.driver != KernelPath.vfioDriver || (returns && function == gpu) {
-            bind(function)
-        }
+        for function in functions where !function.isOnVFIO || (returns && function == gpu) { bind(function) }
         mindGuest()
     }
 
+    private func driver(of function: PCIFunction) -> String { drivers[function.address] ?? VFIODrivers.generic }
+
     /// Whatever there is to do, it ends with a proof, which VFIO refuses while a guest has the card.
     private mutating func mindGuest() {
-        let claimed = functions.filter { $0.driver == KernelPath.vfioDriver }
+        let claimed = functions.filter(\.isOnVFIO)
         let users = claimed.flatMap(snapshot.holders(of:))
         guard !steps.isEmpty, !users.isEmpty, refusals.allSatisfy({ $0.code != .inUse }) else { return }
         refusals.append(
@@ -60,21 +68,31 @@ struct StepList {
 
     // MARK: - Steps
 
-    private mutating func prepare() {
-        guard snapshot.vfioDriver == .loadable else { return }
-        steps.append(
-            PlanStep(
-                action: .loadDriver, rung: .prepare, target: KernelPath.vfioDriver, path: KernelPath.modprobe,
-                value: KernelPath.vfioDriver, reason: "vfio-pci is a module and not loaded yet",
-                expectation: .exists("\(KernelPath.pciDrivers)/\(KernelPath.vfioDriver)")))
+    /// Loads the drivers that are missing. A variant's exact name is only known once its module is there, and the snapshot is
+    /// read anew then.
+    private mutating func prepare(_ unclaimed: [PCIFunction]) {
+        for driver in Set(unclaimed.map(driver(of:))).sorted() where isToBeLoaded(driver) {
+            let module = snapshot.vfioDrivers.module(of: driver)
+            steps.append(
+                PlanStep(
+                    action: .loadDriver, rung: .prepare, target: driver, path: KernelPath.modprobe,
+                    value: module ?? driver, reason: "\(driver) is a module and not loaded yet",
+                    expectation: .exists(
+                        module.map { "\(KernelPath.modules)/\($0)" } ?? "\(KernelPath.pciDrivers)/\(driver)")))
+        }
+    }
+
+    private func isToBeLoaded(_ driver: String) -> Bool {
+        driver == VFIODrivers.generic ? snapshot.vfioDriver == .loadable : !snapshot.pciDrivers.contains(driver)
     }
 
     private mutating func override(_ function: PCIFunction) {
-        guard function.driverOverride != KernelPath.vfioDriver else { return }
+        let driver = driver(of: function)
+        guard function.driverOverride != driver else { return }
         steps.append(
             .setOverride(
-                of: function.address, rung: .override, reason: "no other driver may take \(function.address) meanwhile")
-        )
+                of: function.address, to: driver, rung: .override,
+                reason: "no other driver may take \(function.address) meanwhile"))
     }
 
     /// `aperture_remove_conflicting_pci_devices()` does the same for the primary VGA device, through
@@ -198,23 +216,23 @@ struct StepList {
         steps.append(.unbind(function.address, from: driver, rung: .unbind, reason: "\(driver) drives it for the host"))
     }
 
-    private mutating func residue(_ conflicts: [Conflict]) {
-        guard let conflict = conflicts.first else { return }
+    private func residueLadder(_ conflicts: [Conflict]) -> ResidueLadder? {
+        guard let conflict = conflicts.first(where: \.leavesResidue) else { return nil }
         var ladder = ResidueLadder(
-            gpu: gpu, functions: functions, slot: snapshot.slot(of: gpu.address), conflict: conflict, kernel: kernel,
-            options: options, holders: snapshot.holders, drivers: snapshot.pciDrivers)
+            gpu: gpu, vfioDriver: driver(of: gpu), functions: functions, slot: snapshot.slot(of: gpu.address),
+            conflict: conflict, kernel: kernel, options: options, holders: snapshot.holders,
+            drivers: snapshot.pciDrivers)
         ladder.climb()
-        steps += ladder.steps
-        refusals += ladder.refusals
-        warnings += ladder.warnings
+        return ladder
     }
 
     private mutating func bind(_ function: PCIFunction) {
+        let driver = driver(of: function)
         steps.append(
             PlanStep(
                 action: .bindVFIO, rung: .bind, target: function.address.description, path: KernelPath.driversProbe,
-                value: function.address.description, reason: "the override makes vfio-pci the only match",
-                expectation: .driver(ofDevice: KernelPath.device(function.address), is: KernelPath.vfioDriver)))
+                value: function.address.description, reason: "the override makes \(driver) the only match",
+                expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
     }
 
     private func list(_ holders: [Holder]) -> String {
@@ -223,12 +241,11 @@ struct StepList {
 }
 
 extension PlanStep {
-    /// Writes `vfio-pci` to a function's `driver_override`.
-    static func setOverride(of address: PCIAddress, rung: Rung, reason: String) -> PlanStep {
+    /// Writes a driver's name to a function's `driver_override`.
+    static func setOverride(of address: PCIAddress, to driver: String, rung: Rung, reason: String) -> PlanStep {
         PlanStep(
             action: .setDriverOverride, rung: rung, target: address.description,
-            path: KernelPath.driverOverride(address), value: KernelPath.vfioDriver, reason: reason,
-            expectation: .attribute(KernelPath.vfioDriver))
+            path: KernelPath.driverOverride(address), value: driver, reason: reason, expectation: .attribute(driver))
     }
 
     /// Unbinds a function from its PCI driver.

@@ -68,7 +68,7 @@ struct WitnessStand {
     private func screenInfo(of device: PlatformFramebuffer) -> Testimony? {
         guard let info = snapshot.screenInfo, let memory = info.framebuffer, describes(info, device) else { return nil }
         // It is what firmware said at boot. After a BAR has moved it points at no card at all, and says nothing.
-        guard snapshot.displayFunctions.contains(where: { $0.memoryBAR(overlapping: memory) != nil }) else {
+        guard snapshot.gpus.contains(where: { $0.memoryBAR(overlapping: memory) != nil }) else {
             return nil
         }
         return placed(.screenInfo, memory, detail: "boot parameters \(memory)")
@@ -100,10 +100,12 @@ struct WitnessStand {
     }
 
     private func claimNames(of device: PlatformFramebuffer) -> [String] {
+        // A resource without a name of its own has its device's.
+        let own = [device.name]
         if let driver = device.driver {
             let names = FramebufferDriver.claimNames(ofPlatformDriver: driver)
-            if !names.isEmpty { return names }
+            if !names.isEmpty { return names + own }
         }
-        return FramebufferDriver.claimNames(ofDeviceKind: device.kind)
+        return FramebufferDriver.claimNames(ofDeviceKind: device.kind) + own
     }
 }

@@ -13,6 +13,8 @@ package struct Snapshot: Sendable {
     package struct Unreadable: Hashable, Sendable {
         package var address: PCIAddress
         package var reason: String
+        /// Whether one of its files was not there: the device was appearing or going.
+        package var isPassing = false
 
         package init(address: PCIAddress, reason: String) {
             self.address = address
@@ -20,7 +22,7 @@ package struct Snapshot: Sendable {
         }
     }
 
-    /// Every display-class function, and the other functions of their slots, by address.
+    /// Every GPU, the other functions of their slots, and their virtual functions, by address.
     package var functions: [PCIFunction] = []
     package var unreadable: [Unreadable] = []
     /// Those that could not be read are among them, and say so.
@@ -31,8 +33,12 @@ package struct Snapshot: Sendable {
     package var consoles: [VirtualConsole] = []
     package var kernel: KernelRelease?
     package var vfioDriver = VFIODriver.missing
+    /// VFIO's drivers beside vfio-pci.
+    package var vfioDrivers = VFIODrivers()
     /// Names under `/sys/bus/pci/drivers`.
     package var pciDrivers: Set<String> = []
+    /// What is known of the machine itself.
+    package var platform = HostPlatform()
     /// The class of every PCI function, display or not.
     package var classes: [PCIAddress: PCIClass] = [:]
     /// Who has the framebuffers' nodes open.
@@ -40,10 +46,15 @@ package struct Snapshot: Sendable {
 
     package init() {}
 
-    package var displayFunctions: [PCIFunction] { functions.filter(\.pciClass.isDisplay) }
+    package var gpus: [PCIFunction] { functions.filter(\.pciClass.isGPU) }
 
     package func function(at address: PCIAddress) -> PCIFunction? {
         functions.first { $0.address == address }
+    }
+
+    /// The virtual functions of a physical one, in order.
+    package func virtualFunctions(of address: PCIAddress) -> [PCIFunction] {
+        functions.filter { $0.physicalFunction == address }.sorted { $0.address < $1.address }
     }
 
     /// The function and its siblings in the slot, in order.

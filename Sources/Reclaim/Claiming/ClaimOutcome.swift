@@ -46,6 +46,8 @@ package enum ClaimFailure: Error, Sendable {
     case refusedMidway([Refusal])
     /// A rung was taken and the same one is needed again.
     case noProgress(PlanStep.Rung, remaining: [Conflict])
+    /// The claim's own rescan cost the card a BAR, each a sentence.
+    case lostBARs([String])
     case record(RecordError)
     /// An earlier run was cut short and cannot be settled yet.
     case unsettled(ClaimRecord.State)
@@ -64,6 +66,7 @@ extension ClaimFailure: CustomStringConvertible {
         case .noProgress(let rung, let remaining):
             "rung \(rung.rawValue) was taken and did not help: "
                 + remaining.map { "BAR \($0.bar) still holds \($0.claim)" }.joined(separator: ", ")
+        case .lostBARs(let lost): "the kernel found no room for a BAR: \(lost.joined(separator: "; "))"
         case .record(let error): error.description
         case .unsettled(let state):
             "an earlier run was cut short while \(state.rawValue) and cannot be settled yet: see what was said, then run "

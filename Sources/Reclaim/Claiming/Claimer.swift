@@ -110,14 +110,14 @@ package struct Claimer<H: Host> {
     }
 
     /// Whether the record is about the card that is there: of one that was replaced, or taken away and never given back,
-    /// what was before says nothing of what is there now. A card without a driver that only vfio-pci may have is not
-    /// taken away.
+    /// what was before says nothing of what is there now. A card without a driver that only VFIO may have is not taken
+    /// away.
     private func stands(_ record: ClaimRecord, in snapshot: Snapshot) -> Bool {
         record.device == device(record.gpu)
             && record.prior.functions.contains { function in
                 guard let current = snapshot.function(at: function.address) else { return false }
-                let isFree = current.driver == nil && current.driverOverride == KernelPath.vfioDriver
-                return isFree || current.driver == KernelPath.vfioDriver
+                let isFree = current.driver == nil && current.driverOverride == function.vfioDriver
+                return isFree || current.isOnVFIO
             }
     }
 
@@ -145,6 +145,9 @@ package struct Claimer<H: Host> {
             } catch {
                 throw .snapshot(error)
             }
+            // A rescan can leave a BAR without room, and its row is then as empty as that of none.
+            let lost = record.start.lostBARs(in: snapshot)
+            guard lost.isEmpty else { throw .lostBARs(lost) }
             plan = Planner.plan(for: first.address, in: snapshot, options: settings.options)
             // A framebuffer that has come meanwhile is given back with the others.
             record.start = record.start.adding(PriorState(plan, in: snapshot, ruleAside: false))
@@ -173,7 +176,7 @@ package struct Claimer<H: Host> {
             throw .step(error)
         }
         record.marks[record.marks.count - 1].isDone = true
-        // Found again, the card is another device.
+        // After a rescan sysfs has a new directory, with another inode.
         if step.action == .rescanBus { record.device = device(record.gpu) }
         try save(record)
         tell(.stepped(step))

@@ -30,8 +30,8 @@ package struct Executor<H: Host> {
             case .loadDriver: try host.load(module: step.value)
             case .rescanBus:
                 // On the way back no override is to be set.
-                if case .returned(let address) = step.expectation {
-                    try host.rescan(step.path, for: address)
+                if case .returned(let address, let override) = step.expectation {
+                    try host.rescan(step.path, for: address, override: override)
                 } else {
                     try host.write(step.value, to: step.path)
                 }
@@ -65,11 +65,11 @@ package struct Executor<H: Host> {
                 if host.exists(path) { throw mismatch(step, errno, "\(path) still exists") }
             case .released(let claim):
                 try awaitRelease(of: claim, step)
-            case .returned(let address):
+            case .returned(let address, let override):
                 let path = KernelPath.device(address)
                 if !host.exists(path) { throw mismatch(step, errno, "\(path) did not come back") }
                 let found = try host.attribute(KernelPath.driverOverride(address))
-                if found != KernelPath.vfioDriver {
+                if found != override {
                     throw mismatch(step, errno, "its driver_override is '\(found ?? "(null)")'")
                 }
             }

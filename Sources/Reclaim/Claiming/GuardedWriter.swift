@@ -17,10 +17,10 @@ struct GuardedWriter {
     }
 
     /// Writes to a `rescan` file while the function's override is set as soon as it appears.
-    func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {
+    func rescan(_ path: String, for address: PCIAddress, override: String) throws(FileTreeError) {
         var result = clinux_write()
         let error = unsafe clinux_write_guarded(
-            tree.enclosure, path, "1", KernelPath.driverOverride(address), KernelPath.vfioDriver, deadline, &result)
+            tree.enclosure, path, "1", KernelPath.driverOverride(address), override, deadline, &result)
         try check(error, result, "1", path)
     }
 

@@ -24,9 +24,9 @@ package protocol Host {
     /// Loads a kernel module with its dependencies.
     func load(module: String) throws(ModuleError)
 
-    /// Writes to a bus's `rescan` file, and gives the function that appears its override before a native driver can
+    /// Writes to a bus's `rescan` file, and gives the function that appears this override before a native driver can
     /// take it, as far as the kernel lets anyone.
-    func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError)
+    func rescan(_ path: String, for address: PCIAddress, override: String) throws(FileTreeError)
 
     /// Waits for what may end a claim without an event of its own; returns after the interval at the latest.
     func pause(milliseconds: Int32)

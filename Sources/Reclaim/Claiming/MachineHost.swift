@@ -53,8 +53,10 @@ package struct MachineHost: Host {
         try ModuleLoader(deadline: writeDeadline).load(module)
     }
 
-    package func rescan(_ path: String, for address: PCIAddress) throws(FileTreeError) {
-        try GuardedWriter(tree: tree, deadline: writeDeadline).rescan(path, for: address)
+    package func rescan(
+        _ path: String, for address: PCIAddress, override: String
+    ) throws(FileTreeError) {
+        try GuardedWriter(tree: tree, deadline: writeDeadline).rescan(path, for: address, override: override)
     }
 
     package func pause(milliseconds: Int32) {

@@ -59,8 +59,9 @@ package struct Recoverer<H: Host> {
     package func takeBackRule(of gpu: PCIAddress) throws -> Restoration? {
         let snapshot = try host.snapshot(withHolders: true)
         guard let function = snapshot.function(at: gpu), function.isOverriddenByRule else { return nil }
+        let driver = function.driverOverride ?? VFIODrivers.generic
         let prior = PriorState(
-            functions: [PriorState.Function(beforeRule: function)], framebuffers: [], consoles: [])
+            functions: [PriorState.Function(beforeRule: function, vfioDriver: driver)], framebuffers: [], consoles: [])
         guard ReleasePlanner.plan(backTo: prior, in: snapshot).refusals.isEmpty else { return nil }
         return try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
             prior, boundByUs: [], removedByUs: false)

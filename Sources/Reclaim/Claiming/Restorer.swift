@@ -62,9 +62,19 @@ package struct Restorer<H: Host> {
         return result
     }
 
+    /// How often a device is looked at whose files are not all there, and how long it gets between two looks.
+    private static var mostLooks: Int { 20 }
+    private static var interval: Int32 { 100 }
+
     private func read(_ prior: PriorState, _ result: inout Restoration) throws(SnapshotError) -> Snapshot? {
         do {
-            let snapshot = try host.snapshot(withHolders: true)
+            var snapshot = try host.snapshot(withHolders: true)
+            var looks = 1
+            while looks < Self.mostLooks, snapshot.isAppearing(prior) {
+                host.pause(milliseconds: Self.interval)
+                snapshot = try host.snapshot(withHolders: true)
+                looks += 1
+            }
             try snapshot.expectReadable(prior)
             return snapshot
         } catch {
@@ -90,6 +100,13 @@ package struct Restorer<H: Host> {
 }
 
 extension Snapshot {
+    /// Whether one of the functions is there with some of its files missing, which passes.
+    fileprivate func isAppearing(_ prior: PriorState) -> Bool {
+        unreadable.contains { found in
+            found.isPassing && prior.functions.contains { $0.address == found.address }
+        }
+    }
+
     /// - Throws: When one of the functions is there and could not be read: it would look as if it were gone. Or one of the
     ///   framebuffers: it would look as if nobody had set its override. Or one of the consoles: it would look unbound.
     func expectReadable(_ prior: PriorState) throws(SnapshotError) {

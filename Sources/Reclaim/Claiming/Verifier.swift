@@ -18,9 +18,11 @@ package struct Verifier<H: Host> {
         if let refusal = plan.refusals.first(where: { unanswerable.contains($0.code) }) {
             return VerificationReport(plan: plan, refusal: refusal)
         }
-        if let driver = plan.functions.first(where: { $0.driver != KernelPath.vfioDriver }) {
+        if let driver = plan.functions.first(where: { !$0.isOnVFIO }) {
             return VerificationReport(
-                plan: plan, complaint: "\(driver.address) is bound to \(driver.driver ?? "no driver"), not to vfio-pci")
+                plan: plan,
+                complaint:
+                    "\(driver.address) is bound to \(driver.driver ?? "no driver"), not to vfio-pci or a variant of it")
         }
         if let refusal = plan.refusals.first {
             return VerificationReport(plan: plan, complaint: refusal.description)

@@ -8,6 +8,8 @@ package enum GuardEvent: Sendable {
     case lateFramebufferInUse(Conflict, [Holder])
     /// A function is no longer on vfio-pci; with the driver that has it now.
     case takenAway(PCIAddress, driver: String?)
+    /// Nothing answers at a function's address any more.
+    case dead(PCIAddress)
     /// The claim was given back, or forgotten, by someone else.
     case releasedByOther
     /// Everything is as it should be again.

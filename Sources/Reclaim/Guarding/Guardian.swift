@@ -94,6 +94,11 @@ package struct Guardian<H: Host> {
             return .end
         }
         let plan = Planner.plan(for: address, in: snapshot, options: options)
+        for function in plan.functions where function.isDead {
+            note(
+                "\(function.address) dead", .dead, "\(function.address) does not answer any more.",
+                .dead(function.address), &sight)
+        }
         let isSettled = compareDrivers(plan, &sight)
         // Who uses the card only matters when something is over it, and takes a walk through /proc.
         let decision =
@@ -116,7 +121,7 @@ package struct Guardian<H: Host> {
     ///   the machine.
     private func compareDrivers(_ plan: Plan, _ sight: inout Sight) -> Bool {
         var isSettled = true
-        for function in plan.functions where function.driver != KernelPath.vfioDriver {
+        for function in plan.functions where !function.isOnVFIO {
             let key = "\(function.address) \(function.driver ?? "-")"
             guard function.driver != nil || findings[key] != nil else {
                 sight.findings[key] = .suspected
@@ -171,6 +176,7 @@ private enum Finding: Hashable {
     /// Not told yet: it may pass.
     case suspected
     case unreadable
+    case dead
     case takenAway
     case released
     /// Someone uses the card that a framebuffer lies over.

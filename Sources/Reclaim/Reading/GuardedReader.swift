@@ -45,13 +45,16 @@ struct GuardedReader {
 
     /// Each attribute's text, in the order of the paths; `nil` for a file that is not there and for `(null)`, which is how
     /// the kernel prints no override.
-    func texts(_ paths: [String], under lock: Lock) throws(FileTreeError) -> [Result<String?, FileTreeError>] {
+    /// - Parameter isRequired: Whether a file that is not there is a failure: its device has just appeared, or is going.
+    func texts(
+        _ paths: [String], under lock: Lock, isRequired: Bool = false
+    ) throws(FileTreeError) -> [Result<String?, FileTreeError>] {
         try answers(paths, under: lock).map { answer in
             answer.map { bytes in
                 let text = bytes.prefix { $0 != 0 && $0 != 0x0a }.map(UInt8.init(bitPattern:))
                 let value = String(decoding: text, as: UTF8.self)
                 return value.isEmpty || value == "(null)" ? nil : value
-            }.flatMapError { $0.isAbsence ? .success(nil) : .failure($0) }
+            }.flatMapError { $0.isAbsence && !isRequired ? .success(nil) : .failure($0) }
         }
     }
 

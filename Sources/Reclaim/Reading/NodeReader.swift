@@ -8,7 +8,7 @@ struct NodeReader {
     func nodes(of function: PCIFunction) throws(FileTreeError) -> [String] {
         guard let driver = function.driver else { return [] }
         let path = KernelPath.device(function.address)
-        if NativeDriver.isVFIO(driver) {
+        if function.isOnVFIO {
             let group = function.iommuGroup.map { ["/dev/vfio/\($0.number)"] } ?? []
             return group + (try tree.listIfPresent("\(path)/vfio-dev")).map { "/dev/vfio/devices/\($0)" }
         }

@@ -1,7 +1,7 @@
 internal import Aperture
 internal import Sysfs
 
-/// Reads the display-class functions, the other functions of their slots, and their IOMMU groups.
+/// Reads the GPUs, the other functions of their slots, their virtual functions, and the IOMMU groups of all of them.
 struct PCIReader {
     let tree: FileTree
     /// How long the kernel may hold a device's lock, in milliseconds.
@@ -18,25 +18,49 @@ struct PCIReader {
             }
         }
         snapshot.classes = classes
-        let displays = addresses.filter { classes[$0]?.isDisplay == true }
+        let gpus = addresses.filter { classes[$0]?.isGPU == true }
+        var virtual: Set<PCIAddress> = []
+        for gpu in gpus { virtual.formUnion(try virtualFunctions(of: gpu)) }
         let cards = addresses.filter { address in
-            classes[address] != nil && displays.contains { $0.sharesSlot(with: address) }
+            guard classes[address] != nil else { return false }
+            return virtual.contains(address) || gpus.contains { $0.sharesSlot(with: address) }
         }
         let reader = GuardedReader(tree: tree, deadline: lockDeadline)
-        let overrides = try reader.texts(cards.map(KernelPath.driverOverride), under: .device)
+        let overrides = try reader.texts(cards.map(KernelPath.driverOverride), under: .device, isRequired: true)
         for (address, override) in zip(cards, overrides) {
             guard let pciClass = classes[address] else { continue }
             do {
-                snapshot.functions.append(try function(at: address, pciClass, override, classes))
+                snapshot.functions.append(
+                    try function(at: address, pciClass, override, classes, snapshot.vfioDrivers))
             } catch {
-                snapshot.unreadable.append(Snapshot.Unreadable(address: address, reason: error.description))
+                var unreadable = Snapshot.Unreadable(address: address, reason: error.description)
+                if case .unreadable(let error) = error { unreadable.isPassing = error.isAbsence }
+                snapshot.unreadable.append(unreadable)
             }
         }
     }
 
+    /// The targets of `virtfn0` and so on; there are as many as `sriov_numvfs` says.
+    private func virtualFunctions(of address: PCIAddress) throws(FileTreeError) -> [PCIAddress] {
+        let path = KernelPath.device(address)
+        var found: [PCIAddress] = []
+        for number in 0..<(try enabledVirtualFunctions(path)) {
+            if let name = try tree.linkName("\(path)/virtfn\(number)"), let virtual = PCIAddress(name) {
+                found.append(virtual)
+            }
+        }
+        return found
+    }
+
+    private func enabledVirtualFunctions(_ path: String) throws(FileTreeError) -> Int {
+        guard let text = try tree.textIfPresent("\(path)/sriov_numvfs") else { return 0 }
+        // TotalVFs is a 16-bit register.
+        return min(Int(text) ?? 0, 0xffff)
+    }
+
     private func function(
         at address: PCIAddress, _ pciClass: PCIClass, _ override: Result<String?, FileTreeError>,
-        _ classes: [PCIAddress: PCIClass]
+        _ classes: [PCIAddress: PCIClass], _ vfioDrivers: VFIODrivers
     ) throws(SnapshotError) -> PCIFunction {
         do {
             let path = KernelPath.device(address)
@@ -46,8 +70,14 @@ struct PCIReader {
                 driverOverride: try override.get(),
                 bootVGA: try tree.textIfPresent("\(path)/boot_vga").map { $0 == "1" },
                 iommuGroup: try group(of: path, classes), resources: try resources("\(path)/resource"))
-            function.decodesMemory = decodesMemory(path)
-            function.isOverriddenByRule = try isOverriddenByRule(function)
+            function.subsystemVendor = try numberIfPresent("\(path)/subsystem_vendor")
+            function.subsystemDevice = try numberIfPresent("\(path)/subsystem_device")
+            function.hasVFIODevice = hasVFIODevice(path, function.driver, vfioDrivers)
+            function.physicalFunction = try tree.linkName("\(path)/physfn").flatMap { PCIAddress($0) }
+            function.enabledVirtualFunctions = try enabledVirtualFunctions(path)
+            function.isBridge = isBridge(path)
+            function.header = header(path)
+            try readRule(&function, vfioDrivers)
             function.nodes = try NodeReader(tree: tree).nodes(of: function)
             return function
         } catch let error as SnapshotError {
@@ -77,19 +107,40 @@ struct PCIReader {
         return number
     }
 
-    /// The rule marks the override that it sets; udevd keeps the mark with the device (`/run/udev/data`, one `E:` line a
-    /// property).
-    private func isOverriddenByRule(_ function: PCIFunction) throws(FileTreeError) -> Bool {
-        guard function.driverOverride == KernelPath.vfioDriver else { return false }
-        let properties = try tree.textIfPresent("/run/udev/data/+pci:\(function.address)") ?? ""
-        return properties.split(separator: "\n").contains("E:APERTURED_OVERRIDE=\(KernelPath.vfioDriver)")
+    private func numberIfPresent<Number: FixedWidthInteger>(_ path: String) throws(SnapshotError) -> Number? {
+        tree.exists(path) ? try number(path) : nil
     }
 
-    /// Bit 1 of the command register, at offset 4 of the configuration header (PCI Local Bus 3.0, 6.2.2).
-    private func decodesMemory(_ path: String) -> Bool? {
+    /// The rule marks the override that it sets, and notes the driver that it found; udevd keeps both with the device
+    /// (`/run/udev/data`, one `E:` line a property).
+    private func readRule(_ function: inout PCIFunction, _ vfioDrivers: VFIODrivers) throws(FileTreeError) {
+        let override = function.driverOverride.flatMap { vfioDrivers.contains($0) ? $0 : nil }
+        // Where the aliases can be read, they say what the rule would have found.
+        guard override != nil || vfioDrivers.aliases.isEmpty else { return }
+        let properties = try tree.textIfPresent("/run/udev/data/+pci:\(function.address)") ?? ""
+        for line in properties.split(separator: "\n") {
+            if let override, line == "E:APERTURED_OVERRIDE=\(override)" { function.isOverriddenByRule = true }
+            let found = "E:APERTURED_DRIVER="
+            if line.hasPrefix(found) {
+                let name = String(line.dropFirst(found.count))
+                if VFIODrivers.isNamed(name) { function.driverFoundByRule = name }
+            }
+        }
+    }
+
+    private func header(_ path: String) -> ConfigurationHeader? {
         // Not every function lets everyone read it; then nothing is known, and that is what is said.
-        guard let header = try? tree.bytes("\(path)/config"), header.count > 4 else { return nil }
-        return header[4] & 0x2 != 0
+        guard let bytes = try? tree.bytes("\(path)/config", atMost: ConfigurationHeader.size) else { return nil }
+        return ConfigurationHeader(bytes)
+    }
+
+    /// The kernel shows the bus numbers of bridges alone (`pci_bridge_attrs_are_visible()`).
+    private func isBridge(_ path: String) -> Bool { tree.exists("\(path)/secondary_bus_number") }
+
+    /// Whether the driver made a VFIO device of it, or is one of those that the kernel's aliases name.
+    private func hasVFIODevice(_ path: String, _ driver: String?, _ vfioDrivers: VFIODrivers) -> Bool {
+        guard let driver else { return false }
+        return vfioDrivers.contains(driver) || tree.exists("\(path)/vfio-dev")
     }
 
     private func resources(_ path: String) throws(SnapshotError) -> ResourceTable {
@@ -110,11 +161,14 @@ struct PCIReader {
         guard let name = try tree.linkName("\(path)/iommu_group"), let number = Int(name) else { return nil }
         let group = "\(KernelPath.iommuGroups)/\(number)"
         var members: [IOMMUGroup.Member] = []
-        for member in try tree.listIfPresent("\(group)/devices") {
-            members.append(
-                IOMMUGroup.Member(
-                    name: member, driver: try tree.linkName("\(group)/devices/\(member)/driver"),
-                    pciClass: PCIAddress(member).flatMap { classes[$0] }))
+        for name in try tree.listIfPresent("\(group)/devices") {
+            let path = "\(group)/devices/\(name)"
+            var member = IOMMUGroup.Member(
+                name: name, driver: try tree.linkName("\(path)/driver"),
+                pciClass: PCIAddress(name).flatMap { classes[$0] })
+            member.isBridge = isBridge(path)
+            member.hasVFIODevice = member.driver != nil && tree.exists("\(path)/vfio-dev")
+            members.append(member)
         }
         let isNoIOMMU = try tree.textIfPresent("\(group)/name") == "vfio-noiommu"
         return IOMMUGroup(number: number, isNoIOMMU: isNoIOMMU, members: members)

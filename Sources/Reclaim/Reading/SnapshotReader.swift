@@ -19,13 +19,15 @@ package struct SnapshotReader: Sendable {
     package func read(withHolders: Bool = false) throws(SnapshotError) -> Snapshot {
         var snapshot = Snapshot()
         do {
+            snapshot.kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
+            snapshot.vfioDrivers = try VFIODriverReader(tree: tree).read(snapshot.kernel)
             try PCIReader(tree: tree, lockDeadline: lockDeadline).read(into: &snapshot)
+            snapshot.platform = try HostPlatformReader(tree: tree).read(snapshot.kernel)
             snapshot.pciDrivers = Set(try tree.listIfPresent(KernelPath.pciDrivers))
             snapshot.platformFramebuffers = try platformFramebuffers()
             snapshot.framebuffers = try framebuffers(of: &snapshot.platformFramebuffers)
             snapshot.consoles = try consoles()
             snapshot.screenInfo = try screenInfo()
-            snapshot.kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
             snapshot.vfioDriver = try vfioDriver(snapshot.kernel)
         } catch {
             throw .unreadable(error)

@@ -10,8 +10,8 @@ struct ClaimCommand: ParsableCommand {
         commandName: "claim",
         abstract: "Evict the framebuffers in a GPU's BARs, bind the GPU to vfio-pci, and prove that VFIO can map it.",
         discussion: """
-            Takes every endpoint of the GPU's slot, unless --only-function is given. Already claimed: does nothing but \
-            the proof. A step that fails, or a proof that does, takes everything back.
+            Takes the GPU, the functions of its slot that share its IOMMU group, and the display's own audio; a virtual \
+            function goes alone. Already claimed: does nothing but the proof. A step that fails, or a proof that does, takes everything back.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))

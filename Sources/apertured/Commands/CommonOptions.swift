@@ -37,6 +37,32 @@ extension PCIAddress: ExpressibleByArgument {
 
 extension ClaimOptions.Residue: ExpressibleByArgument {}
 
+/// Which functions are meant.
+struct SelectionOptions: ParsableArguments {
+    @Flag(help: "Take this function alone, and leave the rest of its slot.")
+    var onlyFunction = false
+
+    @Flag(help: "Take every endpoint of the slot.")
+    var wholeSlot = false
+
+    @Option(
+        name: .customLong("function"),
+        help: ArgumentHelp("Take this function of the slot as well; may be given again.", valueName: "address"))
+    var addedFunctions: [PCIAddress] = []
+
+    func apply(to options: inout ClaimOptions) {
+        options.onlyFunction = onlyFunction
+        options.wholeSlot = wholeSlot
+        options.addedFunctions = Set(addedFunctions)
+    }
+
+    func validate() throws {
+        if onlyFunction, wholeSlot || !addedFunctions.isEmpty {
+            throw ValidationError("--only-function takes the GPU alone: leave out --whole-slot and --function.")
+        }
+    }
+}
+
 /// What decides what a claim may do.
 struct PolicyOptions: ParsableArguments {
     @Option(
@@ -51,8 +77,13 @@ struct PolicyOptions: ParsableArguments {
             valueName: "driver"))
     var allowNative: [String] = []
 
-    @Flag(help: "Take this function alone, and leave the rest of its slot.")
-    var onlyFunction = false
+    @Option(
+        help: ArgumentHelp(
+            "The VFIO driver to bind; without it the best match among the kernel's variants, else vfio-pci.",
+            valueName: "name"))
+    var driver: String?
+
+    @OptionGroup var selection: SelectionOptions
 
     @Flag(help: "Go on although a process has the GPU open, where the kernel allows it; never with nvidia.")
     var force = false
@@ -61,7 +92,8 @@ struct PolicyOptions: ParsableArguments {
         var options = ClaimOptions()
         options.residue = residue
         options.allowedNativeDrivers = Set(allowNative)
-        options.onlyFunction = onlyFunction
+        selection.apply(to: &options)
+        options.driver = driver
         options.force = force
         return options
     }
@@ -70,6 +102,10 @@ struct PolicyOptions: ParsableArguments {
         for name in allowNative where NativeDriver.bouncing(named: name) == nil {
             let names = NativeDriver.allowedToBounce.map(\.module).joined(separator: ", ")
             throw ValidationError("--allow-native \(name): only these may be asked to probe once: \(names).")
+        }
+        if let driver, !VFIODrivers.isNamed(driver) {
+            throw ValidationError(
+                "--driver \(driver): no VFIO driver: name vfio-pci, or a variant such as mlx5_vfio_pci.")
         }
     }
 }

@@ -5,9 +5,9 @@ internal import Reclaim
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "List the display devices, their drivers, and what holds which BAR.")
+        commandName: "status", abstract: "List the GPUs, their drivers, and what holds which BAR.")
 
-    @Argument(help: ArgumentHelp("PCI addresses; all display devices without any.", valueName: "gpu"))
+    @Argument(help: ArgumentHelp("PCI addresses; all GPUs without any.", valueName: "gpu"))
     var addresses: [PCIAddress] = []
 
     @Flag(name: .shortAndLong, help: "Show what each witness says of each framebuffer.")
@@ -26,20 +26,32 @@ struct StatusCommand: ParsableCommand {
             Terminal.complain("apertured: \(error)")
             throw ExitStatus.failed
         }
-        let wanted = addresses.isEmpty ? snapshot.displayFunctions.map(\.address).sorted() : addresses
-        let rows = wanted.map { GPUStatus(plan: Planner.plan(for: $0, in: snapshot), snapshot: snapshot) }
+        let wanted = addresses.isEmpty ? snapshot.gpus.map(\.address).sorted() : addresses
+        let rows = wanted.map { address in
+            GPUStatus(
+                plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, isRecorded: isRecorded(address))
+        }
         if common.json {
             print(StatusDocument(rows).json.text)
         } else if rows.isEmpty {
             // Those that are there and could not be read are named below.
-            if snapshot.unreadable.isEmpty { print("No display devices.") }
+            if snapshot.unreadable.isEmpty { print("No GPUs.") }
         } else {
-            let found = rows.filter { $0.plan.gpu?.pciClass.isDisplay == true }
+            let found = rows.filter { $0.plan.gpu?.pciClass.isGPU == true }
             if !found.isEmpty { print(StatusTable(found).text, terminator: "") }
             if verbose { found.forEach { print(WitnessText($0.plan).text, terminator: "") } }
             if map { found.forEach { print(drawing(of: $0, snapshot), terminator: "") } }
         }
         try complain(snapshot, rows)
+    }
+
+    /// The records are for root alone: whoever may not read them does not know.
+    private func isRecorded(_ address: PCIAddress) -> Bool? {
+        do {
+            return try common.host.record(of: address)?.state == .claimed
+        } catch {
+            return nil
+        }
     }
 
     private func drawing(of row: GPUStatus, _ snapshot: Snapshot) -> String {

@@ -16,14 +16,12 @@ struct VerifyCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
     var address: PCIAddress
 
-    @Flag(help: "Verify this function alone, and not the rest of its slot.")
-    var onlyFunction = false
-
+    @OptionGroup var selection: SelectionOptions
     @OptionGroup var common: CommonOptions
 
     func run() throws {
         var options = ClaimOptions()
-        options.onlyFunction = onlyFunction
+        selection.apply(to: &options)
         let report: VerificationReport
         do {
             report = try Verifier(host: common.host).verify(address, options: options)

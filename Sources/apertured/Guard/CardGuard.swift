@@ -130,7 +130,7 @@ final class CardGuard {
             !record.isStale(for: host.identity(ofDevice: KernelPath.device(address)))
         else { return false }
         return plan.refusals.allSatisfy { $0.code == .inUse }
-            && plan.functions.allSatisfy { $0.driver == KernelPath.vfioDriver }
+            && plan.functions.allSatisfy(\.isOnVFIO)
     }
 
     private func sentence(_ outcome: ClaimOutcome) -> String {

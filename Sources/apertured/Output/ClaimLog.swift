@@ -161,6 +161,10 @@ struct ClaimLog {
         case .takenAway(let function, let driver):
             let who = driver.map { "is bound to \($0)" } ?? "has no driver"
             write(.takenAway, .warning, "\(function) was taken away: it \(who)", [.init(.device, "\(function)")])
+        case .dead(let function):
+            write(
+                .deviceDead, .error, "\(function) does not answer: its configuration reads 0xff throughout",
+                [.init(.device, "\(function)")])
         case .releasedByOther:
             write(.releasedByOther, .warning, "given back by someone else: not guarded any more")
         case .sound: write(nil, .notice, "as it should be again")

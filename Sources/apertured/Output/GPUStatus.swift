@@ -3,10 +3,14 @@ internal import Aperture
 /// One display device, as `status` shows it.
 struct GPUStatus {
     enum State: String {
-        /// On vfio-pci, with nothing in its BARs.
+        /// Claimed by apertured, which has a record of it, with nothing in its BARs.
         case claimed
-        /// On vfio-pci, and a guest would fail: something is in its BARs.
+        /// On VFIO by someone else's hand, with nothing in its BARs.
+        case vfio
+        /// On VFIO, and a guest would fail: something is in its BARs.
         case blocked
+        /// Nothing answers at its address.
+        case dead
         /// A firmware framebuffer is in its BARs.
         case framebuffer
         /// The host's own driver has it.
@@ -20,9 +24,10 @@ struct GPUStatus {
     let plan: Plan
     let state: State
 
-    init(plan: Plan, snapshot: Snapshot) {
+    /// - Parameter isRecorded: Whether apertured has a record of a standing claim; `nil` when that could not be read.
+    init(plan: Plan, snapshot: Snapshot, isRecorded: Bool?) {
         self.plan = plan
-        state = Self.state(plan, snapshot)
+        state = Self.state(plan, snapshot, isRecorded)
     }
 
     /// Whether firmware drew its screen here, or calls it the boot VGA device.
@@ -32,15 +37,17 @@ struct GPUStatus {
         return isScreen ? "screen" : "-"
     }
 
-    private static func state(_ plan: Plan, _ snapshot: Snapshot) -> State {
-        guard case .claims = snapshot.memoryMap, plan.gpu != nil else { return .unknown }
+    private static func state(_ plan: Plan, _ snapshot: Snapshot, _ isRecorded: Bool?) -> State {
+        guard let gpu = plan.gpu else { return .unknown }
+        if gpu.isDead { return .dead }
+        guard case .claims = snapshot.memoryMap else { return .unknown }
         let unsettled: [Refusal.Code] = [.evidenceMissing, .contradictoryEvidence]
         if plan.refusals.contains(where: { unsettled.contains($0.code) }) { return .unknown }
-        let isClaimed = plan.gpu?.driver == KernelPath.vfioDriver
         if plan.conflicts.isEmpty {
-            return isClaimed ? .claimed : plan.gpu?.driver == nil ? .free : .host
+            guard gpu.isOnVFIO else { return gpu.driver == nil ? .free : .host }
+            return isRecorded.map { $0 ? .claimed : .vfio } ?? .unknown
         }
-        if isClaimed { return .blocked }
+        if gpu.isOnVFIO { return .blocked }
         let hasFramebuffer = plan.conflicts.contains {
             if case .framebuffer = $0.owner { true } else { false }
         }

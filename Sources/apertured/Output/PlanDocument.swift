@@ -9,12 +9,23 @@ struct PlanDocument {
         json = .object([
             "version": .number(1),
             "gpu": Self.gpu(plan),
+            "taken": .array(plan.choices.filter(\.isTaken).map(Self.choice)),
+            "left": .array(plan.choices.filter { !$0.isTaken }.map(Self.choice)),
             "apertures": .array(plan.gpu?.memoryBARs.map(Self.aperture) ?? []),
             "conflicts": .array(plan.conflicts.map(Self.conflict)),
             "verdict": .string(plan.verdict.rawValue),
             "refusals": .array(plan.refusals.map(Self.refusal)),
             "warnings": .array(plan.warnings.map { .string($0) }),
             "steps": .array(plan.steps.map(Self.step)),
+        ])
+    }
+
+    static func choice(_ choice: FunctionSelection.Choice) -> JSON {
+        .object([
+            "name": .string(choice.name),
+            "class": .string(choice.label),
+            "driver": .string(choice.driver),
+            "reason": .string(choice.reason),
         ])
     }
 
@@ -28,6 +39,8 @@ struct PlanDocument {
             "bootVGA": gpu.bootVGA.map { .bool($0) } ?? .null,
             "driver": .string(gpu.driver),
             "iommuGroup": gpu.iommuGroup.map { .number($0.number) } ?? .null,
+            "physicalFunction": .string(gpu.physicalFunction.map { "\($0)" }),
+            "vfioDriver": .string(plan.drivers[gpu.address]),
             "functions": .array(plan.functions.map { .string("\($0.address)") }),
         ])
     }

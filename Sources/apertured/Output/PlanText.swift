@@ -6,6 +6,10 @@ struct PlanText {
 
     init(_ plan: Plan) {
         var lines = ["\(plan.address): \(plan.verdict.rawValue)"]
+        for choice in plan.choices {
+            let what = [choice.label, choice.driver ?? "no driver"].compactMap(\.self).joined(separator: ", ")
+            lines.append("  \(choice.isTaken ? "takes " : "leaves") \(choice.name) (\(what)): \(choice.reason)")
+        }
         for bar in plan.gpu?.memoryBARs ?? [] {
             lines.append("  BAR \(bar.index)  \(bar.range)")
             for conflict in plan.conflicts where conflict.bar == bar.index {

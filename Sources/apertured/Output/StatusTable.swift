@@ -14,7 +14,8 @@ struct StatusTable {
         var lines = [Self.header]
         for row in rows {
             guard let gpu = row.plan.gpu else { continue }
-            let name = names.name(vendor: gpu.vendor, device: gpu.device)
+            let owner = gpu.physicalFunction.map { "VF of \($0), " } ?? ""
+            let name = owner + names.name(vendor: gpu.vendor, device: gpu.device)
             let held = row.plan.conflicts.map { "BAR \($0.bar): \($0.claim.name)" }
             lines.append([
                 gpu.address.description, Self.shorten(name), gpu.pciClass.label, row.boot, gpu.driver ?? "-",

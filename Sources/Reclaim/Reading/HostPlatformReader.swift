@@ -1,0 +1,40 @@
+internal import Aperture
+internal import Sysfs
+
+/// Reads what kind of machine this is.
+struct HostPlatformReader {
+    let tree: FileTree
+
+    func read(_ kernel: KernelRelease?) throws(FileTreeError) -> HostPlatform {
+        var platform = HostPlatform()
+        platform.processor = try processor(kernel)
+        platform.isXenControlDomain = try isXenControlDomain()
+        return platform
+    }
+
+    /// By the kernel's own word, which it has since 6.1; else by what distributions put into its release.
+    private func processor(_ kernel: KernelRelease?) throws(FileTreeError) -> HostPlatform.Processor {
+        let named = try tree.textIfPresent("/proc/sys/kernel/arch") ?? kernel?.text ?? ""
+        let words: [(String, HostPlatform.Processor)] = [
+            ("x86", .x86), ("amd64", .x86), ("i686", .x86), ("aarch64", .arm), ("arm", .arm), ("ppc", .other),
+            ("powerpc", .other), ("riscv", .other), ("s390", .other), ("loongarch", .other),
+        ]
+        if let known = words.first(where: { named.contains($0.0) })?.1 { return known }
+        // Only x86 hands its boot parameters on.
+        if tree.exists(KernelPath.bootParameters) { return .x86 }
+        return tree.exists("/sys/firmware/devicetree/base") ? .arm : .x86
+    }
+
+    /// Xen's control domain can manage others, which its own file system says (`/proc/xen`), or else the features of the
+    /// hypervisor's interface: XENFEAT_dom0, bit 11.
+    private func isXenControlDomain() throws(FileTreeError) -> Bool {
+        if let capabilities = try tree.textIfPresent("/proc/xen/capabilities"), capabilities.contains("control_d") {
+            return true
+        }
+        guard try tree.textIfPresent("/sys/hypervisor/type") == "xen",
+            let features = try tree.textIfPresent("/sys/hypervisor/properties/features"),
+            let bits = UInt32(features, radix: 16)
+        else { return false }
+        return bits & 1 << 11 != 0
+    }
+}

@@ -1,0 +1,68 @@
+internal import Aperture
+internal import Glibc
+internal import Sysfs
+
+/// Reads which drivers the running kernel has for VFIO, from what depmod made of its modules.
+struct VFIODriverReader {
+    let tree: FileTree
+
+    private static let prefix = Array("vfio_pci:".utf8)
+
+    /// Without the kernel's modules, as in a sandbox that hides them, no variant is known.
+    func read(_ kernel: KernelRelease?) throws(FileTreeError) -> VFIODrivers {
+        guard let kernel else { return VFIODrivers() }
+        let folder = "/lib/modules/\(kernel.text)"
+        // Lines `alias PATTERN MODULE`; and strings `MODULE.alias=PATTERN`, each with a NUL behind it.
+        let loadable = try tree.bytesIfPresent("\(folder)/modules.alias") ?? []
+        let builtIn = try tree.bytesIfPresent("\(folder)/modules.builtin.modinfo") ?? []
+        var aliases: [VFIODrivers.Alias] = []
+        for line in Self.entries(of: loadable, endingWith: UInt8(ascii: "\n"), lead: UInt8(ascii: " ")) {
+            let words = line.split(separator: " ")
+            guard words.count == 3, words[0] == "alias" else { continue }
+            if let alias = VFIODrivers.Alias(pattern: words[1], module: words[2]) { aliases.append(alias) }
+        }
+        for entry in Self.entries(of: builtIn, endingWith: 0, lead: UInt8(ascii: "=")) {
+            guard let equals = entry.firstIndex(of: "="), entry[..<equals].hasSuffix(".alias") else { continue }
+            let module = entry[..<equals].dropLast(".alias".count)
+            let pattern = entry[entry.index(after: equals)...]
+            if let alias = VFIODrivers.Alias(pattern: pattern, module: module) { aliases.append(alias) }
+        }
+        for module in Set(aliases.map(\.module)) {
+            guard let driver = try registeredDriver(of: module) else { continue }
+            for index in aliases.indices where aliases[index].module == module { aliases[index].driver = driver }
+        }
+        return VFIODrivers(aliases: aliases)
+    }
+
+    /// A module that is there tells what its driver is called: `pci:xe-vfio-pci`.
+    private func registeredDriver(of module: String) throws(FileTreeError) -> String? {
+        let drivers = try tree.listIfPresent("\(KernelPath.modules)/\(module)/drivers")
+        return drivers.first { $0.hasPrefix("pci:") }.map { String($0.dropFirst(4)) }
+    }
+
+    /// The entries that name VFIO's devices, whole. The files have ten thousands of others, and are read
+    /// at each snapshot: an entry is looked at, and only made a text of, where it is one of ours.
+    /// - Parameter lead: The byte before the pattern: the space after `alias`, or the `=` after `alias`.
+    private static func entries(of bytes: [UInt8], endingWith end: UInt8, lead: UInt8) -> [String] {
+        var found: [String] = []
+        unsafe bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else { return }
+            var start = 0
+            while start < buffer.count {
+                let rest = buffer.count - start
+                let last = unsafe memchr(base + start, CInt(end), rest).map { unsafe UnsafeRawPointer($0) - base }
+                let entry = unsafe UnsafeRawBufferPointer(rebasing: buffer[start..<(last ?? buffer.count)])
+                if unsafe isVFIO(entry, lead) { found.append(unsafe String(decoding: entry, as: UTF8.self)) }
+                start = (last ?? buffer.count) + 1
+            }
+        }
+        return found
+    }
+
+    private static func isVFIO(_ entry: UnsafeRawBufferPointer, _ lead: UInt8) -> Bool {
+        guard let base = entry.baseAddress, let hit = unsafe memchr(base, CInt(lead), entry.count) else { return false }
+        let begin = unsafe UnsafeRawPointer(hit) - base + 1
+        guard entry.count - begin >= prefix.count else { return false }
+        return unsafe memcmp(base + begin, prefix, prefix.count) == 0
+    }
+}
