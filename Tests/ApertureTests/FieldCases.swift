@@ -16,7 +16,8 @@ struct FieldCase: CustomStringConvertible {
     var machine: @Sendable () throws -> FixtureHost
 
     static let all = [
-        apuOnVFIO, apuAlone, apuWholeSlot, apuWithOne, sharedGroup, virtualFunction, physicalFunction, foreignAddition,
+        apuOnVFIO, apuAlone, apuWholeSlot, apuWithOne, apuWithDisk, apuWithDiskForced, groupWithDisk, sharedGroup,
+        virtualFunction, physicalFunction, foreignAddition,
         givenUpBAR, unsetBAR, dead, switchedNoBridge, bridgeUnderDriverOfItsOwn, bridgeBefore519, accelerator,
         coprocessor, coreboot, corebootDriver, openFirmware, running, runningVariant, variant, bestVariant,
         chosenDriver, unknownDriver, noVFIODriver, xen, arm,
@@ -69,6 +70,46 @@ struct FieldCase: CustomStringConvertible {
         steps: [
             "set-driver-override 0000:c5:00.3", "unbind-driver 0000:c5:00.3", "bind-vfio-pci 0000:c5:00.3",
         ], machine: { try apu(driver: "vfio-pci", audio: "vfio-pci") })
+
+    /// The root file system's disk hangs below the slot's USB controller.
+    private static func apuWithDiskBelow() throws -> FixtureHost {
+        let host = try apu(driver: "vfio-pci", audio: "vfio-pci")
+        var files = HostFiles(host.folder)
+        try files.block("pci0000:00/0000:c5:00.3/usb2/2-1/2-1:1.0/host0/target0:0:0/0:0:0:0/block/sda", "8:0")
+        try files.mount("8:0", "/", "ext4", "/dev/sda")
+        return host
+    }
+
+    private static let apuWithDisk = FieldCase(
+        description: "the whole slot with the controller that the host's disk is on", gpu: "0000:c5:00.0",
+        options: options { $0.wholeSlot = true },
+        functions: ["0000:c5:00.0", "0000:c5:00.1", "0000:c5:00.2", "0000:c5:00.3", "0000:c5:00.6"],
+        refusals: [.hostDepends], says: ["0000:c5:00.3 (xhci_hcd)", "/ is mounted from sda", "--force"],
+        machine: apuWithDiskBelow)
+
+    private static let apuWithDiskForced = FieldCase(
+        description: "the same, forced: it is still said", gpu: "0000:c5:00.0",
+        options: options {
+            $0.addedFunctions = Set([PCIAddress("0000:c5:00.3")].compactMap(\.self))
+            $0.force = true
+        },
+        functions: ["0000:c5:00.0", "0000:c5:00.1", "0000:c5:00.3"],
+        steps: ["set-driver-override 0000:c5:00.3", "unbind-driver 0000:c5:00.3", "bind-vfio-pci 0000:c5:00.3"],
+        says: ["/ is mounted from sda"], machine: apuWithDiskBelow)
+
+    private static let groupWithDisk = FieldCase(
+        description: "a group that holds the system's disk", functions: ["0000:01:00.0"], refusals: [.hostDepends],
+        says: ["0000:02:00.0 (ahci), of the same IOMMU group", "/ is mounted from sda", "cannot be handed over"],
+        machine: {
+            let host = try FixtureHost {
+                GPU("0000:01:00.0")
+                Function("0000:02:00.0", class: 0x010601, driver: "ahci")
+            }
+            var files = HostFiles(host.folder)
+            try files.block("pci0000:00/0000:02:00.0/ata1/host0/target0:0:0/0:0:0:0/block/sda", "8:0")
+            try files.mount("8:0", "/", "ext4", "/dev/sda")
+            return host
+        })
 
     private static let foreignAddition = FieldCase(
         description: "--function with a function of another slot", gpu: "0000:c5:00.0",

@@ -19,6 +19,19 @@ struct FieldTests {
         #expect(plan.choices.allSatisfy { !$0.reason.isEmpty })
     }
 
+    @Test("A plan that takes the last screen says so, and one that leaves another does not")
+    func lastScreen() throws {
+        func warnings(_ parts: () -> [any Part]) throws -> [String] {
+            let snapshot = try FixtureHost(parts).snapshot(withHolders: true)
+            return Planner.plan(for: try #require(PCIAddress(gpu)), in: snapshot).warnings
+        }
+        let alone = try warnings { [GPU(gpu, class: 0x030000, driver: "amdgpu", bootVGA: true)] }
+        #expect(alone.contains { $0.contains("last display device") })
+        let second = GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], driver: "i915", group: 2)
+        let besides = try warnings { [GPU(gpu, class: 0x030000, driver: "amdgpu", bootVGA: true), second] }
+        #expect(!besides.contains { $0.contains("last display device") })
+    }
+
     @Test("A plan names what it leaves, each with its driver and the reason")
     func left() throws {
         let row = try #require(FieldCase.all.first { $0.description.contains("an APU's GPU alone") })

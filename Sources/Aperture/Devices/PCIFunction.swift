@@ -18,8 +18,6 @@ package struct PCIFunction: Hashable, Sendable {
     package var isOverriddenByRule = false
     /// The VFIO driver that this package's udev rule found for the function, outside of the unit's sandbox.
     package var driverFoundByRule: String?
-    /// The function whose virtual function this is (`physfn`); `nil` for all others.
-    package var physicalFunction: PCIAddress?
     /// How many virtual functions it has enabled (`sriov_numvfs`); 0 for one without SR-IOV.
     package var enabledVirtualFunctions = 0
     /// Whether its header is a bridge's, whatever its class (`pci_is_bridge()`).
@@ -34,6 +32,8 @@ package struct PCIFunction: Hashable, Sendable {
     package var header: ConfigurationHeader?
     /// The device nodes that its driver made: `/dev/dri/card0`, `/dev/snd/controlC1`, `/dev/vfio/3`, …
     package var nodes: [String] = []
+    /// The function that this one is a virtual function of (`physfn`), or `nil`.
+    package var physicalFunction: PCIAddress?
 
     package init(
         address: PCIAddress, pciClass: PCIClass, vendor: UInt16, device: UInt16, driver: String?,

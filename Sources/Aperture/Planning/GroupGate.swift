@@ -5,6 +5,7 @@ struct GroupGate {
     let platform: HostPlatform
     let kernel: KernelRelease?
     let vfioDrivers: VFIODrivers
+    let dependencies: [PCIAddress: [HostDependency]]
 
     /// Drivers that do no DMA on behalf of the host (`driver_managed_dma` in struct pci_driver), beside VFIO's.
     private static let managedDrivers: Set<String> = ["pcieport", "pci-stub"]
@@ -48,7 +49,10 @@ struct GroupGate {
     }
 
     private func refusal(_ group: IOMMUGroup) -> Refusal? {
-        let bound = obstacles(in: group).map { "\($0.name) (\($0.driver ?? ""))" }
+        // What the host lives on has a refusal of its own, which says so.
+        let bound = obstacles(in: group).filter { !HostGate.holds($0, dependencies) }.map { member in
+            "\(member.name) (\(member.driver ?? ""))"
+        }
         guard !bound.isEmpty else { return nil }
         return Refusal(
             .groupNotViable,

@@ -31,10 +31,15 @@ package struct Planner: Sendable {
         var refusals = functions.filter(\.isDead).map(deadRefusal)
         refusals += functions.compactMap(virtualFunctionsRefusal)
         refusals += additionRefusals(functions)
-        refusals += GroupGate(
+        let group = GroupGate(
             functions: functions, platform: snapshot.platform, kernel: snapshot.kernel,
-            vfioDrivers: snapshot.vfioDrivers
-        ).refusals()
+            vfioDrivers: snapshot.vfioDrivers, dependencies: snapshot.hostDependencies)
+        refusals += group.refusals()
+        // What is on VFIO already is no longer the host's to live on.
+        let host = HostGate.judge(
+            taking: functions.filter { !$0.isOnVFIO }, leaving: group.obstacles(),
+            dependencies: snapshot.hostDependencies, force: options.force)
+        refusals += host.refusals
         refusals += Set(functions.filter { !$0.isOnVFIO }.compactMap { drivers[$0.address] }).sorted()
             .compactMap(driverRefusal)
         refusals += functions.filter { !$0.unassignedBARs.isEmpty }.map(assignmentRefusal)
@@ -52,7 +57,13 @@ package struct Planner: Sendable {
         return Plan(
             address: address, gpu: gpu, functions: functions, drivers: drivers, choices: selection.choices,
             conflicts: evidence.conflicts, attributions: evidence.attributions, refusals: refusals,
-            steps: refusals.isEmpty ? steps.steps : [], warnings: refusals.isEmpty ? steps.warnings : [])
+            steps: refusals.isEmpty ? steps.steps : [],
+            warnings: refusals.isEmpty ? warnings(host.warnings + steps.warnings, taking: functions, steps.steps) : [])
+    }
+
+    private func warnings(_ warnings: [String], taking functions: [PCIFunction], _ steps: [PlanStep]) -> [String] {
+        guard !steps.isEmpty else { return warnings }
+        return warnings + [LastDisplay.warning(taking: Set(functions.map(\.address)), in: snapshot)].compactMap(\.self)
     }
 
     private func drivers(of functions: [PCIFunction]) -> [PCIAddress: String] {

@@ -10,6 +10,7 @@ package struct Refusal: Hashable, Sendable {
         case kernelUnknown = "kernel-unknown"
         case noIOMMU = "no-iommu"
         case groupNotViable = "group-not-viable"
+        case hostDepends = "host-depends"
         case vfioPCIMissing = "vfio-pci-missing"
         case unknownOwner = "unknown-owner"
         case evidenceMissing = "evidence-missing"

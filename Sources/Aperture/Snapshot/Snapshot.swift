@@ -43,6 +43,8 @@ package struct Snapshot: Sendable {
     package var classes: [PCIAddress: PCIClass] = [:]
     /// Who has the framebuffers' nodes open.
     package var holders: [Holder] = []
+    /// What the host has below the functions that could be taken with a GPU; those with nothing below are not in it.
+    package var hostDependencies: [PCIAddress: [HostDependency]] = [:]
 
     package init() {}
 

@@ -23,6 +23,7 @@ package struct SnapshotReader: Sendable {
             snapshot.vfioDrivers = try VFIODriverReader(tree: tree).read(snapshot.kernel)
             try PCIReader(tree: tree, lockDeadline: lockDeadline).read(into: &snapshot)
             snapshot.platform = try HostPlatformReader(tree: tree).read(snapshot.kernel)
+            snapshot.hostDependencies = HostDependencyReader(tree: tree).dependencies(aroundDisplaysOf: snapshot)
             snapshot.pciDrivers = Set(try tree.listIfPresent(KernelPath.pciDrivers))
             snapshot.platformFramebuffers = try platformFramebuffers()
             snapshot.framebuffers = try framebuffers(of: &snapshot.platformFramebuffers)
