@@ -106,6 +106,10 @@ package struct ConfigurationParser {
                 return flaw(place, "Driver=\(value) is no VFIO driver: vfio-pci, or a variant such as mlx5_vfio_pci")
             }
             sections[last].driver = String(value)
+        case "Unload":
+            let wish = value.isEmpty ? false : Self.boolean(value)
+            sections[last].unloadsNative = wish ?? false
+            if wish == nil { warn(place, "Unload=\(value) is neither yes nor no; taken as no") }
         case "Multiple":
             let wish = value.isEmpty ? false : Self.boolean(value)
             sections[last].allowsMultiple = wish ?? false

@@ -25,6 +25,7 @@ package struct GPUSection: Hashable, Sendable {
     package var wholeSlot: Bool?
     package var addedFunctions: Set<PCIAddress>?
     package var driver: String?
+    package var unloadsNative: Bool?
 
     /// Whether it may match several cards.
     package var allowsMultiple = false
@@ -75,5 +76,6 @@ package struct GPUSection: Hashable, Sendable {
         if let addedFunctions { options.addedFunctions = addedFunctions }
         // Empty for the best match again.
         if let driver { options.driver = driver.isEmpty ? nil : driver }
+        if let unloadsNative { options.unloadsNative = unloadsNative }
     }
 }

@@ -53,6 +53,8 @@ package struct ClaimRecord: Hashable, Sendable {
     package var wasClaimed: Bool
     /// Native drivers that the claim may have bound, for a bounce.
     package var nativeDrivers: Set<String>
+    /// nvidia's modules that the claim has unloaded, or was about to, in the order of that.
+    package var unloadedModules: [String]
     package var marks: [Mark]
     /// While that process lives, nothing may be written to the card.
     package var stuckWrite: StuckWrite?
@@ -81,9 +83,10 @@ package struct ClaimRecord: Hashable, Sendable {
 
     package init(
         gpu: PCIAddress, state: State, prior: PriorState, start: PriorState, wasClaimed: Bool = false,
-        nativeDrivers: Set<String> = [], marks: [Mark] = [], stuckWrite: StuckWrite? = nil,
-        device: UInt64? = nil
+        nativeDrivers: Set<String> = [], unloadedModules: [String] = [], marks: [Mark] = [],
+        stuckWrite: StuckWrite? = nil, device: UInt64? = nil
     ) {
+        self.unloadedModules = unloadedModules
         self.gpu = gpu
         self.state = state
         self.prior = prior

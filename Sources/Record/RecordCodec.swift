@@ -28,6 +28,7 @@ package enum RecordCodec {
             "prior": encode(record.prior),
             "start": encode(record.start),
             "nativeDrivers": .array(record.nativeDrivers.sorted().map { .string($0) }),
+            "unloadedModules": .array(record.unloadedModules.map { .string($0) }),
             "steps": .array(record.marks.map(encode)),
             "stuckWrite": record.stuckWrite.map(encode) ?? .null,
             "device": .string(record.device.map { "\($0)" }),
@@ -104,10 +105,21 @@ package enum RecordCodec {
         return ClaimRecord(
             gpu: gpu, state: state, prior: try priorState(fields.object("prior"), of: gpu),
             start: try priorState(fields.object("start"), of: gpu), wasClaimed: try fields.bool("wasClaimed"),
-            nativeDrivers: Set(drivers),
+            nativeDrivers: Set(drivers), unloadedModules: try modules(fields),
             marks: try fields.array("steps").map { (item) throws(Failure) in try mark(item) },
             stuckWrite: try fields.optional("stuckWrite").map { (item) throws(Failure) in try stuckWrite(item) },
             device: try fields.optional("device").map { (item) throws(Failure) in try item.number64() })
+    }
+
+    /// A record of before there were any has none.
+    private static func modules(_ fields: RecordFields) throws(Failure) -> [String] {
+        try fields.arrayIfPresent("unloadedModules").map { (item) throws(Failure) in
+            let name = try item.name()
+            guard NvidiaModules.names.contains(name) else {
+                throw Failure(reason: "\(item.place) names \(name), which is no module that a claim unloads")
+            }
+            return name
+        }
     }
 
     private static func priorState(_ fields: RecordFields, of gpu: PCIAddress) throws(Failure) -> PriorState {

@@ -41,6 +41,14 @@ struct RecordFields {
         return members.contains { $0.name == name }
     }
 
+    /// As ``array(_:)``; empty where there is no such member.
+    func arrayIfPresent(_ name: String) throws(Failure) -> [RecordFields] {
+        guard case .object(let members) = json, !members.contains(where: { $0.name == name }) else {
+            return try array(name)
+        }
+        return []
+    }
+
     func string(_ name: String) throws(Failure) -> String { try object(name).string() }
 
     func number(_ name: String) throws(Failure) -> Int { try object(name).number() }

@@ -158,7 +158,7 @@ struct PlannerTests {
             .union(FieldCase.all.flatMap(\.refusals))
         // A device that cannot be read or vanishes while it is read, a holder, and a release of what was never claimed:
         // tests of their own.
-        let elsewhere: Set<Refusal.Code> = [.deviceUnreadable, .inUse, .notClaimed, .locked]
+        let elsewhere: Set<Refusal.Code> = [.deviceUnreadable, .inUse, .holdersUnknown, .notClaimed, .locked]
         #expect(Set(Refusal.Code.allCases).subtracting(reached) == elsewhere)
     }
 }

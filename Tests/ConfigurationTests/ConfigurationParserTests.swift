@@ -154,11 +154,12 @@ struct ConfigurationParserTests {
         #expect(configuration.warnings.map(\.place.line) == [3])
     }
 
-    @Test func `a bad wish for one function counts as that wish, a bad wish for several cards as none`() {
-        let configuration = parse("[GPU]\nOnlyFunction=2\nMultiple=jes")
+    @Test func `a bad wish for one function counts as that wish, one for several cards or for unloading as none`() {
+        let configuration = parse("[GPU]\nUnload=yes\nOnlyFunction=2\nMultiple=jes\nUnload=2")
         #expect(configuration.sections.first?.onlyFunction == true)
         #expect(configuration.sections.first?.allowsMultiple == false)
-        #expect(configuration.warnings.map(\.place.line) == [2, 3])
+        #expect(configuration.sections.first?.unloadsNative == false)
+        #expect(configuration.warnings.map(\.place.line) == [3, 4, 5])
     }
 
     @Test func `a driver that may not be asked to probe is passed over`() {
@@ -175,16 +176,19 @@ struct ConfigurationParserTests {
             AllowNative=nouveau
             OnlyFunction=yes
             Multiple=yes
+            Unload=yes
             Residue=
             AllowNative=
             OnlyFunction=
             Multiple=
+            Unload=
             """)
         let section = configuration.sections.first
         #expect(section?.residue == .auto)
         #expect(section?.allowedNativeDrivers == [])
         #expect(section?.onlyFunction == false)
         #expect(section?.allowsMultiple == false)
+        #expect(section?.unloadsNative == false)
         #expect(configuration.warnings.isEmpty)
     }
 

@@ -88,6 +88,7 @@ package final class FixtureHost: Host {
     private let files: MachineFiles
     private let real: MachineHost
     private var removed: [Function] = []
+    private var unloadedModules: [String: (module: KernelModule, bound: [String])] = [:]
     private var heldLines: [Claim] = []
     private var nativeLines: [Claim] = []
 
@@ -215,13 +216,58 @@ package final class FixtureHost: Host {
         guard !wasDead else { throw ModuleError(module: module, reason: "killed") }
         if let moduleError { throw moduleError }
         loadedModules.append(module)
-        let driver = NativeDriver.bouncing(named: module)?.driver ?? driversOfModules[module] ?? module
         do {
+            if let unloaded = unloadedModules[module] { return try bringBack(unloaded) }
+            let driver = NativeDriver.bouncing(named: module)?.driver ?? driversOfModules[module] ?? module
             try files.writeDriver(driver)
-            try folder.makeFolder("\(KernelPath.modules)/\(module)/drivers/pci:\(driver)")
+            if driversOfModules[module] != nil {
+                try folder.makeFolder("\(KernelPath.modules)/\(module)/drivers/pci:\(driver)")
+            }
         } catch {
             throw ModuleError(module: module, reason: "\(error)")
         }
+    }
+
+    package func unload(module: String) throws(ModuleError) {
+        let wasDead = begin()
+        defer { finish() }
+        guard !wasDead else { throw ModuleError(module: module, reason: "killed", isUnloading: true) }
+        if let moduleError { throw moduleError }
+        do {
+            try takeAway(module)
+        } catch {
+            throw ModuleError(module: module, reason: "\(error)", isUnloading: true)
+        }
+    }
+
+    /// As modprobe, which finds nothing wrong with one that is not loaded. A driver's module takes the driver along, and so
+    /// it comes off its functions.
+    private func takeAway(_ name: String) throws {
+        guard let module = machine.modules.first(where: { $0.name == name }) else { return }
+        guard module.users == 0, !machine.modules.contains(where: module.isNeeded) else { throw Errno.resourceBusy }
+        machine.modules.removeAll { $0.name == name }
+        try folder.remove(KernelPath.module(name))
+        try files.writeModules(machine.modules)
+        let bound = machine.functions.filter { $0.driver == name }.map(\.address)
+        for address in bound { try unbindFunction(address, from: name) }
+        if folder.exists("\(KernelPath.pciDrivers)/\(name)") { try folder.remove("\(KernelPath.pciDrivers)/\(name)") }
+        unloadedModules[name] = (module, bound)
+        try files.writeMemoryMap(machine)
+    }
+
+    /// Its driver takes the functions again that are free.
+    private func bringBack(_ unloaded: (module: KernelModule, bound: [String])) throws {
+        let (module, bound) = unloaded
+        guard !machine.modules.contains(where: { $0.name == module.name }) else { return }
+        machine.modules.append(module)
+        try files.writeModules(machine.modules)
+        guard module.name == "nvidia" else { return }
+        try files.writeDriver(module.name)
+        for address in bound where machine.functions.contains(where: { $0.address == address && $0.driver == nil }) {
+            guard try attribute("\(KernelPath.pciDevices)/\(address)/driver_override") == nil else { continue }
+            try bind(address, to: module.name)
+        }
+        try files.writeMemoryMap(machine)
     }
 
     package func rescan(
@@ -344,6 +390,7 @@ package final class FixtureHost: Host {
         guard machine.functions[index].driver == driver else { throw Errno.noSuchDevice }
         machine.functions[index].driver = nil
         try folder.remove("\(MachineFiles.home(of: machine.functions[index]))/driver")
+        try folder.remove("\(KernelPath.pciDrivers)/\(driver)/\(address)")
         nativeLines += machine.lines.filter { $0.name == driver }
         machine.lines.removeAll { $0.name == driver }
     }
@@ -366,8 +413,7 @@ package final class FixtureHost: Host {
         machine.functions[index].driver = driver
         machine.lines += nativeLines.filter { $0.name == driver }
         nativeLines.removeAll { $0.name == driver }
-        try folder.link(
-            "\(MachineFiles.home(of: machine.functions[index]))/driver", to: "\(KernelPath.pciDrivers)/\(driver)")
+        try files.writeDriver(driver, of: machine.functions[index])
         let isModern = machine.kernel.flatMap(KernelRelease.init)?.isAtLeast(6, 0) == true
         if isModern, driver != "vfio-pci" || machine.functions[index].pciClass >> 8 == 0x0300 {
             try dropFramebuffers(over: machine.functions[index])
@@ -410,6 +456,7 @@ package final class FixtureHost: Host {
                 }
         }
         try folder.remove("/sys/bus/pci/devices/\(address)")
+        if let driver = function.driver { try folder.remove("\(KernelPath.pciDrivers)/\(driver)/\(address)") }
         if let group = function.group { try folder.remove("\(KernelPath.iommuGroups)/\(group)/devices/\(address)") }
         try folder.remove(MachineFiles.home(of: function))
         for framebuffer in machine.framebuffers where framebuffer.parent == address {

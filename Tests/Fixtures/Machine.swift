@@ -12,6 +12,7 @@ package struct Machine {
     package var bootParameters: [UInt8]?
     package var vfio = Snapshot.VFIODriver.registered
     package var holders: [Holder] = []
+    package var modules: [KernelModule] = []
     package var isMasked = false
     /// The functions that the udev rule has reserved.
     package var reserved: [String] = []

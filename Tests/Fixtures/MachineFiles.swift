@@ -19,6 +19,7 @@ struct MachineFiles {
         case .missing: break
         }
         for driver in machine.drivers { try writeDriver(driver) }
+        try writeModules(machine.modules)
         for function in machine.functions { try write(function) }
         try writeVirtualFunctions(machine.functions)
         for framebuffer in machine.framebuffers { try write(framebuffer, among: machine.functions) }
@@ -33,6 +34,18 @@ struct MachineFiles {
 
     func writeMemoryMap(_ machine: Machine) throws {
         try folder.write(machine.memoryMap, to: KernelPath.iomem)
+    }
+
+    /// - Parameter modules: Those that are loaded.
+    func writeModules(_ modules: [KernelModule]) throws {
+        for module in modules {
+            let path = KernelPath.module(module.name)
+            let dependents = modules.filter(module.isNeeded)
+            if folder.exists(path) { try folder.remove(path) }
+            try folder.write("\(module.users + dependents.count)\n", to: "\(path)/refcnt")
+            for dependent in dependents { try folder.makeFolder("\(path)/holders/\(dependent.name)") }
+            for (name, value) in module.parameters { try folder.write("\(value)\n", to: "\(path)/parameters/\(name)") }
+        }
     }
 
     func writeDriver(_ name: String) throws {
@@ -64,7 +77,7 @@ struct MachineFiles {
         }
         if let bootVGA = function.bootVGA { try folder.write(bootVGA ? "1\n" : "0\n", to: "\(home)/boot_vga") }
         try folder.link("/sys/bus/pci/devices/\(function.address)", to: home)
-        if let driver = function.driver { try folder.link("\(home)/driver", to: "/sys/bus/pci/drivers/\(driver)") }
+        if let driver = function.driver { try writeDriver(driver, of: function) }
         if let group = function.group {
             let path = "\(KernelPath.iommuGroups)/\(group)"
             try folder.makeFolder("\(path)/devices")
@@ -89,6 +102,13 @@ struct MachineFiles {
             guard let count = counts[owner.address] else { continue }
             try folder.write("\(count)\n", to: "\(Self.home(of: owner))/sriov_numvfs")
         }
+    }
+
+    /// Binds the function, both ways.
+    func writeDriver(_ driver: String, of function: Function) throws {
+        let home = Self.home(of: function)
+        try folder.link("\(home)/driver", to: "\(KernelPath.pciDrivers)/\(driver)")
+        try folder.link("\(KernelPath.pciDrivers)/\(driver)/\(function.address)", to: home)
     }
 
     /// sysfs `resource`: six BARs, the ROM, and the rows that nobody here reads.

@@ -257,6 +257,26 @@ package struct UdevRule: Part {
     package func place(in machine: inout Machine) { machine.reserved.append(address) }
 }
 
+/// A kernel module that is loaded, one of nvidia's. How often it is used is counted: by those that need it, and by users.
+package struct KernelModule: Part {
+    package let name: String
+    /// Who uses it and is no module.
+    package var users: Int
+    package let parameters: [String: String]
+
+    package init(_ name: String, users: Int = 0, parameters: [String: String] = [:]) {
+        self.name = name
+        self.users = users
+        self.parameters = parameters
+    }
+
+    package func isNeeded(by other: KernelModule) -> Bool {
+        other.name == "nvidia_drm" ? name == "nvidia_modeset" : name == "nvidia" && other.name != "nvidia"
+    }
+
+    package func place(in machine: inout Machine) { machine.modules.append(self) }
+}
+
 /// A process with a node open.
 package struct Process: Part {
     let holder: Holder

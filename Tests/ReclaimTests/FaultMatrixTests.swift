@@ -90,7 +90,8 @@ struct FaultMatrixTests {
     }
 
     @Test(
-        "A module that cannot be loaded is a step that failed", arguments: [FaultedPlan.bounce, .loading], [nil, 4711])
+        "A module that cannot be loaded is a step that failed", arguments: [FaultedPlan.bounce, .loading, .unloading],
+        [nil, 4711])
     func modules(_ plan: FaultedPlan, _ stuck: Int32?) throws {
         let host = try plan.machine()
         let start = try Start(of: host)
@@ -98,7 +99,7 @@ struct FaultMatrixTests {
         if let stuck { host.processes[stuck] = 1 }
         let outcome = try host.claim(options: plan.options)
         let failure = try #require(outcome.stepFailure)
-        #expect(failure.step.action == .loadDriver)
+        #expect(failure.step.action == (plan.name == FaultedPlan.unloading.name ? .unloadModule : .loadDriver))
         #expect(failure.description.contains("no such module"))
         #expect(failure.isStuck == (stuck != nil))
         if stuck == nil {

@@ -53,8 +53,26 @@ struct FaultedPlan: CustomTestStringConvertible {
             }
         }, writes: 4)
 
+    static let unloading = FaultedPlan(
+        name: "nvidia's modules",
+        machine: {
+            try FixtureHost {
+                KernelModule("nvidia")
+                KernelModule("nvidia_modeset")
+                KernelModule("nvidia_drm", parameters: ["modeset": "Y"])
+                KernelModule("nvidia_uvm")
+                GPU(gpu, class: 0x030200, driver: "nvidia")
+                Line(0xc000_0000...0xc0ff_ffff, "nvidia")
+            }
+        },
+        options: {
+            var options = ClaimOptions()
+            options.unloadsNative = true
+            return options
+        }(), writes: 2)
+
     static let all = [
-        evict, bounce, loading,
+        evict, bounce, loading, unloading,
         FaultedPlan(
             name: "rescan",
             machine: {

@@ -136,6 +136,22 @@ struct ModuleLoaderTests {
         #expect(throws: ModuleError.self) { try ModuleLoader(program: "/nowhere", deadline: 5000).load("x") }
     }
 
+    @Test("A module that cannot be unloaded is told as such, and asked for with -r")
+    func unloading() throws {
+        try ModuleLoader(program: "/bin/true", deadline: 5000).unload("x")
+        let error = #expect(throws: ModuleError.self) {
+            try ModuleLoader(program: "/bin/false", deadline: 5000).unload("x")
+        }
+        #expect(error?.description == "cannot unload module x: /bin/false ended with status 1")
+        // sleep knows no -r, and so tells the two calls apart.
+        #expect(throws: ModuleError.self) { try ModuleLoader(program: "/bin/sleep", deadline: 5000).unload("0") }
+        try ModuleLoader(program: "/bin/sleep", deadline: 5000).load("0")
+        let below = #expect(throws: ModuleError.self) {
+            try MachineHost(tree: FileTree(root: FilePath(TemporaryFolder().path))).unload(module: "nvidia")
+        }
+        #expect(below?.description.contains("cannot unload module nvidia") == true)
+    }
+
     @Test("A loader that does not come back is ended at its deadline")
     func deadline() throws {
         // Its argument is how long it takes.

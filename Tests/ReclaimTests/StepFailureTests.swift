@@ -42,7 +42,8 @@ struct StepFailureTests {
         #expect(outcome.performed.last == failure.step)
         #expect(failure.errno == errno)
         let write = host.writes[number]
-        let back = try #require(outcome.undo).performed.map(\.path)
+        // A module that is loaded again is no write.
+        let back = try #require(outcome.undo).performed.map(\.path).filter { $0 != KernelPath.modprobe }
         #expect(host.writes[(number + 1)...].map(\.path) == back, "only the way back is written after the failure")
         #expect(failure.step.path == write.path)
         #expect(failure.step.value == write.value)

@@ -32,6 +32,7 @@ struct RecordStoreTests {
             ], consoles: [1])
         return ClaimRecord(
             gpu: gpu, state: .claiming, prior: state, start: state, wasClaimed: true, nativeDrivers: ["bochs-drm"],
+            unloadedModules: ["nvidia_drm", "nvidia"],
             marks: [.init(action: "unbind-driver", target: "x", path: "/sys/y", value: "a\n\"b\"", isDone: false)],
             stuckWrite: .init(path: "/sys/y", process: 4711, started: .max), device: .max)
     }
@@ -110,7 +111,8 @@ struct RecordStoreTests {
             ("efi-framebuffer.0", "../../../etc"), ("\"efi-framebuffer\"", "\"e1000\""),
             ("\"amdgpu\"", "\"../amdgpu\""), ("\"amdgpu\"", "\"\""), ("\"claiming\"", "\"done\""),
             ("\"consoles\": [", "\"consoles\": [99999999999999999999"), ("\"ownsRange\": true", "\"ownsRange\": 1"),
-            ("{", "["), ("\"gpu\": \"0000:01:00.0\"", "\"gpu\": \"0000:01:00.1\""),
+            ("\"nvidia_drm\"", "\"ext4\""), ("\"nvidia_drm\"", "\"-f\""), ("{", "["),
+            ("\"gpu\": \"0000:01:00.0\"", "\"gpu\": \"0000:01:00.1\""),
         ])
     func distrust(_ from: String, _ to: String) throws {
         try store.save(record)
@@ -123,6 +125,17 @@ struct RecordStoreTests {
         try file?.write(contentsOf: Data(changed.utf8))
         try file?.close()
         #expect(throws: RecordError.self) { try store.load(gpu) }
+    }
+
+    @Test("A record of before modules were unloaded names none")
+    func earlierRecord() throws {
+        let text = String(decoding: RecordCodec.encode(record), as: UTF8.self)
+        let start = try #require(text.range(of: "\"unloadedModules\""))
+        let end = try #require(text.range(of: "\"steps\""))
+        let earlier = text.replacingCharacters(in: start.lowerBound..<end.lowerBound, with: "")
+        var expected = record
+        expected.unloadedModules = []
+        #expect(try RecordCodec.decode(Array(earlier.utf8)) == expected)
     }
 
     @Test("A record cut short anywhere is refused, never half believed")

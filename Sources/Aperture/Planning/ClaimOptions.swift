@@ -25,6 +25,8 @@ package struct ClaimOptions: Hashable, Sendable {
     package var driver: String?
     /// Go on although a process has the GPU's nodes open, where the kernel allows it.
     package var force = false
+    /// Unload the host driver's kernel modules that keep the card busy; nvidia's alone do.
+    package var unloadsNative = false
 
     package init() {}
 }

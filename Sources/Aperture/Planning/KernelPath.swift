@@ -37,5 +37,7 @@ package enum KernelPath {
 
     package static func unbind(platformDriver: String) -> String { "\(platformDrivers)/\(platformDriver)/unbind" }
 
+    package static func module(_ name: String) -> String { "/sys/module/\(name)" }
+
     package static func consoleBind(_ number: Int) -> String { "\(consoles)/vtcon\(number)/bind" }
 }

@@ -9,6 +9,7 @@ package struct PlanStep: Hashable, Sendable {
         case setFramebufferOverride = "set-framebuffer-override"
         case unbindFramebuffer = "unbind-framebuffer"
         case awaitRelease = "await-release"
+        case unloadModule = "unload-module"
         case unbindDriver = "unbind-driver"
         case bindNative = "bind-native"
         case removeDevice = "remove-device"
@@ -28,6 +29,7 @@ package struct PlanStep: Hashable, Sendable {
         case legacyVGA = "legacy-vga"
         case evict
         case wait
+        case unload
         case unbind
         case bounce
         case rescan
@@ -57,7 +59,7 @@ package struct PlanStep: Hashable, Sendable {
     /// What the step acts on, by the kernel's name.
     package let target: String
     /// The real path that is written, also when the snapshot was read below another root; the program for
-    /// `load-driver`, the device node for `await-release`.
+    /// `load-driver` and `unload-module`, the device node for `await-release`.
     package let path: String
     package let value: String
     package let reason: String

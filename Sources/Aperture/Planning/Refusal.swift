@@ -18,6 +18,7 @@ package struct Refusal: Hashable, Sendable {
         case framebufferHeld = "framebuffer-held"
         case residueNeedsRescan = "residue-needs-rescan"
         case inUse = "in-use"
+        case holdersUnknown = "holders-unknown"
         case barUnassigned = "bar-unassigned"
         case deadDevice = "dead-device"
         case hasVirtualFunctions = "has-virtual-functions"

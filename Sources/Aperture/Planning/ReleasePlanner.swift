@@ -10,13 +10,19 @@ package struct ReleasePlanner: Sendable {
     private let ours: Set<String>
     private let wasRemovedByUs: Bool
     private let isClaimed: Bool
+    /// Modules that the claim unloaded, in the order of that.
+    private let unloadedByUs: [String]
+    private let ignoresUnknownHolders: Bool
 
     private var steps: [PlanStep] = []
     private var losses: [String] = []
 
     private init(
-        _ prior: PriorState, isClaimed: Bool, _ snapshot: Snapshot, _ ours: Set<String>, _ wasRemovedByUs: Bool
+        _ prior: PriorState, isClaimed: Bool, _ snapshot: Snapshot, _ ours: Set<String>, _ wasRemovedByUs: Bool,
+        _ unloadedByUs: [String], ignoresUnknownHolders: Bool
     ) {
+        self.unloadedByUs = unloadedByUs
+        self.ignoresUnknownHolders = ignoresUnknownHolders
         self.isClaimed = isClaimed
         self.wasRemovedByUs = wasRemovedByUs
         self.prior = prior
@@ -29,11 +35,15 @@ package struct ReleasePlanner: Sendable {
     ///   - isClaimed: Whether the card is claimed in that state.
     ///   - boundByUs: Native drivers that the claim bound for a bounce.
     ///   - removedByUs: Whether the claim removed the card for a rescan; one that is gone otherwise is not looked for.
+    ///   - unloadedByUs: Modules that the claim unloaded, in the order of that.
+    ///   - ignoresUnknownHolders: Go on where it is not known who has the card open.
     package static func plan(
         backTo prior: PriorState, isClaimed: Bool = false, in snapshot: Snapshot, boundByUs: Set<String> = [],
-        removedByUs: Bool = false
+        removedByUs: Bool = false, unloadedByUs: [String] = [], ignoresUnknownHolders: Bool = false
     ) -> ReleasePlan {
-        var planner = ReleasePlanner(prior, isClaimed: isClaimed, snapshot, boundByUs, removedByUs)
+        var planner = ReleasePlanner(
+            prior, isClaimed: isClaimed, snapshot, boundByUs, removedByUs, unloadedByUs,
+            ignoresUnknownHolders: ignoresUnknownHolders)
         planner.build()
         let refusals = planner.refusals()
         return ReleasePlan(steps: refusals.isEmpty ? planner.steps : [], refusals: refusals, losses: planner.losses)
@@ -45,6 +55,7 @@ package struct ReleasePlanner: Sendable {
         for function in prior.functions { restoreOverride(function) }
         let framebuffers = prior.framebuffers.filter { isOnCard($0) }
         for framebuffer in framebuffers { restoreOverride(framebuffer) }
+        for module in modulesToLoad { load(module) }
         for function in prior.functions where function.awaitsProbe { probe(function) }
         for function in prior.functions where !function.awaitsProbe { bind(function) }
         for framebuffer in framebuffers { bind(framebuffer) }
@@ -58,12 +69,16 @@ package struct ReleasePlanner: Sendable {
         let leaving = steps.filter { $0.action == .unbindDriver }.map(\.target)
         let functions = snapshot.functions.filter { leaving.contains($0.address.description) }
         let holders = functions.flatMap(snapshot.holders(of:))
-        guard !holders.isEmpty else { return [] }
+        guard !holders.isEmpty else {
+            guard let why = snapshot.holdersUnknown, !functions.isEmpty, !ignoresUnknownHolders else { return [] }
+            let names = functions.map(\.address.description).joined(separator: ", ")
+            return [.holdersUnknown(names, why: why, canForce: true)]
+        }
         let named = Set(holders.map(\.description)).sorted().joined(separator: ", ")
         return [
             Refusal(
                 .inUse, "The card is in use: \(named).",
-                remedy: "Stop the guest first: an unbind would block in the kernel until it closes.")
+                remedy: "\(HolderRemedy.guest(holders)): an unbind would block in the kernel until it closes.")
         ]
     }
 
@@ -117,6 +132,8 @@ package struct ReleasePlanner: Sendable {
             current.driver != driver
         else { return }
         guard snapshot.pciDrivers.contains(driver) else {
+            // It comes with its module.
+            if driver == NvidiaModules.core, modulesToLoad.contains(driver) { return }
             losses.append("\(driver) is no longer loaded: \(function.address) stays without a driver.")
             return
         }
@@ -128,6 +145,21 @@ package struct ReleasePlanner: Sendable {
                 path: KernelPath.bind(driver: driver), value: function.address.description,
                 reason: "\(driver) had it before the claim",
                 expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
+    }
+
+    /// Each after what it needs. Only for a card that was nvidia's before: an undo can go back to a claim that unloaded them
+    /// long before.
+    private var modulesToLoad: [String] {
+        guard prior.functions.contains(where: { $0.driver == NvidiaModules.core }) else { return [] }
+        return unloadedByUs.reversed().filter { snapshot.nvidia.module($0) == nil }
+    }
+
+    /// Its driver takes every card that it knows and that is free, so this comes when the override is as it was.
+    private mutating func load(_ module: String) {
+        steps.append(
+            PlanStep(
+                action: .loadDriver, rung: .probe, target: module, path: KernelPath.modprobe, value: module,
+                reason: "the claim unloaded it", expectation: .exists(KernelPath.module(module))))
     }
 
     /// Whichever driver the kernel finds is right, and so is none. On a rung of its own: what is found decides whether the

@@ -13,6 +13,8 @@ struct ResidueLadder {
     let kernel: KernelRelease
     let options: ClaimOptions
     let holders: [Holder]
+    /// Why there may be others.
+    let holdersUnknown: String?
     /// The registered PCI drivers.
     let drivers: Set<String>
 
@@ -22,9 +24,9 @@ struct ResidueLadder {
 
     init(
         gpu: PCIFunction, vfioDriver: String, functions: [PCIFunction], slot: [PCIFunction], conflict: Conflict,
-        kernel: KernelRelease,
-        options: ClaimOptions, holders: [Holder], drivers: Set<String>
+        kernel: KernelRelease, options: ClaimOptions, holders: [Holder], holdersUnknown: String?, drivers: Set<String>
     ) {
+        self.holdersUnknown = holdersUnknown
         self.drivers = drivers
         self.gpu = gpu
         self.vfioDriver = vfioDriver
@@ -112,7 +114,12 @@ struct ResidueLadder {
             refusals.append(
                 Refusal(
                     .inUse, "\(users.map(\.description).joined(separator: ", ")).",
-                    remedy: "Stop the guest first: removing a device that a guest has open blocks in the kernel."))
+                    remedy:
+                        "\(HolderRemedy.guest(users)): removing a device that a guest has open blocks in the kernel."))
+            return
+        }
+        if gpu.isOnVFIO, !options.force, let holdersUnknown {
+            refusals.append(.holdersUnknown("\(gpu.address)", why: holdersUnknown, canForce: true))
             return
         }
         let address = gpu.address.description

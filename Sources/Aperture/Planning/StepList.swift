@@ -41,7 +41,10 @@ struct StepList {
         let isBounced = ladder?.steps.first?.rung == .bounce
         evict(conflicts.filter { !(isBounced && $0.leavesResidue) })
         wait(conflicts.filter(\.isHeld))
-        for function in unclaimed.reversed() { unbind(function) }
+        let nvidia = NvidiaGate(unclaimed, snapshot: snapshot, options: options)
+        steps += nvidia.steps
+        refusals += nvidia.refusals
+        for function in unclaimed.reversed() where !nvidia.decides(on: function) { unbind(function) }
         if let ladder {
             steps += ladder.steps
             refusals += ladder.refusals
@@ -63,7 +66,7 @@ struct StepList {
         refusals.append(
             Refusal(
                 .inUse, "The card is in use: \(list(users)).",
-                remedy: "Stop the guest first, then claim again."))
+                remedy: "\(HolderRemedy.guest(users)), then claim again."))
     }
 
     // MARK: - Steps
@@ -178,7 +181,9 @@ struct StepList {
                 Refusal(
                     .framebufferHeld,
                     "\(list(holders)), and kernel \(kernel) can crash when \(device.name) is unbound.",
-                    remedy: "End these processes first."))
+                    remedy: "\(HolderRemedy.ending(holders))."))
+        } else if !kernel.isAtLeast(5, 18), let unknown = use.refusal(unbinding: device) {
+            refusals.append(unknown)
         }
         steps.append(
             PlanStep(
@@ -202,17 +207,7 @@ struct StepList {
 
     private mutating func unbind(_ function: PCIFunction) {
         guard let driver = function.driver else { return }
-        let holders = snapshot.holders(of: function)
-        // nvidia's remove() waits in the kernel, uninterruptibly, for the last close.
-        let waits = driver == "nvidia"
-        if !holders.isEmpty, waits || !options.force {
-            refusals.append(
-                Refusal(
-                    .inUse, "\(function.address) (\(driver)) is in use: \(list(holders)).",
-                    remedy: waits
-                        ? "End these processes first: nvidia's unbind would block in the kernel."
-                        : "End these processes first, or give --force."))
-        }
+        refusals += use.refusals(unbinding: function)
         steps.append(.unbind(function.address, from: driver, rung: .unbind, reason: "\(driver) drives it for the host"))
     }
 
@@ -221,6 +216,7 @@ struct StepList {
         var ladder = ResidueLadder(
             gpu: gpu, vfioDriver: driver(of: gpu), functions: functions, slot: snapshot.slot(of: gpu.address),
             conflict: conflict, kernel: kernel, options: options, holders: snapshot.holders,
+            holdersUnknown: snapshot.holdersUnknown,
             drivers: snapshot.pciDrivers)
         ladder.climb()
         return ladder
@@ -234,6 +230,8 @@ struct StepList {
                 value: function.address.description, reason: "the override makes \(driver) the only match",
                 expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
     }
+
+    private var use: UseGate { UseGate(snapshot: snapshot, options: options) }
 
     private func list(_ holders: [Holder]) -> String {
         holders.map(\.description).joined(separator: ", ")

@@ -3,16 +3,19 @@ package struct Holder: Hashable, Sendable {
     package var pid: Int32
     /// `/proc/PID/comm`.
     package var command: String
-    /// The node: `/dev/fb0`.
+    /// The node, as the host names it, whatever the process calls it: `/dev/fb0`.
     package var node: String
     /// The systemd unit of its control group, if it has one.
     package var unit: String?
+    /// Whether that is one of the machine's own service manager, and not a user's or a container's.
+    package var isSystemUnit: Bool
 
-    package init(pid: Int32, command: String, node: String, unit: String? = nil) {
+    package init(pid: Int32, command: String, node: String, unit: String? = nil, isSystemUnit: Bool = true) {
         self.pid = pid
         self.command = command
         self.node = node
         self.unit = unit
+        self.isSystemUnit = isSystemUnit
     }
 }
 

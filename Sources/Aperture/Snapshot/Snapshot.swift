@@ -41,8 +41,13 @@ package struct Snapshot: Sendable {
     package var platform = HostPlatform()
     /// The class of every PCI function, display or not.
     package var classes: [PCIAddress: PCIClass] = [:]
-    /// Who has the framebuffers' nodes open.
+    /// Who has nodes of the functions or of framebuffers open.
     package var holders: [Holder] = []
+    /// Why others may have some open as well, a sentence without its full stop; `nil` when everybody was seen, or nobody
+    /// was looked for.
+    package var holdersUnknown: String?
+    /// nvidia's kernel modules.
+    package var nvidia = NvidiaModules()
     /// What the host has below the functions that could be taken with a GPU; those with nothing below are not in it.
     package var hostDependencies: [PCIAddress: [HostDependency]] = [:]
 

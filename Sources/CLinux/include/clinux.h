@@ -2,6 +2,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "clinux_devices.h"
 #include "clinux_open.h"
 #include "clinux_read.h"
 #include "clinux_rescan.h"

@@ -71,6 +71,7 @@ package struct Claimer<H: Host> {
                 gpu: address, state: .claiming, prior: standing?.prior.adding(prior) ?? prior,
                 start: PriorState(plan, in: snapshot, ruleAside: false), wasClaimed: standing != nil,
                 device: device(address))
+            record.unloadedModules = standing?.unloadedModules ?? []
             attempt(&outcome) { (outcome) throws(ClaimFailure) in
                 try save(record)
                 let functions = try climb(plan, &record, &outcome)
@@ -90,7 +91,8 @@ package struct Claimer<H: Host> {
         do {
             guard let record = try host.record(of: address) else { return nil }
             if record.state == .claimed { return record }
-            let recoverer = Recoverer(host: host, releaseDeadline: settings.releaseDeadline, tell: tell)
+            let recoverer = Recoverer(
+                host: host, releaseDeadline: settings.releaseDeadline, force: settings.options.force, tell: tell)
             _ = try recoverer.recover(record)
             guard let record = try host.record(of: address) else { return nil }
             // What could not be settled now must not be built upon.
@@ -164,6 +166,9 @@ package struct Claimer<H: Host> {
         if step.action == .bindNative, let driver = step.path.split(separator: "/").dropLast().last {
             record.nativeDrivers.insert(String(driver))
         }
+        if step.action == .unloadModule, !record.unloadedModules.contains(step.target) {
+            record.unloadedModules.append(step.target)
+        }
         record.marks.append(
             ClaimRecord.Mark(
                 action: step.action.rawValue, target: step.target, path: step.path, value: step.value, isDone: false))
@@ -219,7 +224,8 @@ package struct Claimer<H: Host> {
             return
         }
         do {
-            let recoverer = Recoverer(host: host, releaseDeadline: settings.releaseDeadline, tell: tell)
+            // What is undone has just been done: who could have opened the card meanwhile was not seen before either.
+            let recoverer = Recoverer(host: host, releaseDeadline: settings.releaseDeadline, force: true, tell: tell)
             let undo = try recoverer.undo(record)
             // Without a record there was no write: the machine is as it was, whatever became of the record.
             if !outcome.performed.isEmpty || !undo.performed.isEmpty { outcome.undo = undo }

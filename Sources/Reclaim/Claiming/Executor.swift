@@ -28,6 +28,7 @@ package struct Executor<H: Host> {
             switch step.action {
             case .awaitRelease: return nil
             case .loadDriver: try host.load(module: step.value)
+            case .unloadModule: try host.unload(module: step.target)
             case .rescanBus:
                 // On the way back no override is to be set.
                 if case .returned(let address, let override) = step.expectation {

@@ -24,6 +24,9 @@ package protocol Host {
     /// Loads a kernel module with its dependencies.
     func load(module: String) throws(ModuleError)
 
+    /// Unloads a kernel module, if nothing uses it.
+    func unload(module: String) throws(ModuleError)
+
     /// Writes to a bus's `rescan` file, and gives the function that appears this override before a native driver can
     /// take it, as far as the kernel lets anyone.
     func rescan(_ path: String, for address: PCIAddress, override: String) throws(FileTreeError)

@@ -47,10 +47,20 @@ package struct MachineHost: Host {
 
     /// Through modprobe, which knows aliases, dependencies and the administrator's options.
     package func load(module: String) throws(ModuleError) {
+        try loader(of: module, isUnloading: false).load(module)
+    }
+
+    package func unload(module: String) throws(ModuleError) {
+        try loader(of: module, isUnloading: true).unload(module)
+    }
+
+    private func loader(of module: String, isUnloading: Bool) throws(ModuleError) -> ModuleLoader {
         guard tree.isMachine else {
-            throw ModuleError(module: module, reason: "modules are only loaded on the machine itself, not below a root")
+            throw ModuleError(
+                module: module, reason: "modules are those of the machine itself, and not of a root",
+                isUnloading: isUnloading)
         }
-        try ModuleLoader(deadline: writeDeadline).load(module)
+        return ModuleLoader(deadline: writeDeadline)
     }
 
     package func rescan(

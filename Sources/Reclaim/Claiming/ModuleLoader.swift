@@ -1,8 +1,10 @@
 internal import Aperture
 internal import CLinux
 internal import Glibc
+internal import SystemPackage
 
-/// Runs modprobe with a deadline: loading a driver's module probes its devices, and a probe can hang.
+/// Runs modprobe with a deadline: loading a driver's module probes its devices, unloading it removes it from them, and
+/// either can hang.
 package struct ModuleLoader {
     private let program: String
     private let deadline: Int32
@@ -19,7 +21,25 @@ package struct ModuleLoader {
     }
 
     package func load(_ module: String) throws(ModuleError) {
-        let process = try start(module)
+        // A name never begins with a dash: it comes from the planner's own lists.
+        try run(["--", module], for: module, isUnloading: false)
+    }
+
+    /// modprobe also unloads what the module alone needed. One that is not loaded is no error.
+    package func unload(_ module: String) throws(ModuleError) {
+        try run(["-r", "--", module], for: module, isUnloading: true)
+    }
+
+    private func run(_ arguments: [String], for module: String, isUnloading: Bool) throws(ModuleError) {
+        let failure = { (reason: String, stuck: Int32?) in
+            ModuleError(module: module, reason: reason, stuckProcess: stuck, isUnloading: isUnloading)
+        }
+        let process: pid_t
+        switch start(arguments) {
+        case .success(let started): process = started
+        case .failure(let error):
+            throw failure("\(program) cannot be started: \(unsafe String(cString: strerror(error.rawValue)))", nil)
+        }
         var status: CInt = 0
         var error = unsafe clinux_process_wait(process, deadline, &status)
         if error == ETIMEDOUT {
@@ -27,36 +47,29 @@ package struct ModuleLoader {
             _ = kill(process, SIGKILL)
             error = unsafe clinux_process_wait(process, Self.grace, &status)
             let stuck = StuckProcess(process, afterMilliseconds: deadline)
-            throw ModuleError(
-                module: module,
-                reason: error == ETIMEDOUT
+            throw failure(
+                error == ETIMEDOUT
                     ? "\(program) has not come back for \(stuck.text)"
                     : "\(program) did not end within \(deadline / 1000) s, and was ended",
-                stuckProcess: error == ETIMEDOUT ? process : nil)
+                error == ETIMEDOUT ? process : nil)
         }
         guard error == 0 else {
-            throw ModuleError(module: module, reason: "\(program) cannot be waited for (errno \(error))")
+            throw failure("\(program) cannot be waited for (errno \(error))", nil)
         }
         // WIFEXITED and WEXITSTATUS.
         guard status & 0x7f == 0, status >> 8 & 0xff == 0 else {
             let how =
                 status & 0x7f == 0 ? "ended with status \(status >> 8 & 0xff)" : "was ended by signal \(status & 0x7f)"
-            throw ModuleError(module: module, reason: "\(program) \(how)")
+            throw failure("\(program) \(how)", nil)
         }
     }
 
-    private func start(_ module: String) throws(ModuleError) -> pid_t {
-        // The name never begins with a dash: it comes from the planner's own list.
-        let words = [program, "--", module]
-        var arguments: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) } + [nil]
+    private func start(_ words: [String]) -> Result<pid_t, Errno> {
+        var arguments: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + words).map { unsafe strdup($0) } + [nil]
         defer { unsafe arguments.forEach { unsafe free($0) } }
         let environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]
         var process: pid_t = 0
         let result = unsafe posix_spawn(&process, program, nil, nil, &arguments, environment)
-        guard result == 0 else {
-            throw ModuleError(
-                module: module, reason: "\(program) cannot be started: \(unsafe String(cString: strerror(result)))")
-        }
-        return process
+        return result == 0 ? .success(process) : .failure(Errno(rawValue: result))
     }
 }

@@ -7,8 +7,13 @@ package struct Recoverer<H: Host> {
     private let tell: (ClaimEvent) -> Void
     /// How long a framebuffer that someone holds open is waited for, in milliseconds.
     private let releaseDeadline: Int32
+    private let force: Bool
 
-    package init(host: H, releaseDeadline: Int32 = 10_000, tell: @escaping (ClaimEvent) -> Void = { _ in }) {
+    /// - Parameter force: Go on where it is not known who has the card open.
+    package init(
+        host: H, releaseDeadline: Int32 = 10_000, force: Bool = false, tell: @escaping (ClaimEvent) -> Void = { _ in }
+    ) {
+        self.force = force
         self.releaseDeadline = releaseDeadline
         self.host = host
         self.tell = tell
@@ -36,9 +41,9 @@ package struct Recoverer<H: Host> {
 
     /// Goes back to where the run began: to the standing claim of a card that had one, else to what was before.
     package func undo(_ record: ClaimRecord) throws -> Restoration {
-        var result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
+        var result = try restorer.restore(
             record.start, isClaimed: record.wasClaimed, boundByUs: record.nativeDrivers,
-            removedByUs: record.hasRemovedCard)
+            removedByUs: record.hasRemovedCard, unloadedByUs: record.unloadedModules)
         // What could not be undone now may be later: the record is needed again.
         if !result.isFinished {
             keep(record, after: result)
@@ -63,14 +68,18 @@ package struct Recoverer<H: Host> {
         let prior = PriorState(
             functions: [PriorState.Function(beforeRule: function, vfioDriver: driver)], framebuffers: [], consoles: [])
         guard ReleasePlanner.plan(backTo: prior, in: snapshot).refusals.isEmpty else { return nil }
-        return try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
-            prior, boundByUs: [], removedByUs: false)
+        return try restorer.restore(prior, boundByUs: [], removedByUs: false)
+    }
+
+    private var restorer: Restorer<H> {
+        Restorer(host: host, releaseDeadline: releaseDeadline, force: force, tell: tell)
     }
 
     /// Gives the card back and forgets it.
     package func finishRelease(_ record: ClaimRecord) throws -> Restoration {
-        var result = try Restorer(host: host, releaseDeadline: releaseDeadline, tell: tell).restore(
-            record.prior, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
+        var result = try restorer.restore(
+            record.prior, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard,
+            unloadedByUs: record.unloadedModules)
         if result.isFinished {
             conclude(&result) { () throws(RecordError) in try host.removeRecord(of: record.gpu) }
         } else {

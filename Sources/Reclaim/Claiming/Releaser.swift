@@ -36,9 +36,11 @@ package struct Releaser<H: Host> {
         self.tell = tell
     }
 
-    /// - Parameter keeps: Leave the card on vfio-pci, and only forget it.
+    /// - Parameters:
+    ///   - keeps: Leave the card on vfio-pci, and only forget it.
+    ///   - force: Go on where it is not known who has the card open.
     /// - Throws: Before the first write, when record or snapshot cannot be read.
-    package func release(_ address: PCIAddress, keeps: Bool = false) throws -> ReleaseOutcome {
+    package func release(_ address: PCIAddress, keeps: Bool = false, force: Bool = false) throws -> ReleaseOutcome {
         guard var record = try host.record(of: address) else {
             return refused(
                 "There is no record of a claim of \(address) under \(RecordStore.folder).",
@@ -63,12 +65,13 @@ package struct Releaser<H: Host> {
         let snapshot = try host.snapshot(withHolders: true)
         try snapshot.expectReadable(record.prior)
         let plan = ReleasePlanner.plan(
-            backTo: record.prior, in: snapshot, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard)
+            backTo: record.prior, in: snapshot, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard,
+            unloadedByUs: record.unloadedModules, ignoresUnknownHolders: force)
         if !plan.refusals.isEmpty { return ReleaseOutcome(result: .refused(plan.refusals)) }
         plan.losses.forEach { tell(.warning($0)) }
         record.state = .releasing
         try host.save(record)
-        let restoration = try Recoverer(host: host, tell: tell).finishRelease(record)
+        let restoration = try Recoverer(host: host, force: force, tell: tell).finishRelease(record)
         return ReleaseOutcome(
             result: restoration.isFinished ? .released : .failed, announced: plan.losses,
             restoration: restoration)

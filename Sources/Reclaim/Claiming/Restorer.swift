@@ -26,8 +26,11 @@ package struct Restorer<H: Host> {
     private let tell: (ClaimEvent) -> Void
     /// How long a framebuffer that someone holds open is waited for, in milliseconds.
     private let releaseDeadline: Int32
+    private let force: Bool
 
-    package init(host: H, releaseDeadline: Int32, tell: @escaping (ClaimEvent) -> Void) {
+    /// - Parameter force: Go on where it is not known who has the card open.
+    package init(host: H, releaseDeadline: Int32, force: Bool = false, tell: @escaping (ClaimEvent) -> Void) {
+        self.force = force
         self.releaseDeadline = releaseDeadline
         self.host = host
         self.tell = tell
@@ -36,14 +39,16 @@ package struct Restorer<H: Host> {
     /// - Parameter isClaimed: Whether the card is claimed in that state, by an earlier run.
     /// - Throws: When the machine cannot be read, and nothing was written yet.
     package func restore(
-        _ prior: PriorState, isClaimed: Bool = false, boundByUs: Set<String>, removedByUs: Bool
+        _ prior: PriorState, isClaimed: Bool = false, boundByUs: Set<String>, removedByUs: Bool,
+        unloadedByUs: [String] = []
     ) throws(SnapshotError) -> Restoration {
         var result = Restoration()
         var tried: [PlanStep] = []
         while true {
             guard let snapshot = try read(prior, &result) else { break }
             let plan = ReleasePlanner.plan(
-                backTo: prior, isClaimed: isClaimed, in: snapshot, boundByUs: boundByUs, removedByUs: removedByUs)
+                backTo: prior, isClaimed: isClaimed, in: snapshot, boundByUs: boundByUs, removedByUs: removedByUs,
+                unloadedByUs: unloadedByUs, ignoresUnknownHolders: force)
             result.losses = plan.losses
             result.refusals = plan.refusals
             // A step that did not help is not made again: the next plan would hold it for ever.

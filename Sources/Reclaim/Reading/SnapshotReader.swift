@@ -1,4 +1,5 @@
 package import Aperture
+internal import Glibc
 package import Sysfs
 internal import SystemPackage
 
@@ -30,12 +31,22 @@ package struct SnapshotReader: Sendable {
             snapshot.consoles = try consoles()
             snapshot.screenInfo = try screenInfo()
             snapshot.vfioDriver = try vfioDriver(snapshot.kernel)
+            snapshot.nvidia = try NvidiaReader(tree: tree).read()
         } catch {
             throw .unreadable(error)
         }
         snapshot.memoryMap = memoryMap()
-        if withHolders { snapshot.holders = HolderReader(tree: tree).holders() }
+        if withHolders { readHolders(into: &snapshot) }
         return snapshot
+    }
+
+    private func readHolders(into snapshot: inout Snapshot) {
+        var nodes = Set(snapshot.functions.flatMap(\.nodes) + snapshot.framebuffers.map(\.path))
+        for case let group? in snapshot.functions.map(\.iommuGroup) { nodes.insert("/dev/vfio/\(group.number)") }
+        if snapshot.nvidia.isLoaded { nodes.formUnion(NvidiaModules.nodes) }
+        let reading = HolderReader(nodes, in: tree, sparing: tree.isMachine ? getpid() : nil).read()
+        snapshot.holders = reading.holders
+        snapshot.holdersUnknown = reading.unknown
     }
 
     /// /proc/iomem, and what it shows; failures are part of the evidence, not errors.

@@ -85,8 +85,14 @@ struct PolicyOptions: ParsableArguments {
 
     @OptionGroup var selection: SelectionOptions
 
-    @Flag(help: "Go on although a process has the GPU open, where the kernel allows it; never with nvidia.")
+    @Flag(
+        help: ArgumentHelp(
+            "Go on although a process has the GPU open, or it is not known, where the kernel allows it; never with nvidia."
+        ))
     var force = false
+
+    @Flag(help: "Unload nvidia's kernel modules, which keep a GPU busy, when no other GPU needs them.")
+    var unload = false
 
     var claimOptions: ClaimOptions {
         var options = ClaimOptions()
@@ -95,6 +101,7 @@ struct PolicyOptions: ParsableArguments {
         selection.apply(to: &options)
         options.driver = driver
         options.force = force
+        options.unloadsNative = unload
         return options
     }
 

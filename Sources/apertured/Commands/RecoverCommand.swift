@@ -16,6 +16,9 @@ struct RecoverCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("PCI addresses; all recorded GPUs without any.", valueName: "gpu"))
     var addresses: [PCIAddress] = []
 
+    @Flag(help: "Go on where it is not known who has the GPU open.")
+    var force = false
+
     @Flag(name: .shortAndLong, help: "Say nothing but errors.")
     var quiet = false
 
@@ -55,7 +58,7 @@ struct RecoverCommand: ParsableCommand {
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
         do {
             guard let record = try host.record(of: address) else { return .done }
-            let result = try Recoverer(host: host, tell: log.tell).recover(record)
+            let result = try Recoverer(host: host, force: force, tell: log.tell).recover(record)
             rows.append((address, result))
             guard let result else { return .done }
             log.recovered(result)

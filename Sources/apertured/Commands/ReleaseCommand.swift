@@ -23,6 +23,9 @@ struct ReleaseCommand: ParsableCommand {
     @Flag(help: "Do nothing while the system shuts down, or without a claim; what apertured@.service gives.")
     var onlyWhenRunning = false
 
+    @Flag(help: "Go on where it is not known who has the GPU open.")
+    var force = false
+
     @Flag(name: .shortAndLong, help: "Say nothing but errors.")
     var quiet = false
 
@@ -40,7 +43,7 @@ struct ReleaseCommand: ParsableCommand {
                 // Given back by hand already.
                 if onlyWhenRunning, try host.record(of: address) == nil { return nil }
                 if !keep { log.releasing() }
-                return try Releaser(host: host, tell: log.tell).release(address, keeps: keep)
+                return try Releaser(host: host, tell: log.tell).release(address, keeps: keep, force: force)
             }
             guard let result else { return }
             outcome = result

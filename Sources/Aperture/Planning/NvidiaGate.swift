@@ -1,0 +1,138 @@
+/// What nvidia's modules mean for a claim of its cards: see ``NvidiaModules`` for how they keep one busy, and why nothing
+/// may be unbound then. They are unloaded where that is allowed and no other card needs them, and else the claim is refused
+/// with the commands that free the card.
+///
+/// nvidia itself is unloaded as well: as long as anyone uses one of the cards the kernel refuses that at once, where an
+/// unbind would wait.
+struct NvidiaGate {
+    let snapshot: Snapshot
+    let options: ClaimOptions
+    /// The functions of the claim that nvidia drives.
+    private let cards: [PCIFunction]
+
+    private(set) var steps: [PlanStep] = []
+    private(set) var refusals: [Refusal] = []
+
+    private var nvidia: NvidiaModules { snapshot.nvidia }
+
+    /// - Parameter functions: Those that are to be unbound.
+    init(_ functions: [PCIFunction], snapshot: Snapshot, options: ClaimOptions) {
+        cards = functions.filter { $0.driver == NvidiaModules.core }
+        self.snapshot = snapshot
+        self.options = options
+        guard !cards.isEmpty, isKept else { return }
+        if !options.unloadsNative {
+            refusals = [kept(remedy: remedy)]
+        } else if let obstacle {
+            refusals = [obstacle]
+        } else {
+            steps = loaded.map(unload)
+        }
+    }
+
+    /// Whether it is decided here how the function gets free, or that it does not.
+    func decides(on function: PCIFunction) -> Bool {
+        cards.contains(function) && !(steps.isEmpty && refusals.isEmpty)
+    }
+
+    // MARK: - What there is
+
+    /// A count that is not told is none that is zero.
+    private var isKept: Bool {
+        (!keepers.isEmpty && nvidia.module(NvidiaModules.core)?.references != 0) || !users.isEmpty
+    }
+
+    private var keepers: [NvidiaModules.Module] {
+        nvidia.modules.filter { NvidiaModules.keepers.contains($0.name) }
+    }
+
+    private var loaded: [String] { nvidia.modules.map(\.name) }
+
+    /// Who has one of the nodes open through which any card can be in use.
+    private var users: [Holder] { snapshot.holders.filter { NvidiaModules.nodes.contains($0.node) } }
+
+    private var holders: [Holder] { cards.flatMap(snapshot.holders(of:)) + users }
+
+    /// The cards of others that nvidia drives.
+    private var others: [PCIAddress] {
+        nvidia.devices.filter { address in !cards.contains { $0.address == address } }
+    }
+
+    // MARK: - Refusals
+
+    private var cardNames: String { cards.map(\.address.description).joined(separator: ", ") }
+
+    private func kept(remedy: String) -> Refusal {
+        let modules = keepers.map { $0.name + (isDisplay($0) ? " (modeset=Y)" : "") }.joined(separator: ", ")
+        let who = holders.map(\.description).joined(separator: ", ")
+        let what = [
+            modules.isEmpty ? nil : "the kernel modules \(modules) can keep it busy without any process",
+            who.isEmpty ? nil : "it may be in use: \(who)",
+        ].compactMap(\.self).joined(separator: ", and ")
+        return Refusal(
+            .inUse, "\(cardNames) is bound to nvidia, whose unbind would block in the kernel: \(what).", remedy: remedy)
+    }
+
+    private func isDisplay(_ module: NvidiaModules.Module) -> Bool {
+        module.name == "nvidia_drm" && nvidia.modeset == "Y"
+    }
+
+    private var remedy: String {
+        let before = HolderRemedy.commands(for: holders)
+        guard others.isEmpty else {
+            // modprobe -r takes along what nothing else needs, and another card's driver is nothing that needs it.
+            let commands = before + (keepers.isEmpty ? [] : ["rmmod \(keepers.map(\.name).joined(separator: " "))"])
+            return "In this order: \(commands.joined(separator: "; ")). nvidia itself must stay for "
+                + "\(others.map(\.description).joined(separator: ", ")), so not modprobe -r, which takes it along."
+        }
+        let commands = before + ["modprobe -r \(loaded.joined(separator: " "))"]
+        return "In this order: \(commands.joined(separator: "; ")). With --unload (Unload=yes) the claim unloads the "
+            + "modules itself."
+    }
+
+    /// Why the modules cannot be unloaded.
+    private var obstacle: Refusal? {
+        if !others.isEmpty || !holders.isEmpty { return kept(remedy: remedy) }
+        if let why = snapshot.holdersUnknown {
+            return .holdersUnknown("\(cardNames) (nvidia)", why: why, canForce: false)
+        }
+        if let why = nvidia.unloadingForbidden {
+            return cannotUnload(
+                why,
+                remedy:
+                    "Run `apertured claim --unload` by hand. The unit's sandbox allows it with a drop-in (systemctl "
+                    + "edit apertured@.service) of [Service] ProtectKernelModules=no, CapabilityBoundingSet=CAP_SYS_MODULE "
+                    + "and SystemCallFilter=@module.")
+        }
+        for module in nvidia.modules {
+            let strangers = nvidia.strangers(to: module)
+            if let stranger = strangers.first {
+                return cannotUnload(
+                    "\(stranger) needs \(module.name)", remedy: "Unload it first: modprobe -r \(stranger).")
+            }
+            if let users = nvidia.users(of: module), users > 0 {
+                return cannotUnload(
+                    "\(module.name) is in use (\(KernelPath.module(module.name))/refcnt), by somebody whom /proc does not "
+                        + "show",
+                    remedy:
+                        "Find out who: a console on a framebuffer of nvidia_drm, a guest's virtual GPU, a container.")
+            }
+        }
+        return nil
+    }
+
+    private func cannotUnload(_ why: String, remedy: String) -> Refusal {
+        Refusal(
+            .inUse, "\(cardNames) is kept by nvidia's kernel modules, and they cannot be unloaded: \(why).",
+            remedy: remedy)
+    }
+
+    // MARK: - Steps
+
+    private func unload(_ module: String) -> PlanStep {
+        PlanStep(
+            action: .unloadModule, rung: .unload, target: module, path: KernelPath.modprobe, value: "-r \(module)",
+            reason: "it can keep \(cardNames) busy, and an unbind would wait for it",
+            expectation: .gone(KernelPath.module(module)))
+    }
+}
