@@ -94,6 +94,9 @@ let package = Package(
             dependencies: ["Aperture", "Fixtures", "Record", "Reclaim", "Sysfs", "VFIO", systemPackage],
             swiftSettings: settings),
         .testTarget(
+            name: "VFIOTests", dependencies: ["Aperture", "Fixtures", "Sysfs", "VFIO", systemPackage],
+            swiftSettings: settings),
+        .testTarget(
             name: "RecordTests", dependencies: ["Aperture", "Fixtures", "Record", "Sysfs", systemPackage],
             swiftSettings: settings),
         .testTarget(

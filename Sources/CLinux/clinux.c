@@ -1,6 +1,7 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -39,19 +40,29 @@ int clinux_vfio_region_count(int device) {
     return result < 0 ? -errno : (int)info.num_regions;
 }
 
-int clinux_vfio_region(int device, uint32_t index, struct clinux_region *region) {
-    struct vfio_region_info info = {.argsz = sizeof(info), .index = index};
-    if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) < 0) return -errno;
-    region->size = info.size;
-    region->offset = info.offset;
-    region->can_map = (info.flags & VFIO_REGION_INFO_FLAG_MMAP) != 0;
-    return 0;
+long clinux_vfio_region(int device, uint32_t index, void *buffer, size_t capacity) {
+    struct vfio_region_info *info = buffer;
+    if (capacity < sizeof(*info)) return -EINVAL;
+    memset(buffer, 0, capacity);
+    info->argsz = (uint32_t)capacity;
+    info->index = index;
+    if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, info) < 0) return -errno;
+    /* It names the size that it would have needed, and leaves the capabilities out, where the buffer was too small. */
+    return info->argsz <= capacity ? (long)capacity : -E2BIG;
+}
+
+int clinux_vfio_map(int device, uint64_t offset, uint64_t size) {
+    void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, device, (off_t)offset);
+    if (address == MAP_FAILED) return -errno;
+    return munmap(address, size) < 0 ? -errno : 0;
 }
 
 /*
- * linux/vfio.h of Debian 12 (6.1) has neither the structure nor the number; both are fixed parts of the interface since
- * 6.6 (include/uapi/linux/vfio.h).
+ * linux/vfio.h and linux/iommufd.h of Debian 12 (6.1) have neither these structures nor their numbers, or not at all.
+ * Both are fixed parts of the interface since 6.6 and 6.2 (include/uapi/linux/{vfio,iommufd}.h): a later kernel takes the
+ * shorter structure of an earlier one.
  */
+
 struct bind_iommufd {
     uint32_t argsz;
     uint32_t flags;
@@ -64,9 +75,65 @@ int clinux_vfio_bind_iommufd(int device, int iommufd) {
     return outcome(ioctl(device, _IO(VFIO_TYPE, VFIO_BASE + 18), &bind));
 }
 
-int clinux_vfio_map(int device, const struct clinux_region *region) {
-    void *address =
-        mmap(NULL, region->size, PROT_READ | PROT_WRITE, MAP_SHARED, device, (off_t)region->offset);
-    if (address == MAP_FAILED) return -errno;
-    return munmap(address, region->size) < 0 ? -errno : 0;
+struct attach_iommufd_pt {
+    uint32_t argsz;
+    uint32_t flags;
+    uint32_t pt_id;
+};
+
+int clinux_vfio_attach_iommufd_pt(int device, uint32_t address_space) {
+    struct attach_iommufd_pt attach = {.argsz = sizeof(attach), .pt_id = address_space};
+    return outcome(ioctl(device, _IO(VFIO_TYPE, VFIO_BASE + 19), &attach));
+}
+
+#define IOMMUFD_TYPE ';'
+
+struct ioas_alloc {
+    uint32_t size;
+    uint32_t flags;
+    uint32_t out_ioas_id;
+};
+
+int clinux_iommu_ioas_alloc(int iommufd, uint32_t *address_space) {
+    struct ioas_alloc alloc = {.size = sizeof(alloc)};
+    if (ioctl(iommufd, _IO(IOMMUFD_TYPE, 0x81), &alloc) < 0) return -errno;
+    *address_space = alloc.out_ioas_id;
+    return 0;
+}
+
+enum { MAP_WRITEABLE = 1 << 1, MAP_READABLE = 1 << 2 };
+
+struct ioas_map {
+    uint32_t size;
+    uint32_t flags;
+    uint32_t ioas_id;
+    uint32_t reserved;
+    uint64_t user_va;
+    uint64_t length;
+    uint64_t iova;
+};
+
+int clinux_iommu_ioas_map(int iommufd, uint32_t address_space, uint64_t memory, uint64_t length, uint64_t *iova) {
+    struct ioas_map map = {
+        .size = sizeof(map),
+        .flags = MAP_READABLE | MAP_WRITEABLE,
+        .ioas_id = address_space,
+        .user_va = memory,
+        .length = length,
+    };
+    if (ioctl(iommufd, _IO(IOMMUFD_TYPE, 0x85), &map) < 0) return -errno;
+    *iova = map.iova;
+    return 0;
+}
+
+struct ioas_unmap {
+    uint32_t size;
+    uint32_t ioas_id;
+    uint64_t iova;
+    uint64_t length;
+};
+
+int clinux_iommu_ioas_unmap(int iommufd, uint32_t address_space, uint64_t iova, uint64_t length) {
+    struct ioas_unmap unmap = {.size = sizeof(unmap), .ioas_id = address_space, .iova = iova, .length = length};
+    return outcome(ioctl(iommufd, _IO(IOMMUFD_TYPE, 0x86), &unmap));
 }

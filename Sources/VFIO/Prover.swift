@@ -1,37 +1,50 @@
-package import Aperture
+internal import Aperture
 internal import CLinux
 internal import Glibc
-package import Sysfs
+internal import Sysfs
 internal import SystemPackage
 
-/// Opens functions through VFIO as a guest's monitor would, and maps every BAR that can be mapped.
+/// Opens functions through VFIO as a guest's monitor would, and maps every BAR.
 ///
 /// Nothing less proves a claim: a bind succeeds while a BAR cannot be reserved, and from 7.2 on the failed reservation
-/// at open is only a debug message (`vfio_pci_core_map_bars()`); the first sign is `mmap`. Opening resets a function
-/// that can be reset, so it is only done when no one else has it open, which VFIO itself sees to.
-package struct Prover: Sendable {
-    private let tree: FileTree
+/// at open is only a debug message (`vfio_pci_core_map_bars()`); the first sign is `mmap`. Opening a function resets it
+/// where it can be reset, and closing it does so again, with its bus or slot where nobody else uses that
+/// (`vfio_pci_core_enable()`, `vfio_pci_dev_set_try_reset()`): so it is only done when no one else has it open, which VFIO
+/// itself sees to.
+///
+/// What driver the function is bound to is of no interest, as long as it is VFIO's.
+package struct Prover<Calls: VFIOCalls> {
+    private let calls: Calls
+    private let pageSize: UInt64
 
-    package init(tree: FileTree) {
-        self.tree = tree
+    package init(calls: Calls, pageSize: Int = sysconf(CInt(_SC_PAGESIZE))) {
+        self.calls = calls
+        self.pageSize = UInt64(pageSize)
     }
 
-    /// Maps every BAR of every function, through each interface that this kernel has.
-    /// - Parameter functions: Functions bound to vfio-pci, each with its IOMMU group.
+    /// Maps every BAR of every function, through each interface that this kernel has. One after the other: VFIO lets
+    /// nobody open a device's own node while its group is open (`vfio_device_block_group()`).
     /// - Returns: One proof per BAR and interface; a failed mapping is a result, not an error.
-    /// - Throws: The call that failed before a BAR could be tried.
-    package func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof] {
+    /// - Throws: Why a function could not be tried.
+    package func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof] {
+        var grouped: [(target: ProofTarget, group: Int)] = []
+        var nodes: [(target: ProofTarget, node: String)] = []
+        for target in targets {
+            if let group = target.group { grouped.append((target, group)) }
+            if let node = try deviceNode(of: target.address) { nodes.append((target, node)) }
+        }
+        let haveGroups =
+            grouped.count == targets.count && calls.exists(Self.container)
+            && grouped.allSatisfy { calls.exists(Self.groupNode($0.group)) }
+        let haveNodes = nodes.count == targets.count && calls.exists(Self.iommufd)
         var proofs: [RegionProof] = []
-        let nodes = functions.map { (address: $0.address, node: deviceNode(of: $0.address)) }
-        let haveGroups = functions.allSatisfy { tree.exists("/dev/vfio/\($0.group)") }
-        let haveNodes = tree.exists("/dev/iommu") && nodes.allSatisfy { $0.node != nil }
         if haveGroups || !haveNodes {
-            proofs += try proveThroughGroups(functions)
+            // Without either the group's node is what the error names: it is what most kernels have.
+            if let target = targets.first(where: { $0.group == nil }) { throw .noInterface(target.address) }
+            proofs += try proveThroughGroups(grouped)
         }
         if haveNodes {
-            for case let (address, node?) in nodes {
-                proofs += try prove(address, throughNode: node)
-            }
+            proofs += try proveThroughNodes(nodes)
         }
         return proofs
     }
@@ -39,104 +52,147 @@ package struct Prover: Sendable {
     // MARK: - Group and container
 
     private func proveThroughGroups(
-        _ functions: [(address: PCIAddress, group: Int)]
+        _ functions: [(target: ProofTarget, group: Int)]
     ) throws(VFIOError) -> [RegionProof] {
-        let container = try open("/dev/vfio/vfio")
-        try check("VFIO_GET_API_VERSION", "/dev/vfio/vfio", clinux_vfio_api_version(container.rawValue))
+        let container = try open(Self.container)
+        _ = try named("VFIO_GET_API_VERSION", Self.container) { () throws(Errno) in
+            try calls.apiVersion(ofContainer: container.descriptor)
+        }
         var type: UInt?
         for candidate in [UInt(VFIO_TYPE1v2_IOMMU), UInt(VFIO_TYPE1_IOMMU)] where type == nil {
-            if clinux_vfio_supports_type1(container.rawValue, candidate) > 0 { type = candidate }
+            let isSupported = try named("VFIO_CHECK_EXTENSION", Self.container) { () throws(Errno) in
+                try calls.supports(container.descriptor, candidate)
+            }
+            if isSupported { type = candidate }
         }
         guard let type else {
-            throw VFIOError(call: "VFIO_CHECK_EXTENSION", target: "/dev/vfio/vfio", errno: .noSuchDevice)
+            throw VFIOError(call: "VFIO_CHECK_EXTENSION", target: Self.container, errno: .noSuchDevice)
         }
         var proofs: [RegionProof] = []
         for group in Set(functions.map(\.group)).sorted() {
-            let node = "/dev/vfio/\(group)"
+            let node = Self.groupNode(group)
             let descriptor = try open(node)
-            let isViable = try check(
-                "VFIO_GROUP_GET_STATUS", node, clinux_vfio_group_is_viable(descriptor.rawValue))
-            guard isViable != 0 else {
+            let isViable = try named("VFIO_GROUP_GET_STATUS", node) { () throws(Errno) in
+                try calls.isViable(descriptor.descriptor)
+            }
+            guard isViable else {
                 throw VFIOError(call: "VFIO_GROUP_GET_STATUS", target: node, errno: .notPermitted)
             }
-            try check(
-                "VFIO_GROUP_SET_CONTAINER", node,
-                clinux_vfio_group_set_container(descriptor.rawValue, container.rawValue))
-            try check("VFIO_SET_IOMMU", node, clinux_vfio_set_iommu(container.rawValue, type))
-            for function in functions where function.group == group {
-                let name = function.address.description
-                let device = OwnedDescriptor(
-                    FileDescriptor(
-                        rawValue: try check(
-                            "VFIO_GROUP_GET_DEVICE_FD", name,
-                            unsafe name.withCString { unsafe clinux_vfio_group_device(descriptor.rawValue, $0) })))
-                proofs += try prove(function.address, device, through: .group)
+            try named("VFIO_GROUP_SET_CONTAINER", node) { () throws(Errno) in
+                try calls.setContainer(ofGroup: descriptor.descriptor, to: container.descriptor)
+            }
+            try named("VFIO_SET_IOMMU", node) { () throws(Errno) in
+                try calls.setIOMMU(ofContainer: container.descriptor, to: type)
+            }
+            for (target, _) in functions.filter({ $0.group == group }) {
+                let name = target.address.description
+                let device = try named("VFIO_GROUP_GET_DEVICE_FD", name) { () throws(Errno) in
+                    try calls.device(ofGroup: descriptor.descriptor, named: name)
+                }
+                proofs += try prove(target, OpenNode(device, calls), through: .group)
             }
             // The container forgets its IOMMU with its last group, and is ready for the next.
-            try check(
-                "VFIO_GROUP_UNSET_CONTAINER", node, clinux_vfio_group_unset_container(descriptor.rawValue))
+            try named("VFIO_GROUP_UNSET_CONTAINER", node) { () throws(Errno) in
+                try calls.unsetContainer(ofGroup: descriptor.descriptor)
+            }
         }
         return proofs
     }
 
     // MARK: - The device's own node
 
-    private func deviceNode(of address: PCIAddress) -> String? {
-        // Before 6.6, and without CONFIG_VFIO_DEVICE_CDEV, there is no such directory.
-        guard
-            let name = try? tree.listIfPresent("\(KernelPath.device(address))/vfio-dev").first,
-            tree.exists("/dev/vfio/devices/\(name)")
-        else { return nil }
-        return "/dev/vfio/devices/\(name)"
+    /// The node of a function's VFIO device; `nil` before 6.6 and without CONFIG_VFIO_DEVICE_CDEV.
+    private func deviceNode(of address: PCIAddress) throws(VFIOError) -> String? {
+        let folder = "\(KernelPath.device(address))/vfio-dev"
+        let names = try named("list", folder) { () throws(Errno) in try calls.list(folder) }
+        return names.sorted().map { "/dev/vfio/devices/\($0)" }.first(where: calls.exists)
     }
 
-    private func prove(_ address: PCIAddress, throughNode node: String) throws(VFIOError) -> [RegionProof] {
-        let iommu = try open("/dev/iommu")
-        let device = try open(node)
-        try check("VFIO_DEVICE_BIND_IOMMUFD", node, clinux_vfio_bind_iommufd(device.rawValue, iommu.rawValue))
-        return try prove(address, device, through: .iommufd)
+    private func proveThroughNodes(
+        _ functions: [(target: ProofTarget, node: String)]
+    ) throws(VFIOError) -> [RegionProof] {
+        let iommufd = try open(Self.iommufd)
+        let addressSpace = try named("IOMMU_IOAS_ALLOC", Self.iommufd) { () throws(Errno) in
+            try calls.allocateAddressSpace(in: iommufd.descriptor)
+        }
+        var proofs: [RegionProof] = []
+        for (target, node) in functions {
+            let device = try open(node)
+            try named("VFIO_DEVICE_BIND_IOMMUFD", node) { () throws(Errno) in
+                try calls.bind(device.descriptor, to: iommufd.descriptor)
+            }
+            try named("VFIO_DEVICE_ATTACH_IOMMUFD_PT", node) { () throws(Errno) in
+                try calls.attach(device.descriptor, to: addressSpace)
+            }
+            try mapMemory(into: addressSpace, of: iommufd.descriptor, for: target.address)
+            proofs += try prove(target, device, through: .iommufd)
+        }
+        return proofs
+    }
+
+    /// Gives the device that is attached a page of memory, as a guest's is given, and takes it back.
+    private func mapMemory(
+        into addressSpace: UInt32, of iommufd: CInt, for address: PCIAddress
+    ) throws(VFIOError) {
+        let page = MemoryPage(size: Int(pageSize))
+        let place = try named("IOMMU_IOAS_MAP", "\(Self.iommufd) for \(address)") { () throws(Errno) in
+            try calls.map(page, into: addressSpace, of: iommufd)
+        }
+        try named("IOMMU_IOAS_UNMAP", "\(Self.iommufd) for \(address)") { () throws(Errno) in
+            try calls.unmap(place, size: pageSize, from: addressSpace, of: iommufd)
+        }
     }
 
     // MARK: - BARs
 
     private func prove(
-        _ address: PCIAddress, _ device: borrowing OwnedDescriptor, through interface: RegionProof.Interface
+        _ target: ProofTarget, _ device: borrowing OpenNode<Calls>, through interface: RegionProof.Interface
     ) throws(VFIOError) -> [RegionProof] {
-        let count = try check(
-            "VFIO_DEVICE_GET_INFO", address.description, clinux_vfio_region_count(device.rawValue))
+        let device = device.descriptor
+        let configuration = try DeviceConfiguration(calls, of: device, at: target.address)
+        let table = try configuration.msixTable()
+        let count = try named("VFIO_DEVICE_GET_INFO", target.address.description) { () throws(Errno) in
+            try calls.regionCount(of: device)
+        }
         var proofs: [RegionProof] = []
-        for bar in 0..<min(6, Int(count)) {
-            var region = clinux_region()
-            try check(
-                "VFIO_DEVICE_GET_REGION_INFO", "\(address) BAR \(bar)",
-                unsafe clinux_vfio_region(device.rawValue, UInt32(bar), &region))
-            guard region.size > 0 else { continue }
-            let outcome: RegionProof.Outcome
-            if region.can_map {
-                let result = unsafe clinux_vfio_map(device.rawValue, &region)
-                outcome = result < 0 ? .failed(Errno(rawValue: -result)) : .mapped
-            } else {
-                outcome = .notMappable
+        for bar in 0..<6 {
+            var region = RegionInfo(size: 0, offset: 0, canMap: false)
+            if bar < count {
+                region = try named("VFIO_DEVICE_GET_REGION_INFO", "\(target.address) BAR \(bar)") {
+                    () throws(Errno) in try calls.region(UInt32(bar), of: device)
+                }
             }
-            proofs.append(
-                RegionProof(address: address, interface: interface, bar: bar, size: region.size, outcome: outcome))
+            if region.size > 0 {
+                let trial = BARTrial(
+                    region, table: table?.bar == bar ? table?.range : nil, kind: try configuration.kind(ofBAR: bar),
+                    pageSize: pageSize)
+                proofs.append(trial.proof(of: target.address, bar, through: interface, calls, device))
+            } else if let size = target.bars?[bar] {
+                proofs.append(
+                    RegionProof(
+                        address: target.address, interface: interface, bar: bar, size: size, outcome: .missing))
+            }
         }
         return proofs
     }
 
     // MARK: - Calls
 
-    private func open(_ node: String) throws(VFIOError) -> OwnedDescriptor {
-        do {
-            return OwnedDescriptor(try tree.open(node, O_RDWR | O_NOFOLLOW))
-        } catch {
-            throw VFIOError(call: "open", target: node, errno: error)
-        }
+    private static var container: String { "/dev/vfio/vfio" }
+    private static var iommufd: String { "/dev/iommu" }
+    private static func groupNode(_ group: Int) -> String { "/dev/vfio/\(group)" }
+
+    private func open(_ node: String) throws(VFIOError) -> OpenNode<Calls> {
+        OpenNode(try named("open", node) { () throws(Errno) in try calls.open(node) }, calls)
     }
 
-    @discardableResult
-    private func check(_ call: String, _ target: String, _ result: CInt) throws(VFIOError) -> CInt {
-        guard result >= 0 else { throw VFIOError(call: call, target: target, errno: Errno(rawValue: -result)) }
-        return result
+    private func named<Value>(
+        _ call: String, _ target: String, _ work: () throws(Errno) -> Value
+    ) throws(VFIOError) -> Value {
+        do {
+            return try work()
+        } catch {
+            throw VFIOError(call: call, target: target, errno: error)
+        }
     }
 }

@@ -1,7 +1,7 @@
 package import Aperture
 package import SystemPackage
 
-/// What came of mapping one BAR of one function.
+/// What came of one BAR of one function.
 package struct RegionProof: Hashable, Sendable {
     /// How the device was opened.
     package enum Interface: String, Hashable, Sendable {
@@ -13,9 +13,35 @@ package struct RegionProof: Hashable, Sendable {
 
     package enum Outcome: Hashable, Sendable {
         case mapped
-        /// VFIO offers no mapping: an I/O BAR, or one smaller than a page that shares it.
+        /// Memory smaller than a page that something else may share: VFIO offers no mapping, and a guest is served by
+        /// reads and writes (`vfio_pci_probe_mmaps()`).
+        case smallerThanPage
+        /// I/O ports, which are never mapped.
+        case ports
+        /// Memory of a page or more that VFIO offers no mapping of.
         case notMappable
+        /// The card is known to have it, and VFIO does not give it.
+        case missing
+        /// It cannot be mapped.
         case failed(Errno)
+        /// It can be mapped, where VFIO offers that, and not be read.
+        case unreadable(Errno)
+    }
+
+    /// A piece that VFIO keeps from its user.
+    package struct KeptBack: Hashable, Sendable {
+        /// By its place in the BAR, in bytes.
+        package let range: Range<UInt64>
+        /// Whether the MSI-X table is in it.
+        package let holdsMSIXTable: Bool
+        /// Whether it was mapped all the same: then it is kept back from reads and writes through VFIO alone.
+        package let isMapped: Bool
+
+        package init(range: Range<UInt64>, holdsMSIXTable: Bool, isMapped: Bool) {
+            self.range = range
+            self.holdsMSIXTable = holdsMSIXTable
+            self.isMapped = isMapped
+        }
     }
 
     package let address: PCIAddress
@@ -25,17 +51,29 @@ package struct RegionProof: Hashable, Sendable {
     /// In bytes.
     package let size: UInt64
     package let outcome: Outcome
+    /// Whether a word of it was read. Only of prefetchable memory: there a read has no side effect (PCI Local Bus
+    /// Specification 3.0, 6.2.5.1).
+    package let isRead: Bool
+    package let keptBack: [KeptBack]
 
-    package init(address: PCIAddress, interface: Interface, bar: Int, size: UInt64, outcome: Outcome) {
+    package init(
+        address: PCIAddress, interface: Interface, bar: Int, size: UInt64, outcome: Outcome, isRead: Bool = false,
+        keptBack: [KeptBack] = []
+    ) {
         self.address = address
         self.interface = interface
         self.bar = bar
         self.size = size
         self.outcome = outcome
+        self.isRead = isRead
+        self.keptBack = keptBack
     }
 
     package var hasFailed: Bool {
-        if case .failed = outcome { true } else { false }
+        switch outcome {
+        case .mapped, .smallerThanPage, .ports: false
+        case .notMappable, .missing, .failed, .unreadable: true
+        }
     }
 }
 
@@ -44,9 +82,50 @@ extension RegionProof: CustomStringConvertible {
         let result =
             switch outcome {
             case .mapped: "mapped \(size) bytes"
-            case .notMappable: "not mappable (\(size) bytes)"
+            case .smallerThanPage: "not mapped: its \(size) bytes are less than a page, a guest reads and writes them"
+            case .ports: "\(size) I/O ports, which are never mapped"
+            case .notMappable: "VFIO offers no mapping of its \(size) bytes"
+            case .missing: "missing: the card has it, with \(size) bytes, and VFIO does not"
             case .failed(let errno): "cannot map \(size) bytes: \(errno) (errno \(errno.rawValue))"
+            case .unreadable(let errno): "cannot read \(size) bytes: \(errno) (errno \(errno.rawValue))"
             }
-        return "\(address) BAR \(bar): \(result) [\(interface.rawValue)]"
+        let pieces = keptBack.map(\.description).joined()
+        return "\(address) BAR \(bar): \(result)\(pieces)\(isRead ? ", read a word" : "") [\(interface.rawValue)]"
     }
+}
+
+extension RegionProof.KeptBack: CustomStringConvertible {
+    /// To follow what was mapped.
+    package var description: String {
+        let piece = "\(range.count) bytes at \(Hex(range.lowerBound))\(holdsMSIXTable ? " (MSI-X table)" : "")"
+        return isMapped ? ", \(piece) kept back from reads and writes" : ", all but \(piece)"
+    }
+}
+
+/// How many memory BARs there are, and how many of them were mapped.
+package struct BARCount: Hashable, Sendable {
+    package let total: Int
+    package let mapped: Int
+
+    package init(total: Int, mapped: Int) {
+        self.total = total
+        self.mapped = mapped
+    }
+
+    /// - Parameter proofs: Through one interface or two: a BAR counts once, and as mapped when each of them mapped it.
+    package init(_ proofs: [RegionProof]) {
+        let memory = proofs.filter { $0.outcome != .ports }
+        let bars = Dictionary(grouping: memory) { Place(address: $0.address, bar: $0.bar) }
+        total = bars.count
+        mapped = bars.values.count { $0.allSatisfy { $0.outcome == .mapped } }
+    }
+
+    private struct Place: Hashable {
+        let address: PCIAddress
+        let bar: Int
+    }
+}
+
+extension BARCount: CustomStringConvertible {
+    package var description: String { "\(mapped) of \(total) \(total == 1 ? "BAR" : "BARs") mapped" }
 }

@@ -1,23 +1,29 @@
+package import Aperture
 internal import Sysfs
 package import SystemPackage
 
-/// A VFIO call that failed before any BAR could be tried.
-package struct VFIOError: Error, Hashable, Sendable {
-    /// The call, by the name of linux/vfio.h: `VFIO_SET_IOMMU`, or `open`.
-    package let call: String
-    /// What it was called on: a device node or a PCI address.
-    package let target: String
-    package let errno: Errno
+/// Why no BAR of a function could be tried.
+package enum VFIOError: Error, Hashable, Sendable {
+    /// A call, by the name of linux/vfio.h or linux/iommufd.h (`VFIO_SET_IOMMU`) or as `open`, on a device node or a PCI
+    /// address, failed.
+    case call(String, target: String, errno: Errno)
+    /// The configuration reads all ones: nothing answers.
+    case silent(PCIAddress)
+    /// There is neither a group to open the function through nor a node of its own.
+    case noInterface(PCIAddress)
 
     package init(call: String, target: String, errno: Errno) {
-        self.call = call
-        self.target = target
-        self.errno = errno
+        self = .call(call, target: target, errno: errno)
+    }
+
+    package var errno: Errno? {
+        if case .call(_, _, let errno) = self { errno } else { nil }
     }
 
     /// What is known to make exactly this call fail with exactly this error; `nil` when nothing is.
     package var knownCause: String? {
-        switch (call, errno) {
+        guard case .call(let call, _, let errno) = self else { return nil }
+        return switch (call, errno) {
         case ("open", .noSuchFileOrDirectory):
             "the node is missing: is the vfio module loaded, and the device bound to vfio-pci?"
         case ("open", .resourceBusy):
@@ -32,6 +38,18 @@ package struct VFIOError: Error, Hashable, Sendable {
             "the vfio_iommu_type1 module is not loaded"
         case ("VFIO_GROUP_GET_DEVICE_FD", .resourceBusy):
             "the device is open in another process, or being reset"
+        case ("VFIO_DEVICE_BIND_IOMMUFD", .resourceBusy):
+            "another process has the device or its group open: a guest may be running on it"
+        case ("VFIO_DEVICE_BIND_IOMMUFD", .notPermitted):
+            "a device of the group is bound to a host driver or used by another process, or interrupts are not remapped "
+                + "and iommufd lacks allow_unsafe_interrupts=1"
+        case ("VFIO_DEVICE_BIND_IOMMUFD", .noSuchDevice):
+            "the device has no IOMMU group"
+        case ("VFIO_DEVICE_BIND_IOMMUFD", .invalidArgument):
+            "another process has the device open, and a guest may be running on it; or the IOMMU does not enforce cache "
+                + "coherency"
+        case ("IOMMU_IOAS_MAP", .noMemory):
+            "the limit of locked memory (RLIMIT_MEMLOCK) may be too low"
         default: nil
         }
     }
@@ -39,7 +57,15 @@ package struct VFIOError: Error, Hashable, Sendable {
 
 extension VFIOError: CustomStringConvertible {
     package var description: String {
-        let cause = knownCause.map { "; \($0)" } ?? ""
-        return "\(call) on \(target): \(errno) (errno \(errno.rawValue))\(cause)"
+        switch self {
+        case .call(let call, let target, let errno):
+            "\(call) on \(target): \(errno) (errno \(errno.rawValue))\(knownCause.map { "; \($0)" } ?? "")"
+        case .silent(let address):
+            "\(address) does not answer: its configuration reads all ones through VFIO, as that of a card that fell off "
+                + "the bus or cannot wake up; switch the machine off and on again"
+        case .noInterface(let address):
+            "VFIO cannot open \(address): it has no IOMMU group with a node in /dev/vfio, and no node of its own in "
+                + "/dev/vfio/devices with /dev/iommu beside it"
+        }
     }
 }

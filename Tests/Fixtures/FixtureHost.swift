@@ -78,6 +78,8 @@ package final class FixtureHost: Host {
     package var driversOfModules: [String: String] = [:]
     /// What VFIO answers instead of mapping.
     package var vfioError: VFIOError?
+    /// BARs that VFIO does not give, by number, though the card has them.
+    package var barsThatVFIOLacks: Set<Int> = []
 
     private struct Late {
         var path: String
@@ -320,10 +322,14 @@ package final class FixtureHost: Host {
     }
 
     /// Maps what `pci_request_region()` would give: a BAR with nothing but its own line in it.
-    package func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof] {
+    package func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof] {
         if let vfioError { throw vfioError }
-        return functions.flatMap { address, _ in
-            (machine.functions.first { $0.address == address.description }?.bars ?? []).map { bar in
+        return targets.flatMap { target in
+            let address = target.address
+            let function = machine.functions.first { $0.address == address.description }
+            let bars = (function?.bars ?? []).filter { !barsThatVFIOLacks.contains($0.index) }
+            let missing = (target.bars ?? [:]).filter { index, _ in !bars.contains { $0.index == index } }
+            let proofs = bars.map { bar in
                 let isBlocked = machine.lines.contains {
                     $0.range.overlaps(bar.range) && !$0.name.hasPrefix("PCI Bus") && $0.name != address.description
                 }
@@ -332,6 +338,10 @@ package final class FixtureHost: Host {
                     size: UInt64(truncatingIfNeeded: bar.range.size),
                     outcome: isBlocked ? .failed(.resourceBusy) : .mapped)
             }
+            return proofs
+                + missing.map {
+                    RegionProof(address: address, interface: .group, bar: $0.key, size: $0.value, outcome: .missing)
+                }
         }
     }
 

@@ -329,6 +329,18 @@ struct ClaimerTests {
         #expect(failure.description.contains("iommu=nopt"))
     }
 
+    @Test("A BAR that the card has and VFIO does not give fails the claim")
+    func missingBAR() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        host.barsThatVFIOLacks = [0]
+        let outcome = try host.claim()
+        let failure = try #require(outcome.failure)
+        #expect(failure.description.contains("not proven: \(gpu) BAR 0: missing"))
+        #expect(failure.description.hasSuffix("VFIO mapped no BAR"))
+        #expect(outcome.bars.description == "0 of 1 BAR mapped")
+        #expect(outcome.undo?.isComplete == true)
+    }
+
     @Test("Without the proof a claim stands unproven")
     func noVerify() throws {
         let host = try FixtureHost { GPU(gpu) }

@@ -79,7 +79,8 @@ struct MachineHostTests {
         try folder.makeFolder("/dev")
         try folder.symlink("/dev/vfio", destination: outside.path)
         let address = try #require(PCIAddress("0000:01:00.0"))
-        let error = #expect(throws: VFIOError.self) { _ = try host().prove([(address, 1)]) }
+        let target = ProofTarget(address: address, group: 1, bars: [:])
+        let error = #expect(throws: VFIOError.self) { _ = try host().prove([target]) }
         #expect(error?.errno == .noSuchFileOrDirectory)
     }
 

@@ -24,19 +24,28 @@ int clinux_vfio_group_unset_container(int group);
 int clinux_vfio_set_iommu(int container, unsigned long type);
 int clinux_vfio_group_device(int group, const char *address);
 
-struct clinux_region {
-    uint64_t size;
-    uint64_t offset;
-    bool can_map;
-};
-
 int clinux_vfio_region_count(int device);
-int clinux_vfio_region(int device, uint32_t index, struct clinux_region *region);
+
+/*
+ * What VFIO_DEVICE_GET_REGION_INFO says: struct vfio_region_info and the capabilities behind it. `buffer` is aligned as
+ * that structure. Returns the buffer's size or -errno, -E2BIG where it does not hold the capabilities.
+ */
+long clinux_vfio_region(int device, uint32_t index, void *buffer, size_t capacity);
+
+/* Maps a piece of a device and unmaps it again; 0 or -errno. */
+int clinux_vfio_map(int device, uint64_t offset, uint64_t size);
 
 /* Binds a device opened through its own node to an iommufd, as VFIO_DEVICE_BIND_IOMMUFD (linux 6.6). */
 int clinux_vfio_bind_iommufd(int device, int iommufd);
 
-/* Maps and unmaps a region; 0 or -errno. */
-int clinux_vfio_map(int device, const struct clinux_region *region);
+/* Attaches it to an address space of that iommufd, as VFIO_DEVICE_ATTACH_IOMMUFD_PT (linux 6.6). */
+int clinux_vfio_attach_iommufd_pt(int device, uint32_t address_space);
+
+/* An address space for devices, as IOMMU_IOAS_ALLOC (linux 6.2); it ends with the iommufd. */
+int clinux_iommu_ioas_alloc(int iommufd, uint32_t *address_space);
+
+/* Gives devices this process's memory, at an address that the kernel chooses, as IOMMU_IOAS_MAP; and takes it back. */
+int clinux_iommu_ioas_map(int iommufd, uint32_t address_space, uint64_t memory, uint64_t length, uint64_t *iova);
+int clinux_iommu_ioas_unmap(int iommufd, uint32_t address_space, uint64_t iova, uint64_t length);
 
 #endif

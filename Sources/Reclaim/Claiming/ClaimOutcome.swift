@@ -25,10 +25,8 @@ package struct ClaimOutcome: Sendable {
     /// Who has a card open that there was nothing to do for; it is not proven anew then.
     package var users: [Holder] = []
 
-    /// How many BARs were mapped, through one interface or two.
-    package var mappedBARs: Int {
-        Set(proofs.filter { $0.outcome == .mapped }.map { "\($0.address) \($0.bar)" }).count
-    }
+    /// How many memory BARs the card has, and how many were mapped.
+    package var bars: BARCount { BARCount(proofs) }
 
     /// The rungs that were taken, in order.
     package var rungs: [PlanStep.Rung] {
@@ -53,7 +51,7 @@ package enum ClaimFailure: Error, Sendable {
     case unsettled(ClaimRecord.State)
     case stuck(StuckWrite)
     case vfio(VFIOError)
-    case unproven([RegionProof])
+    case unproven([ProofComplaint])
 }
 
 extension ClaimFailure: CustomStringConvertible {
@@ -73,11 +71,7 @@ extension ClaimFailure: CustomStringConvertible {
                 + "`apertured recover`"
         case .stuck(let error): error.description
         case .vfio(let error): "not proven: \(error)"
-        case .unproven(let proofs):
-            "not proven: "
-                + (proofs.isEmpty
-                    ? "VFIO offers no BAR to map"
-                    : proofs.filter(\.hasFailed).map(\.description).joined(separator: "; "))
+        case .unproven(let complaints): "not proven: " + complaints.map(\.description).joined(separator: "; ")
         }
     }
 }

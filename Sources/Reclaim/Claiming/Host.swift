@@ -49,7 +49,7 @@ package protocol Host {
     func removeRecord(of gpu: PCIAddress) throws(RecordError)
 
     /// Maps every BAR of every function through VFIO.
-    func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof]
+    func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof]
 }
 
 extension Host {

@@ -95,7 +95,7 @@ package struct MachineHost: Host {
         return try outcome.get()
     }
 
-    package func prove(_ functions: [(address: PCIAddress, group: Int)]) throws(VFIOError) -> [RegionProof] {
-        try Prover(tree: tree).prove(functions)
+    package func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof] {
+        try Prover(calls: KernelCalls(tree: tree)).prove(targets)
     }
 }

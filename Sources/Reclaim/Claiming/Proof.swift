@@ -13,24 +13,27 @@ package struct Proof<H: Host> {
 
     /// - Parameter proofs: Every BAR that was tried, also when the proof fails.
     /// - Returns: The same.
-    /// - Throws: When VFIO refuses a call, when a BAR cannot be mapped, or when there is none to map.
+    /// - Throws: When VFIO refuses a call, when a BAR is missing or cannot be mapped, when it is not known which ones there
+    ///   are, or when there is none.
     @discardableResult
     package func prove(
         _ functions: [PCIFunction], _ proofs: inout [RegionProof]
     ) throws(ClaimFailure) -> [RegionProof] {
         tell(.proving(functions.map(\.address)))
-        let grouped = functions.compactMap { function in
-            function.iommuGroup.map { (address: function.address, group: $0.number) }
+        let targets = functions.map { function in
+            ProofTarget(
+                address: function.address, group: function.iommuGroup?.number,
+                bars: Dictionary(
+                    uniqueKeysWithValues: function.memoryBARs.map { ($0.index, UInt64(clamping: $0.range.size)) }))
         }
         do {
-            proofs = try host.prove(grouped)
+            proofs = try host.prove(targets)
         } catch {
             throw .vfio(error)
         }
         tell(.proved(proofs))
-        guard proofs.contains(where: { $0.outcome == .mapped }), !proofs.contains(where: \.hasFailed) else {
-            throw .unproven(proofs)
-        }
+        let complaints = ProofComplaint.all(of: targets, proofs)
+        guard complaints.isEmpty else { throw .unproven(complaints) }
         return proofs
     }
 }

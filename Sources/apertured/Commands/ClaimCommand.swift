@@ -11,7 +11,11 @@ struct ClaimCommand: ParsableCommand {
         abstract: "Evict the framebuffers in a GPU's BARs, bind the GPU to vfio-pci, and prove that VFIO can map it.",
         discussion: """
             Takes the GPU, the functions of its slot that share its IOMMU group, and the display's own audio; a virtual \
-            function goes alone. Already claimed: does nothing but the proof. A step that fails, or a proof that does, takes everything back.
+            function goes alone. Already claimed: does nothing but the proof. A step that fails, or a proof that does, \
+            takes everything back.
+
+            The proof opens every function through VFIO and closes it again. Both reset a function that can be reset; \
+            the close resets the bus or the slot where VFIO has all of it and nobody uses it. --no-verify goes without.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
@@ -87,6 +91,6 @@ struct ClaimCommand: ParsableCommand {
 
     private func proof(_ outcome: ClaimOutcome) -> String {
         if !outcome.users.isEmpty { return ", in use, not verified" }
-        return outcome.proofs.isEmpty ? ", not verified" : ", \(outcome.mappedBARs) BARs mapped through VFIO"
+        return outcome.proofs.isEmpty ? ", not verified" : ", \(outcome.bars) through VFIO"
     }
 }

@@ -10,7 +10,10 @@ struct VerifyCommand: ParsableCommand {
         abstract: "Open a claimed GPU through VFIO and map every BAR: the proof.",
         discussion: """
             Uses the IOMMU group and its container, and the device's own node with an iommufd where the kernel has \
-            them. Opening a function resets it; a guest that has it open is not disturbed: VFIO then refuses.
+            them. Reads a word of each BAR where a read has no side effect: of prefetchable memory.
+
+            Opening a function and closing it reset it where it can be reset; the close resets the bus or the slot where \
+            VFIO has all of it and nobody uses it. A guest that has it open is not disturbed: VFIO then refuses.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
@@ -42,6 +45,6 @@ struct VerifyCommand: ParsableCommand {
             Terminal.complain("apertured: \(address): \(complaint)")
             throw ExitStatus.failed
         }
-        if !common.json { print("\(address): verified") }
+        if !common.json { print("\(address): verified, \(BARCount(report.proofs))") }
     }
 }

@@ -5,6 +5,7 @@ internal import Journal
 internal import Record
 internal import Reclaim
 internal import Sysfs
+internal import VFIO
 
 /// One card's guard: settles what an earlier run left, claims the card, and looks after it until there is nothing left to
 /// look after. Tells the journal what happens, and the service manager how it stands.
@@ -138,7 +139,8 @@ final class CardGuard {
             let who = outcome.users.map(\.description).joined(separator: ", ")
             return "Claimed. In use, and so not proven anew: \(who)."
         }
-        return "Claimed and proven: \(outcome.mappedBARs) BARs mapped."
+        let mapped = outcome.bars.mapped
+        return "Claimed and proven: \(mapped) \(mapped == 1 ? "BAR" : "BARs") mapped."
     }
 
     // MARK: - After

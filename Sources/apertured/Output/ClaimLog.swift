@@ -74,7 +74,7 @@ struct ClaimLog {
 
     func succeed(_ outcome: ClaimOutcome) {
         guard case .claimed = outcome.result else { return }
-        let how = outcome.proofs.isEmpty ? "claimed, not verified" : "claimed and proven"
+        let how = outcome.proofs.isEmpty ? "claimed, not verified" : "claimed and proven: \(outcome.bars)"
         write(outcome.proofs.isEmpty ? nil : .claimedAndProven, .notice, how)
     }
 

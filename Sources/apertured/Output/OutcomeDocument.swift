@@ -27,6 +27,7 @@ struct OutcomeDocument {
             "conflicts": .array(outcome.plan.conflicts.map(PlanDocument.conflict)),
             "rungs": .array(outcome.rungs.map { .string($0.rawValue) }),
             "steps": .array(outcome.performed.map(PlanDocument.step)),
+            "bars": Self.bars(outcome.proofs),
             "regions": .array(outcome.proofs.map(Self.region)),
             "undo": outcome.undo.map(ReleaseDocument.restoration) ?? .null,
             "error": .string(failure?.description),
@@ -57,8 +58,12 @@ struct OutcomeDocument {
         let (outcome, errno): (String, JSON) =
             switch proof.outcome {
             case .mapped: ("mapped", .null)
+            case .smallerThanPage: ("smaller-than-page", .null)
+            case .ports: ("ports", .null)
             case .notMappable: ("not-mappable", .null)
+            case .missing: ("missing", .null)
             case .failed(let errno): ("failed", .number(Int(errno.rawValue)))
+            case .unreadable(let errno): ("unreadable", .number(Int(errno.rawValue)))
             }
         return .object([
             "address": .string("\(proof.address)"),
@@ -67,6 +72,23 @@ struct OutcomeDocument {
             "size": .string("\(Hex(proof.size))"),
             "outcome": .string(outcome),
             "errno": errno,
+            "read": .bool(proof.isRead),
+            "kept-back": .array(proof.keptBack.map(Self.piece)),
         ])
+    }
+
+    private static func piece(_ piece: RegionProof.KeptBack) -> JSON {
+        .object([
+            "offset": .string("\(Hex(piece.range.lowerBound))"),
+            "size": .string("\(Hex(UInt64(piece.range.count)))"),
+            "msix-table": .bool(piece.holdsMSIXTable),
+            "mapped": .bool(piece.isMapped),
+        ])
+    }
+
+    /// How many memory BARs there are, and how many were mapped; null without a proof.
+    static func bars(_ proofs: [RegionProof]) -> JSON {
+        let count = BARCount(proofs)
+        return proofs.isEmpty ? .null : .object(["total": .number(count.total), "mapped": .number(count.mapped)])
     }
 }

@@ -13,6 +13,7 @@ struct VerificationDocument {
             "verified": .bool(report.refusal == nil && report.complaint == nil),
             "conflicts": .array(report.plan.conflicts.map(PlanDocument.conflict)),
             "refusals": .array([report.refusal].compactMap(\.self).map(PlanDocument.refusal)),
+            "bars": OutcomeDocument.bars(report.proofs),
             "regions": .array(report.proofs.map(OutcomeDocument.region)),
             "error": .string(report.complaint),
         ])

@@ -1,0 +1,17 @@
+package import Aperture
+
+/// A function to be proven.
+package struct ProofTarget: Hashable, Sendable {
+    package let address: PCIAddress
+    /// Its IOMMU group; `nil` when that is not known, or there is none.
+    package let group: Int?
+    /// The memory BARs that it is known to have, with their sizes in bytes; `nil` when the set is not known. VFIO cannot
+    /// tell: a BAR that found no room looks to it as one that the card does not have.
+    package let bars: [Int: UInt64]?
+
+    package init(address: PCIAddress, group: Int?, bars: [Int: UInt64]?) {
+        self.address = address
+        self.group = group
+        self.bars = bars
+    }
+}

@@ -1,0 +1,87 @@
+package import SystemPackage
+
+/// The calls that a proof is made of. A test answers in the kernel's place.
+///
+/// Descriptors are plain numbers: who opened one closes it, see ``OpenNode``.
+package protocol VFIOCalls {
+    func exists(_ path: String) -> Bool
+
+    /// The names in a folder; none when there is no such folder.
+    func list(_ folder: String) throws(Errno) -> [String]
+
+    /// Opens a node to read and write.
+    func open(_ node: String) throws(Errno) -> CInt
+
+    func close(_ descriptor: CInt)
+
+    // MARK: Group and container
+
+    /// VFIO_GET_API_VERSION
+    func apiVersion(ofContainer container: CInt) throws(Errno) -> CInt
+
+    /// VFIO_CHECK_EXTENSION
+    func supports(_ container: CInt, _ type: UInt) throws(Errno) -> Bool
+
+    /// VFIO_GROUP_GET_STATUS
+    func isViable(_ group: CInt) throws(Errno) -> Bool
+
+    /// VFIO_GROUP_SET_CONTAINER
+    func setContainer(ofGroup group: CInt, to container: CInt) throws(Errno)
+
+    /// VFIO_GROUP_UNSET_CONTAINER
+    func unsetContainer(ofGroup group: CInt) throws(Errno)
+
+    /// VFIO_SET_IOMMU
+    func setIOMMU(ofContainer container: CInt, to type: UInt) throws(Errno)
+
+    /// VFIO_GROUP_GET_DEVICE_FD
+    func device(ofGroup group: CInt, named name: String) throws(Errno) -> CInt
+
+    // MARK: The device's own node and an iommufd
+
+    /// VFIO_DEVICE_BIND_IOMMUFD
+    func bind(_ device: CInt, to iommufd: CInt) throws(Errno)
+
+    /// IOMMU_IOAS_ALLOC
+    func allocateAddressSpace(in iommufd: CInt) throws(Errno) -> UInt32
+
+    /// VFIO_DEVICE_ATTACH_IOMMUFD_PT
+    func attach(_ device: CInt, to addressSpace: UInt32) throws(Errno)
+
+    /// IOMMU_IOAS_MAP
+    /// - Returns: The address that a device reads and writes the memory at.
+    func map(_ memory: borrowing MemoryPage, into addressSpace: UInt32, of iommufd: CInt) throws(Errno) -> UInt64
+
+    /// IOMMU_IOAS_UNMAP
+    func unmap(_ address: UInt64, size: UInt64, from addressSpace: UInt32, of iommufd: CInt) throws(Errno)
+
+    // MARK: The device
+
+    /// VFIO_DEVICE_GET_INFO
+    func regionCount(of device: CInt) throws(Errno) -> UInt32
+
+    /// VFIO_DEVICE_GET_REGION_INFO
+    func region(_ index: UInt32, of device: CInt) throws(Errno) -> RegionInfo
+
+    /// Maps a piece of the device, by its place in the descriptor, and unmaps it again.
+    func mapAndUnmap(_ piece: Range<UInt64>, of device: CInt) throws(Errno)
+
+    /// Four bytes, the lowest first.
+    func readWord(at offset: UInt64, of device: CInt) throws(Errno) -> UInt32
+}
+
+/// A page of this process's memory, for a device to read and write.
+@safe package struct MemoryPage: ~Copyable {
+    private let start: UnsafeMutableRawPointer
+    /// In bytes.
+    package let size: UInt64
+
+    package init(size: Int) {
+        unsafe start = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: size)
+        self.size = UInt64(size)
+    }
+
+    deinit { unsafe start.deallocate() }
+
+    package var address: UInt64 { UInt64(UInt(bitPattern: unsafe start)) }
+}
