@@ -99,6 +99,18 @@ class Release:
             raise NotAvailable(f"{', '.join(self.suites)}: no linux-image-amd64")
         return image + self._dependencies(image[0], r"linux-(?:binary|modules)-\d")
 
+    def header_packages(self, version):
+        """The packages that modules for the kernel of that release string are built with: headers, and their tools."""
+        self._update()
+        headers = f"linux-headers-{version}"
+        return [headers, *self._dependencies(headers, r"linux-(?:headers|kbuild)-\d")]
+
+    def library_packages(self, package):
+        """The packages with the shared libraries of `package`'s programs, and what these need in turn."""
+        pattern = r"z?lib"
+        direct = self._dependencies(package, pattern)
+        return list(dict.fromkeys([*direct, *(name for one in direct for name in self._dependencies(one, pattern))]))
+
     def version(self, package):
         shown = self._run(["apt-cache", "show", "--no-all-versions", package])
         return re.search(r"^Version: (\S+)", shown, re.MULTILINE)[1]

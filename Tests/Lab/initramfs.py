@@ -42,7 +42,7 @@ def build(destination, kernel, apertured, tools, script, variables, programs=(),
             archive.add_file(path, path)
 
     archive.add_file("init", os.path.join(HERE, "guest", "init"), executable=True)
-    for words in ("vocabulary.sh", "faults.sh"):
+    for words in ("vocabulary.sh", "faults.sh", "own-modules.sh"):
         archive.add_file(f"lab/{words}", os.path.join(HERE, "guest", words))
     archive.add_file("lab/run", os.path.join(HERE, "guest", script + ".sh"))
     settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())

@@ -33,9 +33,14 @@ def prepare(destination, version, source):
     files = {_name(path): path for path in _modules_below(source)}
     for name in closure(files):
         _decompress(files[name], os.path.join(target, name + ".ko"))
-    for index in ("modules.builtin", "modules.builtin.modinfo"):
-        if os.path.exists(os.path.join(source, index)):
-            shutil.copy(os.path.join(source, index), os.path.join(destination, inside, index))
+    for kept in ("modules.builtin", "modules.builtin.modinfo"):
+        if os.path.exists(os.path.join(source, kept)):
+            shutil.copy(os.path.join(source, kept), os.path.join(destination, inside, kept))
+    index(destination, version)
+
+
+def index(destination, version):
+    """Writes modules.dep, modules.alias and the like of the modules below `destination`."""
     subprocess.run([_sbin("depmod"), "-b", destination, version], check=True, stderr=subprocess.DEVNULL)
 
 

@@ -2,12 +2,15 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import time
 
 import debian
 import initramfs
+import iommufd
 import kernels
+import own_modules
 import report as reports
 import stage
 from machine import Machine
@@ -53,6 +56,7 @@ class Bench:
         self.logs = logs
         self._kernels = {}
         self._missing = {}
+        self._own_modules = own_modules.Shelf(iommufd.RECIPE)
         os.makedirs(logs, exist_ok=True)
         self.tools = {name: compile_tool(name, logs) for name in TOOLS}
 
@@ -64,6 +68,7 @@ class Bench:
                 self._kernels[name] = kernels.obtain(name)
             except debian.NotAvailable as reason:
                 self._missing[name] = str(reason)
+        self._own_modules.fill([scenario for scenario in scenarios if scenario.modules], self._kernels, say)
 
     def run(self, scenario, follow=lambda line: None):
         """The result; `follow` gets every line of the report as it comes."""
@@ -71,6 +76,8 @@ class Bench:
         report = reports.Report()
         if scenario.kernel in self._missing:
             return Result(scenario, "not run", [self._missing[scenario.kernel]], report)
+        if scenario.modules and self._own_modules.lacking(scenario):
+            return Result(scenario, *self._own_modules.lacking(scenario), report)
         kernel = self._kernels[scenario.kernel]
         broken = []
         for script in (["probe"] if scenario.probe_apart else []) + [scenario.script]:
@@ -91,10 +98,10 @@ class Bench:
             "GPU": topology.gpu, "OTHER": topology.other, "CARD": scenario.card,
             "BEFORE": "-" if scenario.probe_apart else scenario.before,
             "OPTIONS": scenario.options, "GIVEN": scenario.given, "MEANWHILE": scenario.meanwhile,
-            "FINALLY": scenario.finally_, "CLIENT": scenario.client,
+            "FINALLY": scenario.finally_, "CLIENT": scenario.client, "DRIVER": scenario.driver,
         }
         programs, files = REAL_CLIENT if scenario.client == "real_client" else ((), ())
-        initramfs.build(archive, kernel, self.apertured, self.tools, script, variables, programs, files)
+        self._archive(archive, scenario, kernel, script, variables, programs, files)
         machine = Machine(
             kernel.image, archive, f"{base}{suffix}.log", firmware=scenario.firmware,
             devices=[device.format(card=scenario.card) for device in topology.devices],
@@ -116,3 +123,13 @@ class Bench:
         where = f"in section {report.section}" if report.section else "before the first section"
         said = [f"console: {line}" for line in machine.last_words()]
         return [f"the machine stopped early, {where}" + (f": {machine.end}" if machine.end else ""), *said]
+
+    def _archive(self, archive, scenario, kernel, script, variables, programs, files):
+        """The machine's user space, with those of the lab's own modules that the scenario names."""
+        beside = f"{archive}.modules"
+        try:
+            if scenario.modules:
+                kernel = self._own_modules.beside(scenario, kernel, beside)
+            initramfs.build(archive, kernel, self.apertured, self.tools, script, variables, programs, files)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)

@@ -3,13 +3,16 @@
 framebuffer  the claims inside the GPU's BARs when the scenario starts, outermost first; - for none
 before       what the independent client meets after a plain bind to vfio-pci: EBUSY, clear, not-viable; - for no probe
 exit         what `apertured claim` returns; alternatives with |; 137 where it is killed
-after        what the client meets after the claim: mapped; - where the card is not vfio-pci's
+after        what the client meets after the claim: mapped; in-use; - where the card is not vfio-pci's
 rungs        how the conflict was cleared, in the claim's own words and order; - for not at all, "" for any way
 then         what came of the scenario's last act (a release, a recovery, a second claim): as-before where the machine
              is as it was before the claim, text for text; less where it lacks what apertured named; claimed; won
 """
 
 import dataclasses
+
+import iommufd
+from topologies import LARGE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +37,9 @@ class Scenario:
     meanwhile: str = ""  # the same, right before the claim
     finally_: str = ""  # the same, after it
     iommu: bool = True
-    client: str = "client"  # or real_client: a QEMU inside the machine
+    client: str = "client"  # or node_client: through an iommufd; or real_client: a QEMU inside the machine
+    modules: tuple = ()  # of the lab's own (modules/), by name: can be loaded, and found by their aliases
+    driver: str = "vfio-pci"  # the VFIO driver that the claim ends with
     script: str = "claim"
     deadline: int = 180  # seconds for each machine
 
@@ -48,6 +53,17 @@ VGA, BOCHS = "VGA", "bochs-display"  # class 0300, class 0380
 SIMPLEDRM = "BOOTFB>simpledrm"
 VESA = {"firmware": "seabios", "arguments": "vga=0x318"}
 TEXT = {"firmware": "seabios"}
+# Of the lab's own modules (modules/): two drivers that cannot let go, with what holds them; VFIO under another name.
+HANGING = {"modules": ("lab_gpu", "lab_gpu_user")}
+NVIDIA = {"modules": ("nvidia", "nvidia_modeset", "nvidia_drm", "nvidia_uvm")}
+DEAD = {"modules": ("lab_dead",)}
+VARIANT = {"modules": ("lab_vfio_pci",), "driver": "lab_vfio_pci"}
+# VFIO with an iommufd (iommufd.py).
+IOMMUFD = {"modules": iommufd.MODULES, "client": "node_client"}
+# Without room for a BAR.
+NO_ROOM = ("6.1", "6.12", "7.x")
+REMEDIES = "refused_for 'BAR 0' 'Above 4G Decoding' 'Resizable BAR' 'pci=realloc'"
+UNDISTURBED = "undisturbed $OTHER pcieport; expect_driver 0000:01:00.0 virtio-pci"
 
 S = Scenario
 SCENARIOS = (
@@ -84,7 +100,7 @@ SCENARIOS = (
     S("6.12-simpledrm-0380", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped", "evict,rescan",
       quick=True),
     S("6.12-simpledrm-bounce", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped",
-      "evict,bounce", options="--residue bounce --allow-native bochs", quick=True),
+      "bounce", options="--residue bounce --allow-native bochs", quick=True),
     S("6.12-simpledrm-refuse", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "3", "-", "-",
       options="--residue refuse", code="residue"),
     S("7.2-efidrm-0300", "7.2-efidrm", "efidrm", VGA, "root-port", "clear", "0", "mapped", "evict"),
@@ -119,6 +135,14 @@ SCENARIOS = (
       given="load_for snd-hda-intel $OTHER", options="--only-function", code="group-not-viable"),
     S("multi-function-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "multi-function", "EBUSY", "0", "mapped",
       "evict,rescan", finally_="expect_driver $OTHER vfio-pci"),
+    # The GPU goes and comes back, its sibling and what is behind it keep their drivers.
+    S("function-apart-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "function-apart", "EBUSY", "0", "mapped",
+      "evict,rescan", meanwhile="watch_events", finally_=UNDISTURBED),
+    S("only-function-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "function-apart", "EBUSY", "0", "mapped",
+      "evict,rescan", options="--only-function", meanwhile="watch_events", finally_=UNDISTURBED, quick=True),
+    S("only-function-rescan-in-group", "6.12-simpledrm", SIMPLEDRM, BOCHS, "multi-function", "EBUSY", "0", "mapped",
+      "evict,rescan", options="--only-function", given="bind_by_hand $OTHER", meanwhile="watch_events",
+      finally_="undisturbed $OTHER vfio-pci"),
     S("shared-group", "6.1", "efifb", BOCHS, "shared-group", "not-viable", "3", "-", "-",
       given="load_for e1000 $OTHER", code="group-not-viable"),
 
@@ -153,10 +177,50 @@ SCENARIOS = (
       options="--lock-wait 0", code="Another apertured is at work: apertured (pid",
       meanwhile="hold_framebuffer 900; claim_beside_first", finally_="end_holder; expect_beside"),
 
+    # A client has the card open. VFIO names its regions `vfio-pci` once they are mapped, and on 7.x `vfio` from the open on.
+    S("in-use", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="claimed",
+      finally_="claimed_and_in_use"),
+    S("in-use-7.x", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="claimed",
+      finally_="claimed_and_in_use", quick=True),
+    S("in-use-7.2-efidrm", "7.2-efidrm", "efidrm", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="claimed",
+      finally_="claimed_and_in_use"),
+    S("in-use-by-hand", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "in-use", "-", meanwhile="in_use_by_hand",
+      finally_="in_use; end_holder"),
+    S("in-use-by-hand-7.x", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "in-use", "-", meanwhile="in_use_by_hand",
+      finally_="in_use; end_holder"),
+    S("in-use-by-hand-7.2-efidrm", "7.2-efidrm", "efidrm", BOCHS, "root-port", "EBUSY", "0", "in-use", "-",
+      meanwhile="in_use_by_hand", finally_="in_use; end_holder"),
+
+    # Through an iommufd, beside the groups and without them.
+    S("iommufd", "6.12", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before", code="[iommufd]",
+      finally_="release_to_start", **IOMMUFD),
+    S("iommufd-without-groups", "6.12", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
+      given="without_groups", meanwhile="count_calls iommufd_device_attach", finally_="proven_through_node", **IOMMUFD),
+
+    # A BAR without room: at boot, after a hot-plug, and lost by the claim's own rescan.
+    *(S(f"no-room-at-boot-{kernel}", kernel, "-", BOCHS, "no-room", "-", "3", "-", "-", given="without_room",
+        code="bar-unassigned", finally_=REMEDIES) for kernel in NO_ROOM),
+    *(S(f"no-room-after-plug-{kernel}", kernel, "-", BOCHS, "no-room-for-more", "-", "3", "-", "-",
+        given=f"plug_card {LARGE}; without_room", code="bar-unassigned", finally_=REMEDIES) for kernel in NO_ROOM),
+    # Of the two BARs the first finds room, 1 GiB of it.
+    S("rescan-loses-a-bar", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-bus", "EBUSY", "4", "-", "evict,rescan",
+      then="less", meanwhile="align_bars 30", code="bar-unassigned",
+      finally_="failed_with_loss 'error: .*BAR 2' 'simple-framebuffer.0'"),
+    S("rescan-loses-all-bars", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "4", "-", "evict,rescan",
+      then="less", meanwhile="align_bars 31", code="bar-unassigned",
+      finally_="failed_with_loss 'error: .*BAR 0' 'error: .*BAR 2' 'simple-framebuffer.0'"),
+    # The kernel says `failed to assign`, then gives the port a larger window and the BAR its room.
+    S("rescan-finds-room-at-last", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped",
+      "evict,rescan", meanwhile="align_bars 24", finally_="found_room_at_last"),
+
     # The way back.
     S("client-holds-on-release", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict",
       then="as-before", finally_="release_while_held"),
     S("release-hangs", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
+      finally_="release_hangs"),
+    S("client-holds-on-release-7.x", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict",
+      then="as-before", finally_="release_while_held"),
+    S("release-hangs-7.x", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
       finally_="release_hangs"),
     S("twenty-times", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
       finally_="twenty_times", deadline=600),
@@ -173,9 +237,34 @@ SCENARIOS = (
     S("release-after-rescan-5.10", "5.10-simplefb", "BOOTFB", BOCHS, "root-port", "EBUSY", "0", "mapped",
       "evict,rescan", options="--residue rescan", then="less", finally_="release_with_loss 'simple-framebuffer.0'"),
     S("release-after-bounce", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped",
-      "evict,bounce", options="--residue bounce --allow-native bochs", then="less",
+      "bounce", options="--residue bounce --allow-native bochs", then="less",
       finally_="release_with_loss 'simple-framebuffer.0 is gone'"),
 
     # A virtual machine monitor instead of the small client.
     S("real-client", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", client="real_client"),
+
+    # A kernel that really hangs: nothing that is written to the card comes back until its driver lets go.
+    *(S(f"claim-hangs-{kernel}", kernel, "lab_gpu", BOCHS, "root-port", "-", "1", "-", "unbind",
+        then="as-before", given="load_gpu lab_gpu; modprobe lab_gpu_user", options="--write-deadline 5",
+        finally_="claim_hangs", **HANGING) for kernel in ("6.1", "6.12")),
+    *(S(f"release-hangs-in-probe-{kernel}", kernel, "lab_gpu", BOCHS, "root-port", "-", "0", "mapped",
+        "unbind", then="as-before", given="load_gpu lab_gpu", finally_="release_hangs_in_probe", **HANGING)
+      for kernel in ("6.1", "6.12")),
+    # nvidia's modules keep the card busy without any process: seen before anything is written.
+    *(S(f"nvidia-held-{kernel}", kernel, "nvidia", BOCHS, "root-port", "-", "3", "-", "-", then="claimed",
+        given="load_nvidia", code="in-use", finally_="as_printed", **NVIDIA) for kernel in ("6.1", "6.12")),
+    S("nvidia-unload", "6.12", "nvidia", BOCHS, "root-port", "-", "0", "mapped", "", then="as-before",
+      given="load_nvidia", options="--unload", finally_="modules_come_back", **NVIDIA),
+
+    # A card whose configuration reads all ones.
+    *(S(f"dead-{kernel}", kernel, "efifb", BOCHS, "root-port", "-", "3", "-", "-", then="claimed", given="die",
+        code="dead-device", finally_="refused_while_dead", **DEAD) for kernel in ("6.1", "6.12")),
+    *(S(f"dies-in-use-{kernel}", kernel, "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
+        finally_="dies_in_use", **DEAD) for kernel in ("6.1", "6.12")),
+
+    # A variant driver of VFIO's, found by its alias; and a card that is on it by another hand.
+    *(S(f"variant-{kernel}", kernel, "efifb", BOCHS, "root-port", "-", "0", "mapped", "evict", then="as-before",
+        meanwhile="planned lab_vfio_pci", finally_="release_to_start", **VARIANT) for kernel in ("6.1", "6.12")),
+    *(S(f"variant-already-{kernel}", kernel, "-", BOCHS, "root-port", "-", "0", "mapped", "-", given="on_variant",
+        finally_="left_alone", **VARIANT) for kernel in ("6.1", "6.12")),
 )

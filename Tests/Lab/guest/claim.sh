@@ -1,6 +1,7 @@
 # The scenario nearly all are instances of: probe by hand, claim, look again.
 . /lab/vocabulary.sh
 . /lab/faults.sh
+. /lab/own-modules.sh
 
 section before
 eval "$GIVEN"
@@ -26,7 +27,7 @@ saw exit $status
 
 section after
 show_iomem
-if [ "$(driver_of $GPU)" = vfio-pci ]; then $CLIENT after; else saw after -; fi
+if [ "$(driver_of $GPU)" = $DRIVER ]; then $CLIENT after; else saw after -; fi
 expect "no framebuffer outside the GPU changed" same /run/elsewhere framebuffers_elsewhere /run/gpu-bars
 if [ $status = 3 ]; then
     expect "a refusal touched nothing: links, overrides, iomem" same /run/state state

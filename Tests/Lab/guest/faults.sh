@@ -109,6 +109,36 @@ failed_with_loss() {
     saw then less
 }
 
+# refused_for WORDS…: the refusal names each, and neither the configuration nor the record changed.
+refused_for() {
+    cp /run/claim.err /run/said
+    for words in "$@"; do said "$words"; done
+    expect "the card's configuration is as it was" same /run/header header
+    expect "no record is left" [ -z "$(ls /run/apertured 2>/dev/null | grep -v '^lock$')" ]
+}
+
+# align_bars ORDER: the next scan gives every BAR of the card that alignment, and that size at least. It is the kernel's
+# own knob, and here a way to ask for more than there is.
+align_bars() {
+    echo "$1@$GPU" >/sys/bus/pci/resource_alignment
+    expect "the kernel takes the alignment" grep -q "^$1@$GPU" /sys/bus/pci/resource_alignment
+}
+
+found_room_at_last() {
+    tries=$(dmesg | grep "$GPU: BAR 2 .*assign" | sed 's/.*: //' | tr '\n' ' ')
+    expect "the kernel failed first, and succeeded then: $tries" [ "${tries%failed to assign assigned }" != "$tries" ]
+}
+
+# undisturbed ADDRESS DRIVER: since watch_events, during which the GPU was removed and found again, the other function
+# had that driver and no event.
+undisturbed() {
+    expect "the GPU's removal was seen" until_so 20 grep -q "^remove .*/$GPU \$" /run/events
+    expect "and its return" until_so 20 grep -q "^bind .*/$GPU vfio-pci" /run/events
+    sed 's/^/| /' /run/events
+    expect "$1 had no event" [ -z "$(grep "/$1" /run/events)" ]
+    expect_driver $1 $2
+}
+
 # --- a card that leaves the machine ----------------------------------------------------------------------------------
 
 # The harness passes @@qmp lines on to QEMU: COMMAND NAME=VALUE… (stage.py).
@@ -131,10 +161,7 @@ put_card_back() {
 
 # A guest's place is taken by the client, which keeps the group open.
 release_while_held() {
-    /lab/vfio-client $GPU hold 600 >/run/held 2>&1 &
-    holder=$!
-    expect "the client holds the card" until_so 20 grep -q '^holding' /run/held
-    state >/run/claimed
+    hold_card
     apertured_exits 3 release $GPU
     said 'in-use'
     said "$holder"
@@ -143,6 +170,67 @@ release_while_held() {
     end_holder
     apertured_exits 0 release $GPU
     expect_start
+}
+
+# state_is STATES: what `status` says of the card, on vfio-pci; alternatives with \|.
+state_is() {
+    apertured_exits 0 status
+    said "$GPU .* vfio-pci  *[0-9][0-9]*  *\\($1\\)"
+}
+
+# While the client has the card, whatever is asked for finds nothing to do and changes nothing. How its regions are named
+# differs: see the log.
+in_use() {
+    show_iomem
+    state_is 'claimed\|in use'
+    apertured_exits 0 plan $GPU
+    said 'nothing-to-do'
+    apertured_exits 0 claim $GPU $OPTIONS
+    said 'nothing to do, in use'
+    said "vfio-client (pid $holder"
+    expect "no framebuffer is seen in it" [ "$(framebuffer_of $GPU)" = - ]
+    expect "nothing was written" same /run/claimed state
+}
+
+claimed_and_in_use() {
+    hold_card
+    in_use
+    end_holder
+    claim_again then
+}
+
+# In use before the claim, by somebody who has bound it by hand.
+in_use_by_hand() {
+    evict_by_hand
+    bind_by_hand $GPU
+    hold_card
+    state_is 'vfio\|in use'
+}
+
+# A client has the card, as a guest would; the state of then is kept.
+hold_card() {
+    $witness $GPU hold 600 >/run/held 2>&1 &
+    holder=$!
+    expect "the client holds the card" until_so 20 grep -q '^holding' /run/held
+    state >/run/claimed
+}
+
+# proven_through_node: the claim was, with a page table of its own attached; and no node of a group was there for it.
+proven_through_node() {
+    cp /run/claim.err /run/said
+    said 'BAR 0: mapped .*\[iommufd\]'
+    said 'BAR 2: mapped .*\[iommufd\]'
+    expect "nothing was proven through a group" [ -z "$(grep '\[group\]' /run/said)" ]
+    expect "the client's attachment is counted" grep -q '^ *vfio-client.*iommufd_device_attach' /sys/kernel/tracing/trace
+    calls=$(grep -c '^ *apertured.*iommufd_device_attach' /sys/kernel/tracing/trace)
+    expect "apertured attached the device (calls: $calls)" [ "$calls" -gt 0 ]
+    expect "only the devices' nodes are there" [ "$(ls /dev/vfio)" = devices ]
+    hold_card
+    in_use
+    apertured_exits 3 release $GPU
+    said "vfio-client (pid $holder"
+    end_holder
+    release_to_start
 }
 
 # A user of the card that no look at /proc can find: the unbind waits in the kernel until it lets go.

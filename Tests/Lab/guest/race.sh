@@ -9,9 +9,7 @@ saw before -
 saw exit -
 saw after -
 # Never under a bound framebuffer: it would go on writing to the old address.
-for device in /sys/bus/platform/drivers/*-framebuffer/*-framebuffer.0; do
-    echo ${device##*/} >${device%/*}/unbind
-done
+evict_by_hand
 load_native_idle
 /lab/rescan-race $GPU guarded 30 bochs-drm >/run/guarded
 expect "the guarded way ran" [ $? = 0 ]

@@ -1,12 +1,15 @@
 # The words scenario scripts are written in. Lines that start with @@ are read by the harness (report.py).
 #
 # /lab/scenario sets GPU (the address to claim), OTHER (its neighbour), BEFORE (the expectation, "-" for no probe),
-# CLIENT (`client` or `real_client`), CARD (QEMU's name for the GPU), OPTIONS (for `claim`), GIVEN, MEANWHILE and
-# FINALLY (words from here and from faults.sh, run at those moments).
+# CLIENT (`client`, `node_client` or `real_client`), CARD (QEMU's name for the GPU), DRIVER (the VFIO driver that a claim ends with),
+# OPTIONS (for `claim`), GIVEN, MEANWHILE and FINALLY (words from here, from faults.sh and from own-modules.sh, run at
+# those moments).
 
 . /lab/scenario
 
-vfio=/sys/bus/pci/drivers/vfio-pci
+vfio=/sys/bus/pci/drivers/$DRIVER
+witness=/lab/vfio-client
+[ $CLIENT != node_client ] || witness="$witness --node"
 
 section() { echo "@@ $*"; }
 saw() { echo "@@saw $*"; }
@@ -29,7 +32,7 @@ bars_of() {
 }
 
 # claims inside|outside BARS-FILE: the lines of /proc/iomem within (or not within) the BARs, without bridges, PCI
-# devices and vfio-pci.
+# devices and what VFIO reserves for an open card (`vfio`, where VFIO maps by itself, or `vfio-pci`).
 claims() {
     awk -v wanted=$1 '
         function padded(hex) { return substr("0000000000000000", length(hex) + 1) hex }
@@ -40,7 +43,7 @@ claims() {
             split(line, part, / : /)
             split(part[1], range, "-")
             name = substr(line, length(part[1]) + 4)
-            if (name ~ /^PCI / || name ~ /^[0-9a-f]+:[0-9a-f]+:[0-9a-f]+\.[0-7]$/ || name == "vfio-pci") next
+            if (name ~ /^PCI / || name ~ /^[0-9a-f]+:[0-9a-f]+:[0-9a-f]+\.[0-7]$/ || name == "vfio-pci" || name == "vfio") next
             where = "outside"
             for (i = 1; i <= bars; i++)
                 if (padded(range[1]) >= start[i] && padded(range[2]) <= end[i]) where = "inside"
@@ -89,13 +92,13 @@ same() {
 
 show_consoles() { grep -H '' /sys/class/vtconsole/*/name /sys/class/vtconsole/*/bind; }
 
-show_iomem() { grep -E 'PCI Bus|[0-9a-f]+:[0-9a-f]+\.[0-7]$|fb$|drm$|BOOTFB|vfio-pci' /proc/iomem; }
+show_iomem() { grep -E 'PCI Bus|[0-9a-f]+:[0-9a-f]+\.[0-7]$|fb$|drm$|BOOTFB|vfio(-pci)?$' /proc/iomem; }
 
 # --- by hand ---------------------------------------------------------------------------------------------------------
 
 # What everyone's script does: no look at any framebuffer.
 bind_by_hand() {
-    echo vfio-pci >/sys/bus/pci/devices/$1/driver_override
+    echo $DRIVER >/sys/bus/pci/devices/$1/driver_override
     echo $1 >/sys/bus/pci/drivers_probe
 }
 
@@ -105,17 +108,34 @@ unbind_by_hand() {
     echo >/sys/bus/pci/devices/$1/driver_override
 }
 
+# Unbinds the firmware's framebuffer, whatever drives it.
+evict_by_hand() {
+    for device in /sys/bus/platform/drivers/*-framebuffer/*-framebuffer.0; do
+        echo ${device##*/} >${device%/*}/unbind
+    done
+}
+
 # client NAME: runs the independent client and reports its verdict as NAME.
 client() {
-    /lab/vfio-client $GPU >/run/client 2>&1
+    $witness $GPU >/run/client 2>&1
     status=$?
     cat /run/client
     case $status in
         0) saw $1 mapped ;;
         1) if grep -q 'busy' /run/client; then saw $1 EBUSY; else saw $1 failed; fi ;;
-        *) if grep -q 'not viable' /run/client; then saw $1 not-viable; else saw $1 "setup-failed"; fi ;;
+        *)
+            if grep -q 'not viable' /run/client; then
+                saw $1 not-viable
+            elif grep -q '^/dev/vfio/.*busy' /run/client; then
+                saw $1 in-use
+            else
+                saw $1 setup-failed
+            fi ;;
     esac
 }
+
+# node_client NAME: the same through the device's own node and an iommufd.
+node_client() { client $1; }
 
 # real_client NAME: the same question put to a real virtual machine monitor, which gets the card and runs until its
 # firmware has printed all it has to say. It goes on without a mapping that it can't have, and the kernel then reports
@@ -182,6 +202,61 @@ autoload_modules() {
     printf '%s\n' '#!/bin/sh' '[ "$ACTION" = add ] && [ -n "$MODALIAS" ] && modprobe -q "$MODALIAS"' >/run/autoload
     chmod +x /run/autoload
     uevent /run/autoload >/dev/null 2>&1 &
+}
+
+# The card comes by hot-plug, into the first slot.
+plug_card() {
+    expect "the slot is empty" [ ! -e /sys/bus/pci/devices/$GPU ]
+    echo "@@qmp device_add driver=$CARD id=gpu0 bus=port1 addr=00.0 $1"
+    waited=0
+    until [ -n "$(bars_of $GPU 2>/dev/null)" ] || [ $waited -ge 300 ]; do
+        usleep 100000
+        waited=$((waited + 1))
+    done
+    # Its BARs get their room one by one, and 7.x takes all back once to try again without the ROM.
+    sleep 1
+    expect "the card is there" [ -e /sys/bus/pci/devices/$GPU/driver_override ]
+}
+
+# Keeps the header of the card's configuration: the command register, the BARs.
+keep_header() { header >/run/header; }
+header() { od -A x -t x4 -N 64 /sys/bus/pci/devices/$GPU/config; }
+
+# without_room: BAR 0 got none, as the kernel shows it: a row of zeros and no flag, at boot as after a hot-plug.
+without_room() {
+    expect "the row of BAR 0 is all zero" [ "$(head -n 1 /sys/bus/pci/devices/$GPU/resource | tr -d 'x 0')" = '' ]
+    expect "BAR 2 has room" [ -n "$(bars_of $GPU)" ]
+    last=$(dmesg | grep "$GPU: BAR 0 .*assign" | tail -n 1)
+    expect "the kernel's last word on BAR 0: $last" [ "${last%: failed to assign}" != "$last" ]
+    keep_header
+    cat /run/header
+}
+
+# Only the nodes of the devices are left of VFIO's, as on a kernel without groups: what is made below /dev/vfio from now
+# on, by the bind as well, is out of sight, but for the devices' own nodes.
+without_groups() {
+    expect "there is an iommufd" [ -c /dev/iommu ]
+    mkdir -p /dev/vfio/devices /run/devices
+    mount --bind /dev/vfio/devices /run/devices
+    mount -t tmpfs tmpfs /dev/vfio
+    mkdir /dev/vfio/devices
+    mount --bind /run/devices /dev/vfio/devices
+}
+
+# count_calls FUNCTION: of the kernel, from now on, each with who called it.
+count_calls() {
+    mount -t tracefs tracefs /sys/kernel/tracing
+    echo "p:lab/$1 $1" >/sys/kernel/tracing/kprobe_events
+    echo 1 >/sys/kernel/tracing/events/lab/enable
+    expect "calls of $1 are counted" [ -e /sys/kernel/tracing/events/lab/$1/enable ]
+}
+
+# watch_events: what happens to devices, from now on, in the kernel's own words.
+watch_events() {
+    printf '%s\n' '#!/bin/sh' 'echo "$ACTION $DEVPATH $DRIVER" >>/run/events' >/run/watch
+    chmod +x /run/watch
+    : >/run/events
+    uevent /run/watch >/dev/null 2>&1 &
 }
 
 # load_for MODULE ADDRESS: a host driver for another function, with a check that it took it.

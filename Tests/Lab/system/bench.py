@@ -6,6 +6,7 @@ import time
 
 import debian
 import kernels
+import own_modules
 
 from . import image, rootfs
 from .guest import Broken
@@ -47,6 +48,8 @@ class Bench:
                 self._kernels[name] = kernels.obtain(name)
             except debian.NotAvailable as reason:
                 self._missing[name] = str(reason)
+        self._own_modules = own_modules.Shelf()
+        self._own_modules.fill([case for case in cases if case.modules], self._kernels, say)
         self._lacking = self._missing.get(INSTALLING_KERNEL, "")
         if self._lacking:
             return
@@ -66,9 +69,13 @@ class Bench:
             return Result(case, "not run", [missing])
         if self._broken:
             return Result(case, "failed", [self._broken])
+        if case.modules and self._own_modules.lacking(case):
+            return Result(case, *self._own_modules.lacking(case))
         kernel = self._kernels[case.kernel]
         test = Trial(self, case, kernel)
         try:
+            if case.modules:
+                test.bring(self._own_modules)
             case.drive(test)
         except debian.NotAvailable as reason:
             return Result(case, "not run", [str(reason)])

@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, disturbed, everyday, hotplug, package
+from . import configured, disturbed, drivers, everyday, hotplug, package
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Case:
     rungs: str = "evict"  # of the claim at boot, between its override and its bind
     code: str = ""  # of a refusal at boot
     configuration: str = ""  # a file of /run/apertured.conf.d
+    modules: tuple = ()  # of the lab's own (modules/), by name: can be loaded, and found by their aliases
     quick: bool = False
 
 
@@ -52,6 +53,11 @@ CASES = (
     Case("restarted-while-in-use", disturbed.restarted_while_in_use),
     Case("watchdog", disturbed.watchdog),
     Case("disable-and-uninstall", package.disable_and_uninstall),
+    # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.
+    Case("start-hangs", drivers.start_hangs, modules=("lab_gpu",)),
+    Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),
+    Case("dies-guarded", drivers.dies_guarded, modules=("lab_dead",)),
+    Case("variant-at-boot", drivers.variant_at_boot, modules=("lab_vfio_pci",)),
 
     Case("enabled-at-boot-5.10", everyday.enabled_at_boot, "5.10"),
     Case("enabled-at-boot-6.12", everyday.enabled_at_boot, "6.12"),
@@ -60,8 +66,16 @@ CASES = (
     Case("enabled-at-boot-5.10-simplefb", everyday.enabled_at_boot, "5.10-simplefb", "evict,rescan",
          configuration=RESCAN),
     Case("enabled-at-boot-6.12-simpledrm", everyday.enabled_at_boot, "6.12-simpledrm", "evict,rescan"),
-    Case("bounced-6.12-simpledrm", everyday.bounced, "6.12-simpledrm", "evict,bounce", configuration=BOUNCE),
+    Case("bounced-6.12-simpledrm", everyday.bounced, "6.12-simpledrm", "bounce", configuration=BOUNCE),
     Case("enabled-at-boot-7.2-efidrm", everyday.enabled_at_boot, "7.2-efidrm"),
+    Case("start-hangs-6.12", drivers.start_hangs, "6.12", modules=("lab_gpu",)),
+    Case("dies-guarded-6.12", drivers.dies_guarded, "6.12", modules=("lab_dead",)),
+    Case("variant-at-boot-6.12", drivers.variant_at_boot, "6.12", modules=("lab_vfio_pci",)),
+    # Where VFIO gives an open card's regions another name.
+    Case("late-framebuffer-in-use-7.x", disturbed.late_framebuffer_in_use, "7.x"),
+    Case("stop-while-in-use-7.x", disturbed.stop_while_in_use, "7.x"),
+    Case("restarted-while-in-use-7.x", disturbed.restarted_while_in_use, "7.x"),
+    Case("restarted-while-in-use-7.2-efidrm", disturbed.restarted_while_in_use, "7.2-efidrm"),
     Case("start-and-stop-5.10", everyday.start_and_stop, "5.10"),
     Case("start-and-stop-6.12", everyday.start_and_stop, "6.12"),
     Case("start-and-stop-7.x", everyday.start_and_stop, "7.x"),

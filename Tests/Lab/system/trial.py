@@ -1,6 +1,7 @@
 """What a scenario is given: machines to boot from a disk of its own, and a place for what came true or did not."""
 
 import os
+import shutil
 
 from . import image, rootfs
 from .guest import ADDRESS, Guest
@@ -26,6 +27,12 @@ class Trial:
         # Kept by an earlier run that failed.
         if os.path.exists(self._disk):
             os.remove(self._disk)
+        self._modules = f"{self._log}.modules"
+        shutil.rmtree(self._modules, ignore_errors=True)
+
+    def bring(self, shelf):
+        """The lab's own modules that the case names come with every boot's kernel."""
+        self._kernel = shelf.beside(self.case, self._kernel, self._modules)
 
     def boot(self, bare=False, **options):
         """`bare`: without the package installed; it is at /run/lab instead."""
@@ -68,6 +75,7 @@ class Trial:
         self.expect(f"every BAR of the card in slot {slot} can be mapped", verified.status == 0, verified.text)
 
     def finish(self):
+        shutil.rmtree(self._modules, ignore_errors=True)
         if not self.failures and os.path.exists(self._disk):
             os.remove(self._disk)
 

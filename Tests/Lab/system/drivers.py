@@ -1,0 +1,124 @@
+"""Scenarios with kernel modules of the lab's own: a driver that really hangs, a card that is dead, a variant driver."""
+
+from .expectations import TAKEN, WARNING, expect_active, record
+from .guest import ADDRESS
+from .trial import message, property_of, unit
+
+CARD = {slot: f"/sys/bus/pci/devices/{ADDRESS[slot]}" for slot in (1, 2)}
+PARAMETERS = "/sys/module/lab_gpu/parameters"
+# Everything but the time is the unit's own. systemd waits twice for a process that it cannot kill.
+SHORT = "[Service]\nTimeoutStopSec=10\n" + "".join(
+    f"{setting}=\n{setting}=/usr/bin/apertured {command} --lock-wait 30 --write-deadline 5 %i\n" for setting, command in
+    (("ExecStart", "guard"), ("ExecStop", "release --only-when-running"), ("ExecStopPost", "settle")))
+DEADLINES = {"texts": {"systemd/system/apertured@.service.d/lab.conf": SHORT}}
+
+
+def start_hangs(test):
+    """The card's driver cannot let go: a start says where the kernel is and writes nothing more; later tries go on."""
+    with test.boot(**DEADLINES) as guest:
+        give_to_lab_gpu(test, guest)
+        guest.run(f"echo 1 >{PARAMETERS}/users")
+        started = guest.run(f"systemctl start {unit(2)}")
+        test.expect("systemctl start fails", started.status != 0, started.text)
+        process = expect_stuck(test, guest, "gpu_remove")
+        tried = guest.until(f"[ $(systemctl show -P NRestarts {unit(2)}) -ge 1 ]", 60)
+        test.expect("it is tried again", tried)
+        words = "still stuck in the kernel"
+        refused = guest.until(f"journalctl -b --no-pager -q -o cat -u {unit(2)} | grep -q '{words}'", 30)
+        test.expect("which says that the write is still stuck", refused)
+        test.expect("with the record kept", record(guest, 2))
+        expect_one_write(test, guest)
+        guest.run(f"echo 0 >{PARAMETERS}/users")
+        test.expect("the write comes back", guest.until(f"[ ! -e /proc/{process} ]", 20))
+        active = guest.until(f"systemctl is-active {unit(2)}", 90)
+        test.expect("and a later try claims the card", active,
+                    lambda: guest.text(f"systemctl status -l --no-pager {unit(2)}"))
+        test.expect_driver(guest, 2, "vfio-pci")
+        test.expect_mapped(guest, 2)
+        test.saw["restarts"] = property_of(guest, 2, "NRestarts")
+
+
+def stop_hangs(test):
+    """The former driver's probe hangs at a stop: the stop ends, says so, and what is missing is done when asked for."""
+    with test.boot(**DEADLINES) as guest:
+        give_to_lab_gpu(test, guest)
+        started = guest.run(f"systemctl start {unit(2)}")
+        test.expect("systemctl start succeeds", started.status == 0, started.text)
+        test.expect_driver(guest, 2, "vfio-pci")
+        guest.run(f"echo Y >{PARAMETERS}/hold_probe")
+        guest.run(f"systemctl stop {unit(2)}")
+        process = expect_stuck(test, guest, "gpu_probe")
+        test.expect_stays(guest, 2, "failed")
+        test.expect("with a record", record(guest, 2))
+        expect_one_write(test, guest)
+        guest.run(f"echo N >{PARAMETERS}/hold_probe")
+        test.expect("the write comes back", guest.until(f"[ ! -e /proc/{process} ]", 20))
+        recovered = guest.run("apertured recover")
+        test.expect("apertured recover does the rest", recovered.status == 0, recovered.text)
+        test.expect_driver(guest, 2, "lab_gpu")
+        test.expect("no record is left", not record(guest, 2))
+
+
+def dies_guarded(test):
+    """A guarded card falls off its bus: told as a warning, the unit stays; and told when the card answers again."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        pid = property_of(guest, 1, "MainPID")
+        guest.run(f"modprobe lab_dead function={ADDRESS[1]}")
+        identity = guest.text(f"od -An -N4 -tx4 {CARD[1]}/config").strip()
+        test.expect("its configuration reads all ones", identity == "ffffffff", identity)
+        # A card that dies says nothing: the guard sees it when it looks for another reason.
+        guest.run(f"systemctl reload {unit(1)}")
+        seen = guest.until(f"systemctl show -P StatusText {unit(1)} | grep -q 'dead'", 15)
+        test.expect("the unit's status says that it is dead", seen, lambda: property_of(guest, 1, "StatusText"))
+        told = guest.journal(f"_SYSTEMD_UNIT={unit(1)}", f"APERTURED_GPU={ADDRESS[1]}", f"PRIORITY={WARNING}")
+        test.expect("the journal has a warning of it", [entry for entry in told if "dead" in message(entry)],
+                    f"{[message(entry) for entry in told]}")
+        test.expect_stays(guest, 1, "active")
+        test.expect_driver(guest, 1, "vfio-pci")
+        test.expect("nobody has taken it", not guest.journal(f"MESSAGE_ID={TAKEN}", f"APERTURED_GPU={ADDRESS[1]}"))
+        guest.run(f"rmmod lab_dead; systemctl reload {unit(1)}")
+        sound = guest.until(f"systemctl show -P StatusText {unit(1)} | grep -q 'Claimed and proven'", 15)
+        test.expect("alive again, it is claimed and proven", sound, lambda: property_of(guest, 1, "StatusText"))
+        test.expect("by the same guard", property_of(guest, 1, "MainPID") == pid)
+        test.expect_mapped(guest, 1)
+
+
+def variant_at_boot(test):
+    """The card's best VFIO driver is a variant: the unit loads it, claims with it and guards it; a stop undoes that."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        test.expect_driver(guest, 1, "lab_vfio_pci")
+        test.expect_mapped(guest, 1)
+        test.expect("nobody has taken it", not guest.journal(f"MESSAGE_ID={TAKEN}", f"APERTURED_GPU={ADDRESS[1]}"))
+        guest.run(f"systemctl kill -s KILL {unit(1)}")
+        again = guest.until(f"[ $(systemctl show -P NRestarts {unit(1)}) = 1 ] && systemctl is-active {unit(1)}", 30)
+        test.expect("a guard that is killed finds its claim", again)
+        test.expect_driver(guest, 1, "lab_vfio_pci")
+        stopped = guest.run(f"systemctl stop {unit(1)}")
+        test.expect("systemctl stop succeeds", stopped.status == 0, stopped.text)
+        test.expect_driver(guest, 1, "bochs-drm")
+
+
+def give_to_lab_gpu(test, guest):
+    """The card of slot 2 to a driver that can be told to hang, as it would have it from the start."""
+    guest.run(f"echo {ADDRESS[2]} >{CARD[2]}/driver/unbind; modprobe lab_gpu; "
+              "echo '1234 1111' >/sys/bus/pci/drivers/lab_gpu/new_id")
+    test.expect_driver(guest, 2, "lab_gpu")
+
+
+def expect_stuck(test, guest, function):
+    """The unit said which write hangs, for how long and where in the kernel; that write's process is there, in D state.
+    Returns its id."""
+    said = guest.text(f"journalctl -b --no-pager -q -o cat -u {unit(2)} | grep 'has not come back for 5 s'")
+    test.expect("the journal has the seconds and the kernel stack", f"{function}+" in said, said)
+    process = guest.text("grep -l kernfs_fop_write /proc/[0-9]*/stack 2>/dev/null | cut -d / -f 3")
+    test.expect("by that process", process and f"(pid {process})" in said, f"{process}; {said}")
+    state = guest.text(f"grep ^State /proc/{process}/status")
+    test.expect("which is in D state", "D (disk sleep)" in state, state)
+    return process
+
+
+def expect_one_write(test, guest):
+    stacks = guest.text("grep -l kernfs_fop_write /proc/[0-9]*/stack 2>/dev/null | wc -l")
+    test.expect("no other write is stuck", stacks == "1", stacks)
