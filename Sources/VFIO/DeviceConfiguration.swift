@@ -41,6 +41,12 @@ struct DeviceConfiguration<Calls: VFIOCalls> {
         return register & 0x8 != 0 ? .prefetchableMemory : .memory
     }
 
+    /// Whether the BAR is memory with 64-bit addresses, which takes the next register as well.
+    func isWide(_ bar: Int) throws(VFIOError) -> Bool {
+        // PCI_BASE_ADDRESS_MEM_TYPE_64
+        try word(Self.firstBAR + 4 * UInt64(bar)) & 0x7 == 0x4
+    }
+
     /// From the MSI-X capability; `nil` for a function that has none.
     func msixTable() throws(VFIOError) -> MSIXTable? {
         guard try word(Self.commandAndStatus) & Self.hasCapabilities != 0 else { return nil }

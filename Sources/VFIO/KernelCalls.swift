@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+package import Aperture
 package import Sysfs
 package import SystemPackage
 
@@ -99,6 +100,17 @@ package struct KernelCalls: VFIOCalls {
 
     package func mapAndUnmap(_ piece: Range<UInt64>, of device: CInt) throws(Errno) {
         try check(clinux_vfio_map(device, piece.lowerBound, UInt64(piece.count)))
+    }
+
+    package func size(_ bars: [Int], of address: PCIAddress) throws(Errno) -> [Int: UInt32] {
+        let config = try tree.open("\(KernelPath.device(address))/config", O_RDWR | O_NOFOLLOW)
+        defer {
+            // What was written has its own errors.
+            try? config.close()
+        }
+        var found = [UInt32](repeating: 0, count: 6)
+        try check(unsafe clinux_size_bars(config.rawValue, bars.reduce(0) { $0 | 1 << CUnsignedInt($1) }, &found))
+        return Dictionary(uniqueKeysWithValues: bars.map { ($0, UInt32(littleEndian: found[$0])) })
     }
 
     package func readWord(at offset: UInt64, of device: CInt) throws(Errno) -> UInt32 {

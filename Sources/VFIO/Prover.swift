@@ -7,10 +7,11 @@ internal import SystemPackage
 /// Opens functions through VFIO as a guest's monitor would, and maps every BAR.
 ///
 /// Nothing less proves a claim: a bind succeeds while a BAR cannot be reserved, and from 7.2 on the failed reservation
-/// at open is only a debug message (`vfio_pci_core_map_bars()`); the first sign is `mmap`. Opening a function resets it
-/// where it can be reset, and closing it does so again, with its bus or slot where nobody else uses that
-/// (`vfio_pci_core_enable()`, `vfio_pci_dev_set_try_reset()`): so it is only done when no one else has it open, which VFIO
-/// itself sees to.
+/// at open is only a debug message (`vfio_pci_core_map_bars()`); the first sign is `mmap`.
+///
+/// Opening a function and closing it both reset it (`vfio_pci_core_enable()`, `vfio_pci_core_disable()`); one that cannot be
+/// reset alone is reset with its bus or slot at the close, where VFIO has all of that and nobody uses it
+/// (`vfio_pci_dev_set_try_reset()`). So it is only done when no one else has it open, which VFIO itself sees to.
 ///
 /// What driver the function is bound to is of no interest, as long as it is VFIO's.
 package struct Prover<Calls: VFIOCalls> {
@@ -155,7 +156,13 @@ package struct Prover<Calls: VFIOCalls> {
             try calls.regionCount(of: device)
         }
         var proofs: [RegionProof] = []
+        var untold: [Int] = []
+        var isUpperHalf = false
         for bar in 0..<6 {
+            if isUpperHalf {
+                isUpperHalf = false
+                continue
+            }
             var region = RegionInfo(size: 0, offset: 0, canMap: false)
             if bar < count {
                 region = try named("VFIO_DEVICE_GET_REGION_INFO", "\(target.address) BAR \(bar)") {
@@ -163,6 +170,7 @@ package struct Prover<Calls: VFIOCalls> {
                 }
             }
             if region.size > 0 {
+                isUpperHalf = try configuration.isWide(bar)
                 let trial = BARTrial(
                     region, table: table?.bar == bar ? table?.range : nil, kind: try configuration.kind(ofBAR: bar),
                     pageSize: pageSize)
@@ -171,9 +179,38 @@ package struct Prover<Calls: VFIOCalls> {
                 proofs.append(
                     RegionProof(
                         address: target.address, interface: interface, bar: bar, size: size, outcome: .missing))
+            } else {
+                untold.append(bar)
             }
         }
-        return proofs
+        return proofs + (target.isVirtual ? [] : doubts(untold, of: target.address, through: interface))
+    }
+
+    /// The BARs that nothing has told of so far: the row of one that the kernel gave up is as empty as that of none, and its
+    /// register can read zero. Its size tells, and now is the time to ask: the function is open here and nowhere else.
+    private func doubts(
+        _ bars: [Int], of address: PCIAddress, through interface: RegionProof.Interface
+    ) -> [RegionProof] {
+        guard let first = bars.first else { return [] }
+        func proof(_ bar: Int, _ size: UInt64, _ outcome: RegionProof.Outcome) -> RegionProof {
+            RegionProof(address: address, interface: interface, bar: bar, size: size, outcome: outcome)
+        }
+        do {
+            let found = try calls.size(bars, of: address)
+            var missing: [RegionProof] = []
+            var isUpperHalf = false
+            for bar in bars {
+                let register = found[bar] ?? 0
+                defer { isUpperHalf = !isUpperHalf && register & 0x7 == 0x4 && bars.contains(bar + 1) }
+                // PCI_BASE_ADDRESS_SPACE_IO: ports are never mapped.
+                guard !isUpperHalf, register != 0, register & 0x1 == 0 else { continue }
+                let size = UInt64(~(register & ~0xf)) + 1
+                missing.append(proof(bar, size, .missing))
+            }
+            return missing
+        } catch {
+            return [proof(first, 0, .unsized(error))]
+        }
     }
 
     // MARK: - Calls

@@ -22,6 +22,8 @@ package struct RegionProof: Hashable, Sendable {
         case notMappable
         /// The card is known to have it, and VFIO does not give it.
         case missing
+        /// Whether the card has it is not known: its register could not be sized.
+        case unsized(Errno)
         /// It cannot be mapped.
         case failed(Errno)
         /// It can be mapped, where VFIO offers that, and not be read.
@@ -69,9 +71,14 @@ package struct RegionProof: Hashable, Sendable {
         self.keptBack = keptBack
     }
 
+    /// Whether it leaves open what the card has, so that the others prove nothing of the whole.
+    package var isDoubt: Bool {
+        if case .unsized = outcome { true } else { false }
+    }
+
     package var hasFailed: Bool {
         switch outcome {
-        case .mapped, .smallerThanPage, .ports: false
+        case .mapped, .smallerThanPage, .ports, .unsized: false
         case .notMappable, .missing, .failed, .unreadable: true
         }
     }
@@ -86,6 +93,7 @@ extension RegionProof: CustomStringConvertible {
             case .ports: "\(size) I/O ports, which are never mapped"
             case .notMappable: "VFIO offers no mapping of its \(size) bytes"
             case .missing: "missing: the card has it, with \(size) bytes, and VFIO does not"
+            case .unsized(let errno): "whether the card has it is not known: \(errno) (errno \(errno.rawValue))"
             case .failed(let errno): "cannot map \(size) bytes: \(errno) (errno \(errno.rawValue))"
             case .unreadable(let errno): "cannot read \(size) bytes: \(errno) (errno \(errno.rawValue))"
             }
@@ -114,7 +122,9 @@ package struct BARCount: Hashable, Sendable {
 
     /// - Parameter proofs: Through one interface or two: a BAR counts once, and as mapped when each of them mapped it.
     package init(_ proofs: [RegionProof]) {
-        let memory = proofs.filter { $0.outcome != .ports }
+        let memory = proofs.filter { proof in
+            if case .unsized = proof.outcome { false } else { proof.outcome != .ports }
+        }
         let bars = Dictionary(grouping: memory) { Place(address: $0.address, bar: $0.bar) }
         total = bars.count
         mapped = bars.values.count { $0.allSatisfy { $0.outcome == .mapped } }

@@ -1,3 +1,4 @@
+package import Aperture
 package import SystemPackage
 
 /// The calls that a proof is made of. A test answers in the kernel's place.
@@ -65,6 +66,13 @@ package protocol VFIOCalls {
 
     /// Maps a piece of the device, by its place in the descriptor, and unmaps it again.
     func mapAndUnmap(_ piece: Range<UInt64>, of device: CInt) throws(Errno)
+
+    /// Sizes registers of base addresses that nothing else tells anything of.
+    /// - Parameters:
+    ///   - bars: 0 to 5.
+    ///   - address: A function that this process has open through VFIO, so that nobody else uses it.
+    /// - Returns: By BAR, what its register reads after all ones were written to it; 0 for one that is not there.
+    func size(_ bars: [Int], of address: PCIAddress) throws(Errno) -> [Int: UInt32]
 
     /// Four bytes, the lowest first.
     func readWord(at offset: UInt64, of device: CInt) throws(Errno) -> UInt32

@@ -174,7 +174,7 @@ struct GuardianTests {
         try host.folder.write([UInt8](repeating: 0xff, count: 64), to: path)
         #expect(guardian.check() == .goOn)
         #expect(guardian.check() == .goOn)
-        #expect(guardian.complaints == ["\(gpu) does not answer any more."])
+        #expect(guardian.complaints == ["\(gpu) is dead: it does not answer any more."])
         try host.folder.write([UInt8](repeating: 0, count: 64), to: path)
         #expect(guardian.check() == .goOn)
         #expect(guardian.complaints.isEmpty)

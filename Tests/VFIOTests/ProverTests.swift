@@ -37,6 +37,39 @@ private func prove(_ calls: ScriptedVFIO, _ targets: [ProofTarget] = [target()])
 
 @Suite("Prover")
 struct ProverTests {
+    @Test("What no row and no register tells of is sized: a BAR without room is missing, and nothing else is")
+    func sized() throws {
+        let wide = BAR(kind: .prefetchable, size: megabytes16)
+        var function = card([0: wide])
+        // The upper half of BAR 0 is not asked; BAR 2 is 32-bit memory, 3 are ports, 4 and 5 one 64-bit BAR.
+        function.sizes = [2: 0xffff_0000, 3: 0xffff_ff01, 4: 0xf000_000c, 5: 0xffff_ffff]
+        let calls = ScriptedVFIO([function])
+        calls.nodes.remove("/dev/iommu")
+        let targets = [target([0: megabytes16])]
+        let proofs = try prove(calls, targets)
+        #expect(calls.sized == [2, 3, 4, 5])
+        #expect(
+            proofs.filter { $0.outcome == .missing }.map { "\($0.bar) \($0.size)" } == ["2 65536", "4 268435456"])
+        #expect(ProofComplaint.all(of: targets, proofs).count == 2)
+    }
+
+    @Test("What cannot be sized is a doubt, no failure, and no BAR")
+    func unsized() throws {
+        let calls = ScriptedVFIO([card()])
+        calls.failures["size"] = .notPermitted
+        let proofs = try prove(calls)
+        #expect(proofs.filter(\.isDoubt).map(\.bar) == [3])
+        #expect(ProofComplaint.all(of: [target()], proofs).isEmpty)
+        #expect(BARCount(proofs).description == "2 of 2 BARs mapped")
+    }
+
+    @Test("A virtual function's registers are not sized: they read zero")
+    func virtual() throws {
+        let calls = ScriptedVFIO([card()])
+        _ = try prove(calls, [ProofTarget(address: gpu, group: 12, bars: [0: megabytes16, 2: 4096], isVirtual: true)])
+        #expect(calls.sized.isEmpty)
+    }
+
     @Test("Through its group, every BAR is mapped, and a word of prefetchable memory read")
     func group() throws {
         let calls = ScriptedVFIO([card()])

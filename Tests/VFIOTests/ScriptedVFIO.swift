@@ -35,6 +35,8 @@ final class ScriptedVFIO: VFIOCalls {
         var revisionAndClass: UInt32 = 0x0380_0002
         /// A capability list that leads back to its start.
         var biteItsTail = false
+        /// What registers read when they are sized, where there is no BAR to VFIO.
+        var sizes: [Int: UInt32] = [:]
     }
 
     static let page: UInt64 = 4096
@@ -47,6 +49,8 @@ final class ScriptedVFIO: VFIOCalls {
     var isViable = true
     /// What was called, in order. Reads of the configuration and questions are left out.
     private(set) var log: [String] = []
+    /// The registers that were sized.
+    private(set) var sized: [Int] = []
 
     private enum Thing: Equatable {
         case container
@@ -236,6 +240,13 @@ final class ScriptedVFIO: VFIOCalls {
         {
             throw .invalidArgument
         }
+    }
+
+    func size(_ bars: [Int], of address: PCIAddress) throws(Errno) -> [Int: UInt32] {
+        try fail("size")
+        guard let function = functions.first(where: { $0.address == address }) else { throw .noSuchDevice }
+        sized += bars
+        return Dictionary(uniqueKeysWithValues: bars.map { ($0, function.sizes[$0] ?? 0) })
     }
 
     func readWord(at offset: UInt64, of device: CInt) throws(Errno) -> UInt32 {

@@ -32,6 +32,17 @@ int clinux_vfio_region_count(int device);
  */
 long clinux_vfio_region(int device, uint32_t index, void *buffer, size_t capacity);
 
+/*
+ * Sizes base address registers as the kernel does (__pci_read_base()): with decoding off, all ones are written to each
+ * register of the endpoint whose bit is set in `bars`, and it is read and restored. `found` has a place for each of the six:
+ * what it read, 0 for a register that is not there.
+ *
+ * `config` is the function's sysfs file, open for reading and writing. Only for a function that nobody else uses.
+ *
+ * Returns 0 or -errno; -EPERM where the kernel is locked down.
+ */
+int clinux_size_bars(int config, unsigned bars, uint32_t found[6]);
+
 /* Maps a piece of a device and unmaps it again; 0 or -errno. */
 int clinux_vfio_map(int device, uint64_t offset, uint64_t size);
 

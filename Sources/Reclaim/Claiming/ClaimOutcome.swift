@@ -28,6 +28,14 @@ package struct ClaimOutcome: Sendable {
     /// How many memory BARs the card has, and how many were mapped.
     package var bars: BARCount { BARCount(proofs) }
 
+    /// Why the claim is not proven although every BAR that is known was mapped; `nil` when it is, or was not tried.
+    package var doubt: String? { Self.doubt(proofs) }
+
+    package static func doubt(_ proofs: [RegionProof]) -> String? {
+        let doubts = proofs.filter(\.isDoubt)
+        return doubts.isEmpty ? nil : doubts.map(\.description).joined(separator: "; ")
+    }
+
     /// The rungs that were taken, in order.
     package var rungs: [PlanStep.Rung] {
         performed.map(\.rung).reduce(into: []) { rungs, rung in
@@ -64,7 +72,9 @@ extension ClaimFailure: CustomStringConvertible {
         case .noProgress(let rung, let remaining):
             "rung \(rung.rawValue) was taken and did not help: "
                 + remaining.map { "BAR \($0.bar) still holds \($0.claim)" }.joined(separator: ", ")
-        case .lostBARs(let lost): "the kernel found no room for a BAR: \(lost.joined(separator: "; "))"
+        case .lostBARs(let lost):
+            "\(Refusal.Code.barUnassigned.rawValue): the rescan cost the card a BAR: \(lost.joined(separator: "; ")). Boot "
+                + "anew, with Above 4G Decoding switched on in the firmware or with pci=realloc"
         case .record(let error): error.description
         case .unsettled(let state):
             "an earlier run was cut short while \(state.rawValue) and cannot be settled yet: see what was said, then run "

@@ -24,7 +24,8 @@ package struct Proof<H: Host> {
             ProofTarget(
                 address: function.address, group: function.iommuGroup?.number,
                 bars: Dictionary(
-                    uniqueKeysWithValues: function.memoryBARs.map { ($0.index, UInt64(clamping: $0.range.size)) }))
+                    uniqueKeysWithValues: function.memoryBARs.map { ($0.index, UInt64(clamping: $0.range.size)) }),
+                isVirtual: function.physicalFunction != nil)
         }
         do {
             proofs = try host.prove(targets)

@@ -34,6 +34,7 @@ package struct Verifier<H: Host> {
         } catch {
             complaint = error.description
         }
+        if complaint == nil, let doubt = ClaimOutcome.doubt(proofs) { complaint = "not proven: \(doubt)" }
         if let conflict = plan.conflicts.first {
             complaint = "BAR \(conflict.bar) holds \(conflict.claim)" + (complaint.map { "; \($0)" } ?? "")
         }

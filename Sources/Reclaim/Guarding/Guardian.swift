@@ -96,7 +96,7 @@ package struct Guardian<H: Host> {
         let plan = Planner.plan(for: address, in: snapshot, options: options)
         for function in plan.functions where function.isDead {
             note(
-                "\(function.address) dead", .dead, "\(function.address) does not answer any more.",
+                "\(function.address) dead", .dead, "\(function.address) is dead: it does not answer any more.",
                 .dead(function.address), &sight)
         }
         let isSettled = compareDrivers(plan, &sight)

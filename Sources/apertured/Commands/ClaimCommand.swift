@@ -14,8 +14,9 @@ struct ClaimCommand: ParsableCommand {
             function goes alone. Already claimed: does nothing but the proof. A step that fails, or a proof that does, \
             takes everything back.
 
-            The proof opens every function through VFIO and closes it again. Both reset a function that can be reset; \
-            the close resets the bus or the slot where VFIO has all of it and nobody uses it. --no-verify goes without.
+            The proof opens every function through VFIO and closes it again, and both reset it. A function that cannot \
+            be reset alone is reset with its bus or slot when it is closed, if VFIO has all of that and nobody uses it. \
+            --no-verify goes without.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
@@ -91,6 +92,7 @@ struct ClaimCommand: ParsableCommand {
 
     private func proof(_ outcome: ClaimOutcome) -> String {
         if !outcome.users.isEmpty { return ", in use, not verified" }
-        return outcome.proofs.isEmpty ? ", not verified" : ", \(outcome.bars) through VFIO"
+        let doubt = outcome.doubt.map { ", not proven: \($0)" } ?? ""
+        return outcome.proofs.isEmpty ? ", not verified" : ", \(outcome.bars) through VFIO\(doubt)"
     }
 }

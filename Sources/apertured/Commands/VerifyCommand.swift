@@ -12,8 +12,9 @@ struct VerifyCommand: ParsableCommand {
             Uses the IOMMU group and its container, and the device's own node with an iommufd where the kernel has \
             them. Reads a word of each BAR where a read has no side effect: of prefetchable memory.
 
-            Opening a function and closing it reset it where it can be reset; the close resets the bus or the slot where \
-            VFIO has all of it and nobody uses it. A guest that has it open is not disturbed: VFIO then refuses.
+            Opening a function and closing it both reset it. One that cannot be reset alone is reset with its bus or \
+            slot when it is closed, if VFIO has all of that and nobody uses it. A guest that has it open is not \
+            disturbed: VFIO then refuses.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))

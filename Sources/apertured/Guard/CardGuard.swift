@@ -139,6 +139,7 @@ final class CardGuard {
             let who = outcome.users.map(\.description).joined(separator: ", ")
             return "Claimed. In use, and so not proven anew: \(who)."
         }
+        if let doubt = outcome.doubt { return "Claimed, \(outcome.bars), not proven: \(doubt)." }
         let mapped = outcome.bars.mapped
         return "Claimed and proven: \(mapped) \(mapped == 1 ? "BAR" : "BARs") mapped."
     }

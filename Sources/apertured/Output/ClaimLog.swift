@@ -74,6 +74,9 @@ struct ClaimLog {
 
     func succeed(_ outcome: ClaimOutcome) {
         guard case .claimed = outcome.result else { return }
+        if let doubt = outcome.doubt {
+            return write(nil, .warning, "claimed, \(outcome.bars), and not proven: \(doubt)")
+        }
         let how = outcome.proofs.isEmpty ? "claimed, not verified" : "claimed and proven: \(outcome.bars)"
         write(outcome.proofs.isEmpty ? nil : .claimedAndProven, .notice, how)
     }
@@ -163,7 +166,7 @@ struct ClaimLog {
             write(.takenAway, .warning, "\(function) was taken away: it \(who)", [.init(.device, "\(function)")])
         case .dead(let function):
             write(
-                .deviceDead, .error, "\(function) does not answer: its configuration reads 0xff throughout",
+                .deviceDead, .warning, "\(function) is dead: its configuration reads 0xff throughout",
                 [.init(.device, "\(function)")])
         case .releasedByOther:
             write(.releasedByOther, .warning, "given back by someone else: not guarded any more")

@@ -28,6 +28,7 @@ struct OutcomeDocument {
             "rungs": .array(outcome.rungs.map { .string($0.rawValue) }),
             "steps": .array(outcome.performed.map(PlanDocument.step)),
             "bars": Self.bars(outcome.proofs),
+            "doubt": .string(outcome.doubt),
             "regions": .array(outcome.proofs.map(Self.region)),
             "undo": outcome.undo.map(ReleaseDocument.restoration) ?? .null,
             "error": .string(failure?.description),
@@ -62,6 +63,7 @@ struct OutcomeDocument {
             case .ports: ("ports", .null)
             case .notMappable: ("not-mappable", .null)
             case .missing: ("missing", .null)
+            case .unsized(let errno): ("unknown", .number(Int(errno.rawValue)))
             case .failed(let errno): ("failed", .number(Int(errno.rawValue)))
             case .unreadable(let errno): ("unreadable", .number(Int(errno.rawValue)))
             }
