@@ -37,7 +37,9 @@ install: release
 	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/apertured@.service > $(DESTDIR)$(UNITS)/apertured@.service
 	chmod 644 $(DESTDIR)$(UNITS)/apertured@.service
 	$(INSTALL) -D -m 644 systemd/apertured.device.conf $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf
-	$(INSTALL) -D -m 644 systemd/90-apertured.rules $(DESTDIR)$(RULES)/90-apertured.rules
+	$(INSTALL) -d $(DESTDIR)$(RULES)
+	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/90-apertured.rules > $(DESTDIR)$(RULES)/90-apertured.rules
+	chmod 644 $(DESTDIR)$(RULES)/90-apertured.rules
 	$(INSTALL) -D -m 644 systemd/apertured.catalog $(DESTDIR)$(CATALOG)/apertured.catalog
 	$(INSTALL) -D -m 644 man/apertured.8 $(DESTDIR)$(MANUALS)/man8/apertured.8
 	$(INSTALL) -D -m 644 man/apertured.conf.5 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5

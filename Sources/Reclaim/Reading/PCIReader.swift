@@ -58,6 +58,18 @@ struct PCIReader {
         return min(Int(text) ?? 0, 0xffff)
     }
 
+    /// What a function is: its class and its ids.
+    func identity(of address: PCIAddress) throws(SnapshotError) -> PCIFunction {
+        let path = KernelPath.device(address)
+        var function = PCIFunction(
+            address: address, pciClass: try pciClass(of: address), vendor: try number("\(path)/vendor"),
+            device: try number("\(path)/device"), driver: nil, driverOverride: nil, bootVGA: nil, iommuGroup: nil,
+            resources: ResourceTable(memoryBARs: []))
+        function.subsystemVendor = try numberIfPresent("\(path)/subsystem_vendor")
+        function.subsystemDevice = try numberIfPresent("\(path)/subsystem_device")
+        return function
+    }
+
     private func function(
         at address: PCIAddress, _ pciClass: PCIClass, _ override: Result<String?, FileTreeError>,
         _ classes: [PCIAddress: PCIClass], _ vfioDrivers: VFIODrivers

@@ -49,6 +49,27 @@ package struct SnapshotReader: Sendable {
         snapshot.holdersUnknown = reading.unknown
     }
 
+    /// A VFIO driver, and the module to load for it; `nil` for one that is there.
+    package struct DriverChoice: Hashable, Sendable {
+        package let driver: String
+        package let module: String?
+    }
+
+    /// The VFIO driver for a function, from its ids alone: nothing is asked that waits for a lock.
+    /// - Parameter wish: The driver that the person chose.
+    package func vfioDriver(for address: PCIAddress, wish: String?) throws(SnapshotError) -> DriverChoice {
+        let function = try PCIReader(tree: tree, lockDeadline: lockDeadline).identity(of: address)
+        do {
+            let kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
+            let drivers = try VFIODriverReader(tree: tree).read(kernel)
+            let driver = wish ?? drivers.best(for: function)
+            let isThere = tree.exists("\(KernelPath.pciDrivers)/\(driver)")
+            return DriverChoice(driver: driver, module: isThere ? nil : drivers.module(of: driver) ?? driver)
+        } catch {
+            throw .unreadable(error)
+        }
+    }
+
     /// /proc/iomem, and what it shows; failures are part of the evidence, not errors.
     package func memoryMap() -> MemoryMap {
         do {

@@ -17,6 +17,7 @@ struct Apertured: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
-            ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, SettleCommand.self, LogCommand.self,
+            ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, SettleCommand.self,
+            VFIODriverCommand.self, LogCommand.self,
         ])
 }
