@@ -6,6 +6,7 @@
 #include "clinux_rescan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -33,6 +34,15 @@ static int rescan_once(const char *root, const char *path, const char *driver_ov
     return error;
 }
 
+static int await(pid_t child, int milliseconds, struct clinux_write *result) {
+    int status = 0;
+    int error = clinux_process_wait(child, milliseconds, &status);
+    if (error != 0 && error != ETIMEDOUT) return error;
+    result->process = error == ETIMEDOUT ? child : 0;
+    result->error = error == ETIMEDOUT ? ETIMEDOUT : WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+    return 0;
+}
+
 int clinux_write_guarded(
     const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
     int milliseconds, struct clinux_write *result) {
@@ -48,10 +58,18 @@ int clinux_write_guarded(
                                     : clinux_put(root, path, value);
         _exit(as_status(error));
     }
-    int status = 0;
-    int error = clinux_process_wait(child, milliseconds, &status);
-    if (error != 0 && error != ETIMEDOUT) return error;
-    result->process = error == ETIMEDOUT ? child : 0;
-    result->error = error == ETIMEDOUT ? ETIMEDOUT : WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
-    return 0;
+    return await(child, milliseconds, result);
+}
+
+int clinux_unload_guarded(const char *module, int milliseconds, struct clinux_write *result) {
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child < 0) return errno;
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) _exit(EINTR);
+        close_all();
+        _exit(syscall(SYS_delete_module, module, O_NONBLOCK) == 0 ? 0 : as_status(errno));
+    }
+    return await(child, milliseconds, result);
 }

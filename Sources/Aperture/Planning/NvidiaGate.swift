@@ -131,7 +131,7 @@ struct NvidiaGate {
 
     private func unload(_ module: String) -> PlanStep {
         PlanStep(
-            action: .unloadModule, rung: .unload, target: module, path: KernelPath.modprobe, value: "-r \(module)",
+            action: .unloadModule, rung: .unload, target: module, path: KernelPath.module(module), value: "",
             reason: "it can keep \(cardNames) busy, and an unbind would wait for it",
             expectation: .gone(KernelPath.module(module)))
     }

@@ -28,4 +28,13 @@ int clinux_write_guarded(
     const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
     int milliseconds, struct clinux_write *result);
 
+/*
+ * Unloads a module as delete_module(2) does, in a process of its own, with the same deadline and the same result: its exit,
+ * and the remove() of its driver, can hang. One that is in use is refused at once (EWOULDBLOCK). Unlike `modprobe -r` it
+ * takes along no other module.
+ *
+ * Returns 0, or the errno of starting the process; then nothing was unloaded.
+ */
+int clinux_unload_guarded(const char *module, int milliseconds, struct clinux_write *result);
+
 #endif

@@ -2,7 +2,8 @@
 package struct ModuleError: Error, Hashable, Sendable {
     package let module: String
     package let reason: String
-    /// modprobe, when it has not come back from the kernel: a driver's first probe of the card may still go on.
+    /// The process that has not come back from the kernel: a driver's first probe of the card, or its last remove, may still
+    /// go on.
     package let stuckProcess: Int32?
     package let isUnloading: Bool
 

@@ -3,8 +3,8 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// Runs modprobe with a deadline: loading a driver's module probes its devices, unloading it removes it from them, and
-/// either can hang.
+/// Loads modules through modprobe, and unloads them one by one, with a deadline: loading a driver's module probes its
+/// devices, unloading it removes it from them, and either can hang.
 package struct ModuleLoader {
     private let program: String
     private let deadline: Int32
@@ -22,17 +22,26 @@ package struct ModuleLoader {
 
     package func load(_ module: String) throws(ModuleError) {
         // A name never begins with a dash: it comes from the planner's own lists.
-        try run(["--", module], for: module, isUnloading: false)
+        try run(["--", module], for: module)
     }
 
-    /// modprobe also unloads what the module alone needed. One that is not loaded is no error.
+    /// This module and no other: `modprobe -r` would take along what it alone needed. One that is not loaded is no error.
     package func unload(_ module: String) throws(ModuleError) {
-        try run(["-r", "--", module], for: module, isUnloading: true)
+        var result = clinux_write()
+        let error = unsafe clinux_unload_guarded(module, deadline, &result)
+        let errno = Errno(rawValue: error != 0 ? error : result.error)
+        guard errno.rawValue != 0, errno != .noSuchFileOrDirectory else { return }
+        let reason =
+            result.process == 0
+            ? "\(errno) (errno \(errno.rawValue))"
+            : "delete_module has not come back for \(StuckProcess(result.process, afterMilliseconds: deadline).text)"
+        throw ModuleError(
+            module: module, reason: reason, stuckProcess: result.process == 0 ? nil : result.process, isUnloading: true)
     }
 
-    private func run(_ arguments: [String], for module: String, isUnloading: Bool) throws(ModuleError) {
+    private func run(_ arguments: [String], for module: String) throws(ModuleError) {
         let failure = { (reason: String, stuck: Int32?) in
-            ModuleError(module: module, reason: reason, stuckProcess: stuck, isUnloading: isUnloading)
+            ModuleError(module: module, reason: reason, stuckProcess: stuck)
         }
         let process: pid_t
         switch start(arguments) {
