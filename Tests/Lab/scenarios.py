@@ -263,7 +263,7 @@ SCENARIOS = (
         finally_="dies_in_use", **DEAD) for kernel in ("6.1", "6.12")),
 
     # A variant driver of VFIO's, found by its alias; and a card that is on it by another hand.
-    *(S(f"variant-{kernel}", kernel, "efifb", BOCHS, "root-port", "-", "0", "mapped", "evict", then="as-before",
+    *(S(f"variant-{kernel}", kernel, "efifb", BOCHS, "root-port", "-", "0", "mapped", "prepare,evict", then="as-before",
         meanwhile="planned lab_vfio_pci", finally_="release_to_start", **VARIANT) for kernel in ("6.1", "6.12")),
     *(S(f"variant-already-{kernel}", kernel, "-", BOCHS, "root-port", "-", "0", "mapped", "-", given="on_variant",
         finally_="left_alone", **VARIANT) for kernel in ("6.1", "6.12")),

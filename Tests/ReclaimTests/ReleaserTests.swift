@@ -15,6 +15,21 @@ extension FixtureHost {
 
 @Suite("Releaser")
 struct ReleaserTests {
+    @Test("A card that does not answer is let go, and given to nobody", arguments: ["amdgpu", nil])
+    func dead(_ driver: String?) throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: driver)
+            if driver == nil { FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff) }
+        }
+        #expect(try host.claim().isClaimed)
+        try host.folder.write([UInt8](repeating: 0xff, count: 64), to: "/sys/bus/pci/devices/\(gpu)/config")
+        let outcome = try Releaser(host: host).release(try #require(PCIAddress(gpu)))
+        #expect(outcome.announced.contains { $0.contains("does not answer") })
+        #expect(try host.driver == nil)
+        #expect(!host.exists("/sys/bus/platform/devices/efi-framebuffer.0/driver"))
+        #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == nil)
+    }
+
     @Test("Claim and release twenty times leave no trace")
     func twentyTimes() throws {
         let host = try FixtureHost {

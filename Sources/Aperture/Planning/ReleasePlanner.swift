@@ -139,6 +139,11 @@ package struct ReleasePlanner: Sendable {
         }
         // A stranger's driver was already named as a loss.
         guard current.driver.map(ours.contains) ?? true else { return }
+        // A probe of a device that reads all ones takes what it reads for the device's answers.
+        guard !current.isDead else {
+            losses.append("\(function.address) does not answer: \(driver) is not bound to it.")
+            return
+        }
         steps.append(
             PlanStep(
                 action: .bindDriver, rung: .rebind, target: function.address.description,
@@ -167,6 +172,10 @@ package struct ReleasePlanner: Sendable {
     private mutating func probe(_ function: PriorState.Function) {
         guard let current = snapshot.function(at: function.address) else { return }
         guard current.driver == nil || current.isOnVFIO else { return }
+        guard !current.isDead else {
+            losses.append("\(function.address) does not answer: no driver is looked for.")
+            return
+        }
         steps.append(
             PlanStep(
                 action: .probeDriver, rung: .probe, target: function.address.description,
@@ -301,6 +310,7 @@ package struct ReleasePlanner: Sendable {
         {
             return "\(card.address) belongs to \(driver)"
         }
+        if card.isDead { return "\(card.address) does not answer" }
         // One that was on VFIO before the claim is not unbound, and so not asked for above.
         if !snapshot.holders(of: card).isEmpty { return "\(card.address) is in use" }
         if let driver = card.driver, !ours.contains(driver) { return "\(card.address) is bound to \(driver)" }

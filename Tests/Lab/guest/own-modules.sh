@@ -162,7 +162,7 @@ dies_in_use() {
     end_holder
     expect_dead
     apertured_exits 1 verify $GPU
-    said 'all ones'
+    said '0xff throughout'
     # A card that does not answer is not given to a driver of the host's; unless it answers again.
     apertured_exits 0 status
     come_to_life
