@@ -3,21 +3,24 @@
 
 # --- a driver that cannot let go -------------------------------------------------------------------------------------
 
-# load_gpu DRIVER: one of the drivers of modules/gpu.h gets the card. It is told the card's ids, as it has none. The
+# load_gpu DRIVER: one of the drivers of modules/gpu.h gets the card. One that has no ids is told the card's. The
 # firmware's framebuffer is ended before: a driver with a console of its own does so, and it would not come back under
 # such a driver (which is what other scenarios are about).
 load_gpu() {
     native=$1
     echo efi-framebuffer.0 >/sys/bus/platform/drivers/efi-framebuffer/unbind
     modprobe $native
-    echo '1234 1111' >/sys/bus/pci/drivers/$native/new_id
+    [ "$(driver_of $GPU)" = $native ] || echo '1234 1111' >/sys/bus/pci/drivers/$native/new_id
     expect "$native has the card" [ "$(driver_of $GPU)" = $native ]
 }
 
 # load_nvidia: the whole of nvidia's stack, as on a machine with a desktop that has computed once. No process needs it.
 load_nvidia() {
     load_gpu nvidia
-    modprobe nvidia-drm modeset=1 fbdev=1
+    # Where an administrator has them, and where they are found when the modules are loaded again.
+    mkdir -p /etc/modprobe.d
+    echo 'options nvidia_drm modeset=1 fbdev=1' >/etc/modprobe.d/nvidia.conf
+    modprobe nvidia_drm
     modprobe nvidia-uvm
     expect "nvidia_drm and nvidia_uvm hold nvidia" [ -d /sys/module/nvidia/holders/nvidia_uvm ]
     expect "and nvidia_modeset does" [ -d /sys/module/nvidia_modeset/holders/nvidia_drm ]

@@ -5,8 +5,8 @@
  * function without corrupting state, so we wait for the usage count to go to zero").
  *
  * A source file that defines GPU_GET and GPU_PUT, the names of the two functions for dependent modules, and includes
- * this is such a driver; it is called as the module is. It has no ids of its own: a card comes to it by `new_id` or
- * `driver_override`. Like nvidia's it takes no framebuffer away, and owns the card's registers (here: BAR 2) in
+ * this is such a driver; it is called as the module is. It has no ids of its own, unless GPU_IDS defines some: a card
+ * comes to it by `new_id` or `driver_override`. Like nvidia's it takes no framebuffer away, and owns the card's registers (here: BAR 2) in
  * /proc/iomem.
  *
  * Parameters, all of which can be written while the driver is loaded:
@@ -79,8 +79,16 @@ static void gpu_remove(struct pci_dev *device)
 	pci_disable_device(device);
 }
 
+#ifdef GPU_IDS
+static const struct pci_device_id ids[] = { GPU_IDS, { } };
+MODULE_DEVICE_TABLE(pci, ids);
+#endif
+
 static struct pci_driver gpu_driver = {
 	.name = KBUILD_MODNAME,
+#ifdef GPU_IDS
+	.id_table = ids,
+#endif
 	.probe = gpu_probe,
 	.remove = gpu_remove,
 };
