@@ -239,7 +239,10 @@ struct FieldCase: CustomStringConvertible {
     private static let xen = FieldCase(
         description: "a Xen control domain", functions: ["0000:01:00.0"], refusals: [.noIOMMU], says: ["Xen", "dom0"],
         machine: {
-            let host = try FixtureHost { GPU("0000:01:00.0", driver: "pciback", group: nil) }
+            let host = try FixtureHost {
+                VFIODriver(.missing)
+                GPU("0000:01:00.0", driver: "pciback", group: nil)
+            }
             try host.folder.write("control_d\n", to: "/proc/xen/capabilities")
             return host
         })

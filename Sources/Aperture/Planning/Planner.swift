@@ -145,6 +145,8 @@ package struct Planner: Sendable {
 
     private func driverRefusal(_ driver: String) -> Refusal? {
         if snapshot.pciDrivers.contains(driver) { return snapshot.vfioDrivers.contains(driver) ? nil : noVFIO(driver) }
+        // Where VFIO cannot work, its driver is not what is missing.
+        if snapshot.platform.isXenControlDomain { return nil }
         if driver == VFIODrivers.generic {
             guard snapshot.vfioDriver == .missing else { return nil }
             return Refusal(

@@ -122,7 +122,7 @@ package struct SnapshotReader: Sendable {
         var nodes: [FramebufferNode] = []
         for (number, answer) in zip(numbers, answers) {
             var node = FramebufferNode(
-                number: number, device: try tree.linkName("\(KernelPath.graphics)/fb\(number)/device"), memory: nil)
+                number: number, device: try device(ofFramebuffer: number), memory: nil)
             switch answer {
             case .success(let memory): node.memory = memory
             case .failure(let error) where error.errno == .timedOut:
@@ -134,6 +134,16 @@ package struct SnapshotReader: Sendable {
             nodes.append(node)
         }
         return nodes
+    }
+
+    /// The last name of its `device` link; of one that only leads upwards, the name of the folder above `graphics`.
+    private func device(ofFramebuffer number: Int) throws(FileTreeError) -> String? {
+        let node = "\(KernelPath.graphics)/fb\(number)"
+        let name = try tree.linkName("\(node)/device")
+        guard name == ".." else { return name }
+        let parts = try tree.linkTarget(node)?.split(separator: "/").map(String.init) ?? []
+        guard let folder = parts.lastIndex(of: "graphics"), folder > 0 else { return nil }
+        return parts[folder - 1]
     }
 
     private func consoles() throws(FileTreeError) -> [VirtualConsole] {
