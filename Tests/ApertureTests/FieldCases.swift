@@ -16,7 +16,8 @@ struct FieldCase: CustomStringConvertible {
     var machine: @Sendable () throws -> FixtureHost
 
     static let all = [
-        apuOnVFIO, apuAlone, apuWholeSlot, apuWithOne, apuWithDisk, apuWithDiskForced, groupWithDisk, sharedGroup,
+        apuOnVFIO, apuAlone, apuWholeSlot, apuWithOne, apuAudioShared, apuWithDisk, apuWithDiskForced, groupWithDisk,
+        sharedGroup,
         virtualFunction, physicalFunction, foreignAddition,
         givenUpBAR, unsetBAR, dead, switchedNoBridge, bridgeUnderDriverOfItsOwn, bridgeBefore519, accelerator,
         coprocessor, coreboot, corebootDriver, openFirmware, running, runningVariant, variant, bestVariant,
@@ -70,6 +71,18 @@ struct FieldCase: CustomStringConvertible {
         steps: [
             "set-driver-override 0000:c5:00.3", "unbind-driver 0000:c5:00.3", "bind-vfio-pci 0000:c5:00.3",
         ], machine: { try apu(driver: "vfio-pci", audio: "vfio-pci") })
+
+    private static let apuAudioShared = FieldCase(
+        description: "an APU whose display audio shares its group with the host's USB", gpu: "0000:c5:00.0",
+        functions: ["0000:c5:00.0", "0000:c5:00.1"], refusals: [.groupNotViable],
+        says: ["0000:c5:00.3 (xhci_hcd)", "--only-function"],
+        machine: {
+            try FixtureHost {
+                GPU("0000:c5:00.0", class: 0x030000, group: 12, vendor: 0x1002)
+                Function("0000:c5:00.1", class: 0x040300, driver: "snd_hda_intel", group: 13, vendor: 0x1002)
+                Function("0000:c5:00.3", class: 0x0c0330, driver: "xhci_hcd", group: 13, vendor: 0x1022)
+            }
+        })
 
     /// The root file system's disk hangs below the slot's USB controller.
     private static func apuWithDiskBelow() throws -> FixtureHost {

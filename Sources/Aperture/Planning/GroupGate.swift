@@ -1,6 +1,7 @@
 /// Whether the functions can be isolated: each in an IOMMU group that no host driver shares (`vfio_group_viable()`,
 /// since 5.19 `iommu_group_claim_dma_owner()`).
 struct GroupGate {
+    let gpu: PCIFunction
     let functions: [PCIFunction]
     let platform: HostPlatform
     let kernel: KernelRelease?
@@ -58,9 +59,10 @@ struct GroupGate {
             .groupNotViable,
             "IOMMU group \(group.number) also holds \(bound.joined(separator: ", ")), bound to "
                 + "\(bound.count == 1 ? "a host driver" : "host drivers").",
-            remedy:
-                "All of a group is given away or nothing: see what else is in it, or move the card to a slot with a "
-                + "group of its own.")
+            remedy: gpu.iommuGroup?.number == group.number
+                ? "All of a group is given away or nothing: see what else is in it, or move the card to a slot with a "
+                    + "group of its own."
+                : "The GPU itself is in another group: --only-function (OnlyFunction=yes) takes it alone.")
     }
 
     private func obstacles(in group: IOMMUGroup) -> [IOMMUGroup.Member] {

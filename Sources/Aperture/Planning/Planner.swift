@@ -32,7 +32,7 @@ package struct Planner: Sendable {
         refusals += functions.compactMap(virtualFunctionsRefusal)
         refusals += additionRefusals(functions)
         let group = GroupGate(
-            functions: functions, platform: snapshot.platform, kernel: snapshot.kernel,
+            gpu: gpu, functions: functions, platform: snapshot.platform, kernel: snapshot.kernel,
             vfioDrivers: snapshot.vfioDrivers, dependencies: snapshot.hostDependencies)
         refusals += group.refusals()
         // What is on VFIO already is no longer the host's to live on.

@@ -87,7 +87,7 @@ struct PCIReader {
             function.hasVFIODevice = hasVFIODevice(path, function.driver, vfioDrivers)
             function.physicalFunction = try tree.linkName("\(path)/physfn").flatMap { PCIAddress($0) }
             function.enabledVirtualFunctions = try enabledVirtualFunctions(path)
-            function.isBridge = isBridge(path)
+            function.isBridge = isBridge(path, pciClass)
             function.header = header(path)
             try readRule(&function, vfioDrivers)
             function.nodes = try NodeReader(tree: tree).nodes(of: function)
@@ -146,8 +146,11 @@ struct PCIReader {
         return ConfigurationHeader(bytes)
     }
 
-    /// The kernel shows the bus numbers of bridges alone (`pci_bridge_attrs_are_visible()`).
-    private func isBridge(_ path: String) -> Bool { tree.exists("\(path)/secondary_bus_number") }
+    /// The kernel shows the bus numbers of bridges alone (`pci_bridge_attrs_are_visible()`), and gives up a device of a
+    /// PCI-to-PCI bridge's class that has another header (`pci_setup_device()`). Other classes of bridges say nothing.
+    private func isBridge(_ path: String, _ pciClass: PCIClass?) -> Bool {
+        pciClass?.code == 0x0604 || tree.exists("\(path)/secondary_bus_number")
+    }
 
     /// Whether the driver made a VFIO device of it, or is one of those that the kernel's aliases name.
     private func hasVFIODevice(_ path: String, _ driver: String?, _ vfioDrivers: VFIODrivers) -> Bool {
@@ -178,7 +181,7 @@ struct PCIReader {
             var member = IOMMUGroup.Member(
                 name: name, driver: try tree.linkName("\(path)/driver"),
                 pciClass: PCIAddress(name).flatMap { classes[$0] })
-            member.isBridge = isBridge(path)
+            member.isBridge = isBridge(path, member.pciClass)
             member.hasVFIODevice = member.driver != nil && tree.exists("\(path)/vfio-dev")
             members.append(member)
         }
