@@ -40,7 +40,10 @@ package struct Prover<Calls: VFIOCalls> {
         let haveNodes = nodes.count == targets.count && calls.exists(Self.iommufd)
         var proofs: [RegionProof] = []
         if haveGroups || !haveNodes {
-            // Without either the group's node is what the error names: it is what most kernels have.
+            // Without either, the error names what is missing of the way that there is: most kernels have groups.
+            if !haveGroups, !nodes.isEmpty, nodes.count == targets.count, !calls.exists(Self.container) {
+                throw VFIOError(call: "open", target: Self.iommufd, errno: .noSuchFileOrDirectory)
+            }
             if let target = targets.first(where: { $0.group == nil }) { throw .noInterface(target.address) }
             proofs += try proveThroughGroups(grouped)
         }

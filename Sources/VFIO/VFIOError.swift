@@ -22,8 +22,10 @@ package enum VFIOError: Error, Hashable, Sendable {
 
     /// What is known to make exactly this call fail with exactly this error; `nil` when nothing is.
     package var knownCause: String? {
-        guard case .call(let call, _, let errno) = self else { return nil }
+        guard case .call(let call, let target, let errno) = self else { return nil }
         return switch (call, errno) {
+        case ("open", .noSuchFileOrDirectory) where target == "/dev/iommu":
+            "the node is missing: is the iommufd module loaded?"
         case ("open", .noSuchFileOrDirectory):
             "the node is missing: is the vfio module loaded, and the device bound to vfio-pci?"
         case ("open", .resourceBusy):

@@ -146,6 +146,15 @@ struct ProverTests {
         #expect(error?.description.hasPrefix("open on /dev/vfio/vfio: ") == true)
     }
 
+    @Test("Where the device has its own node and there are no groups, it is /dev/iommu that is missing")
+    func noIOMMU() throws {
+        let calls = ScriptedVFIO([card()], hasGroups: false, hasNodes: true)
+        calls.nodes.remove("/dev/iommu")
+        let error = #expect(throws: VFIOError.self) { try prove(calls) }
+        #expect(error?.description.hasPrefix("open on /dev/iommu: ") == true)
+        #expect(error?.description.hasSuffix("is the iommufd module loaded?") == true)
+    }
+
     @Test("A group with a device that is not VFIO's is not viable, and that is said")
     func notViable() throws {
         let calls = ScriptedVFIO([card()])
