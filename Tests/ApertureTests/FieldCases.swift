@@ -19,8 +19,10 @@ struct FieldCase: CustomStringConvertible {
         apuOnVFIO, apuAlone, apuWholeSlot, apuWithOne, apuAudioShared, apuWithDisk, apuWithDiskForced, groupWithDisk,
         sharedGroup,
         virtualFunction, physicalFunction, foreignAddition,
-        givenUpBAR, unsetBAR, dead, switchedNoBridge, bridgeUnderDriverOfItsOwn, bridgeBefore519, accelerator,
-        coprocessor, coreboot, corebootDriver, openFirmware, running, runningVariant, variant, bestVariant,
+        givenUpBAR, unsetBAR, noBAR, upperHalf, dead, switchedNoBridge, bridgeUnderDriverOfItsOwn, bridgeBefore519,
+        accelerator, acceleratorInUse,
+        coprocessor, coreboot, corebootVGA, bootfbVGA65, bounceUnbound, corebootDriver, nvidiaCounted, openFirmware,
+        running, runningVariant, variant, bestVariant,
         chosenDriver, unknownDriver, noVFIODriver, xen, arm,
     ]
 
@@ -212,6 +214,22 @@ struct FieldCase: CustomStringConvertible {
             }
         })
 
+    private static let noBAR = FieldCase(
+        description: "a GPU of which no row and no register tells a BAR", functions: ["0000:01:00.0"],
+        refusals: [.barUnassigned], says: ["no memory BAR", "Above 4G"],
+        machine: { try FixtureHost { GPU("0000:01:00.0", bars: [], configuration: header([])) } })
+
+    private static let upperHalf = FieldCase(
+        description: "the register after a 64-bit BAR's is no BAR", functions: ["0000:01:00.0"],
+        steps: ["set-driver-override 0000:01:00.0", "bind-vfio-pci 0000:01:00.0"],
+        machine: {
+            try FixtureHost {
+                GPU(
+                    "0000:01:00.0", bars: [.wide(0, 0x80_0000_0000...0x80_0fff_ffff)],
+                    configuration: header([0, 0x80, 0, 0, 0, 0]))
+            }
+        })
+
     private static let dead = FieldCase(
         description: "a card that reads 0xff throughout", functions: ["0000:01:00.0"], refusals: [.deadDevice],
         says: ["0xff", "D3cold"],
@@ -282,6 +300,20 @@ struct FieldCase: CustomStringConvertible {
             }
         })
 
+    private static let acceleratorInUse = FieldCase(
+        description: "an accelerator whose node is open", gpu: "0000:0c:00.0", functions: ["0000:0c:00.0"],
+        refusals: [.inUse], says: ["/dev/accel/accel0"],
+        machine: {
+            let host = try FixtureHost {
+                Function(
+                    "0000:0c:00.0", class: 0x120000, bars: [.wide(0, 0x80_0000_0000...0x83_ffff_ffff)],
+                    driver: "habanalabs")
+                Process(900, "train", holds: "/dev/accel/accel0")
+            }
+            try host.folder.makeFolder("/sys/bus/pci/devices/0000:0c:00.0/accel/accel0")
+            return host
+        })
+
     private static let coprocessor = FieldCase(
         description: "a co-processor", gpu: "0000:0c:00.0", functions: ["0000:0c:00.0"],
         steps: ["set-driver-override 0000:0c:00.0", "bind-vfio-pci 0000:0c:00.0"],
@@ -315,6 +347,46 @@ struct FieldCase: CustomStringConvertible {
     private static let coreboot = FieldCase(
         description: "coreboot's framebuffer stays as BOOTFB does", functions: ["0000:01:00.0"],
         steps: evicted("simple-framebuffer.0") + rescanned, machine: framebuffer(.corebootSimpledrm))
+
+    /// sysfb's own device alone is dropped without a driver: not coreboot's, and from 6.4 to 6.10 not that of a VGA device
+    /// that did not boot.
+    private static func vga(
+        _ kernel: String, _ kind: FirmwareFramebuffer.Kind, isBound: Bool = true
+    ) -> @Sendable () throws -> FixtureHost {
+        {
+            try FixtureHost {
+                Kernel(kernel)
+                GPU("0000:01:00.0", class: 0x030000, bootVGA: kind == .corebootSimpledrm)
+                FirmwareFramebuffer(kind, fb, isBound: isBound)
+            }
+        }
+    }
+
+    private static let corebootVGA = FieldCase(
+        description: "coreboot's framebuffer on a VGA card", functions: ["0000:01:00.0"],
+        steps: evicted("simple-framebuffer.0") + rescanned, machine: vga("6.12.63", .corebootSimpledrm))
+
+    private static let bootfbVGA65 = FieldCase(
+        description: "BOOTFB on a VGA card that did not boot, 6.5", functions: ["0000:01:00.0"],
+        refusals: [.residueNeedsRescan], machine: vga("6.5.0", .bootSimpledrm))
+
+    private static let bounceUnbound = FieldCase(
+        description: "a bounce that would not end BOOTFB, as its driver is gone",
+        options: options {
+            $0.residue = .bounce
+            $0.allowedNativeDrivers = ["amdgpu"]
+        }, functions: ["0000:01:00.0"], refusals: [.residueNeedsRescan], says: ["--residue rescan"],
+        machine: vga("6.5.0", .bootSimpledrm, isBound: false))
+
+    private static let nvidiaCounted = FieldCase(
+        description: "nvidia's count alone says that somebody uses it", functions: ["0000:01:00.0"], refusals: [.inUse],
+        says: ["/sys/module/nvidia/refcnt"],
+        machine: {
+            try FixtureHost {
+                GPU("0000:01:00.0", class: 0x030200, driver: "nvidia", vendor: 0x10de)
+                KernelModule("nvidia", users: 1)
+            }
+        })
 
     private static let corebootDriver = FieldCase(
         description: "a device's claim that carries the device's name stays as well", functions: ["0000:01:00.0"],

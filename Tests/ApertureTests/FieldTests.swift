@@ -40,7 +40,7 @@ struct FieldTests {
         let left = Planner.plan(for: address, in: snapshot).choices.filter { !$0.isTaken }
         #expect(left.map(\.name) == ["0000:c5:00.2", "0000:c5:00.3", "0000:c5:00.6"])
         #expect(left.map(\.driver) == ["ccp", "xhci_hcd", "snd_hda_intel"])
-        #expect(left.allSatisfy { $0.reason == "it is in an IOMMU group of its own and is not the display's audio" })
+        #expect(left.allSatisfy { $0.reason == "it is not in the GPU's IOMMU group and is not the display's audio" })
     }
 }
 

@@ -156,9 +156,9 @@ struct PlannerTests {
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))
             .union(FieldCase.all.flatMap(\.refusals))
-        // A device that cannot be read or vanishes while it is read, a holder, and a release of what was never claimed:
+        // A device that cannot be read or vanishes while it is read, holders unseen, and a release of what was never claimed:
         // tests of their own.
-        let elsewhere: Set<Refusal.Code> = [.deviceUnreadable, .inUse, .holdersUnknown, .notClaimed, .locked]
+        let elsewhere: Set<Refusal.Code> = [.deviceUnreadable, .holdersUnknown, .notClaimed, .locked]
         #expect(Set(Refusal.Code.allCases).subtracting(reached) == elsewhere)
     }
 }

@@ -66,7 +66,9 @@ package struct PCIFunction: Hashable, Sendable {
     /// registers read zero: its BARs come from the physical function's.
     package var unassignedBARs: [Int] {
         let registers = physicalFunction == nil && !isDead ? header?.memoryBARs ?? [] : []
-        let assigned = Set(memoryBARs.map(\.index)).union(resources.otherBARs)
+        // The register after a 64-bit BAR's holds its upper half.
+        let upperHalves = memoryBARs.filter(\.is64Bit).map { $0.index + 1 }
+        let assigned = Set(memoryBARs.map(\.index)).union(resources.otherBARs).union(upperHalves)
         return Set(resources.unassignedBARs).union(registers).subtracting(assigned).sorted()
     }
 

@@ -28,7 +28,9 @@ package struct PlatformFramebuffer: Hashable, Sendable {
     /// name instead (`of_device_make_bus_id()`): `e0000000.framebuffer`.
     package static func kind(ofDevice name: String) -> Substring {
         if name.hasSuffix(".framebuffer") { return "simple-framebuffer" }
-        return name.lastIndex(of: ".").map { name[..<$0] } ?? name[...]
+        guard let dot = name.lastIndex(of: ".") else { return name[...] }
+        let last = name[dot...].dropFirst()
+        return last.allSatisfy(\.isNumber) ? name[..<dot] : last
     }
 
     /// Text mode and planar VGA: they live at 0xa0000, in no BAR.

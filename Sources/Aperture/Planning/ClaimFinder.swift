@@ -39,7 +39,7 @@ struct ClaimFinder {
     /// `vfio-pci` or, where VFIO itself maps a BAR, `vfio` (`vfio_pci_core_setup_barmap()`; since 7.2 every BAR, from the open
     /// on: `vfio_pci_core_map_bars()`).
     private func isVFIOs(_ name: String, on function: PCIFunction) -> Bool {
-        function.isOnVFIO && (name == "vfio" || name == VFIODrivers.generic || name == function.driver)
+        function.isOnVFIO && (name == "vfio" || VFIODrivers.isNamed(name) || name == function.driver)
     }
 
     private func isOwnLine(_ index: Int, of gpu: PCIFunction, _ bar: BaseAddressRegister) -> Bool {

@@ -65,7 +65,7 @@ package struct FunctionSelection: Sendable {
         if let owner = function.physicalFunction { return "it is another virtual function of \(owner)" }
         if gpu.physicalFunction != nil { return "a virtual function goes alone" }
         if options.onlyFunction { return "--only-function takes the GPU alone" }
-        return "it is in an IOMMU group of its own and is not the display's audio"
+        return "it is not in the GPU's IOMMU group and is not the display's audio"
     }
 
     /// The other members of the groups of what is taken. Whether the group can be used with them is ``GroupGate``'s to say.

@@ -2,8 +2,10 @@
 package struct HostGate: Sendable {
     private let dependencies: [PCIAddress: [HostDependency]]
     private let force: Bool
+    private let gpuGroup: Int?
 
-    private init(_ dependencies: [PCIAddress: [HostDependency]], _ force: Bool) {
+    private init(_ dependencies: [PCIAddress: [HostDependency]], _ force: Bool, gpuGroup: Int? = nil) {
+        self.gpuGroup = gpuGroup
         self.dependencies = dependencies
         self.force = force
     }
@@ -12,13 +14,14 @@ package struct HostGate: Sendable {
     ///   - functions: What the plan takes.
     ///   - members: The members of their groups that it does not take, and that would have to be unbound first: bound to a
     ///     driver that does not let VFIO have the group.
+    ///   - gpuGroup: The GPU's own IOMMU group.
     ///   - force: Whether the person goes on; the refusals for `functions` are warnings then. Those for `members` stay: no
     ///     word of the person's makes the kernel hand over a group that a host driver shares.
     package static func judge(
         taking functions: [PCIFunction], leaving members: [IOMMUGroup.Member],
-        dependencies: [PCIAddress: [HostDependency]], force: Bool
+        dependencies: [PCIAddress: [HostDependency]], force: Bool, gpuGroup: Int? = nil
     ) -> (refusals: [Refusal], warnings: [String]) {
-        let gate = HostGate(dependencies, force)
+        let gate = HostGate(dependencies, force, gpuGroup: gpuGroup)
         var refusals: [Refusal] = []
         var warnings: [String] = []
         for function in functions {
@@ -46,8 +49,10 @@ package struct HostGate: Sendable {
         guard !grave.isEmpty else { return nil }
         return Refusal(
             .hostDepends, "\(Self.name(function.address.description, function.driver)) \(Self.sentence(grave)).",
-            remedy: "Leave it to the host (--only-function takes the GPU alone), or move what hangs there to another "
-                + "controller, or the card to another slot. --force goes on.")
+            remedy: (gpuGroup != nil && function.iommuGroup?.number == gpuGroup
+                ? "Move what hangs there to another controller, or the card to another slot."
+                : "Leave it to the host (--only-function takes the GPU alone), or move what hangs there to another "
+                    + "controller.") + " --force goes on.")
     }
 
     private func refusal(_ member: IOMMUGroup.Member) -> Refusal? {
@@ -57,7 +62,8 @@ package struct HostGate: Sendable {
             .hostDepends,
             "\(Self.name(member.name, member.driver)), of the same IOMMU group, \(Self.sentence(grave)).",
             remedy: "This group cannot be handed over. Move the card to a slot with a group of its own, below a root "
-                + "port with ACS.")
+                + "port with ACS; where only a companion of the GPU is in that group, --only-function takes the GPU alone."
+        )
     }
 
     private func warning(_ function: PCIFunction) -> String? {

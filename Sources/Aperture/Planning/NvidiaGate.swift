@@ -37,9 +37,11 @@ struct NvidiaGate {
 
     // MARK: - What there is
 
-    /// A count that is not told is none that is zero.
+    /// A count that is not told is none that is zero. Whoever counts, a module that nobody knows or a process that is not
+    /// seen, the unbind would wait for it.
     private var isKept: Bool {
-        (!keepers.isEmpty && nvidia.module(NvidiaModules.core)?.references != 0) || !users.isEmpty
+        let isCounted = nvidia.module(NvidiaModules.core).map { $0.references != 0 } ?? !keepers.isEmpty
+        return isCounted || !users.isEmpty
     }
 
     private var keepers: [NvidiaModules.Module] {
@@ -65,7 +67,10 @@ struct NvidiaGate {
     private func kept(remedy: String) -> Refusal {
         let modules = keepers.map { $0.name + (isDisplay($0) ? " (modeset=Y)" : "") }.joined(separator: ", ")
         let who = holders.map(\.description).joined(separator: ", ")
+        let isUnexplained = modules.isEmpty && who.isEmpty
         let what = [
+            isUnexplained
+                ? "nvidia is in use (\(KernelPath.module(NvidiaModules.core))/refcnt), and by whom is not seen" : nil,
             modules.isEmpty ? nil : "the kernel modules \(modules) can keep it busy without any process",
             who.isEmpty ? nil : "it may be in use: \(who)",
         ].compactMap(\.self).joined(separator: ", and ")

@@ -38,11 +38,14 @@ package struct Planner: Sendable {
         // What is on VFIO already is no longer the host's to live on.
         let host = HostGate.judge(
             taking: functions.filter { !$0.isOnVFIO }, leaving: group.obstacles(),
-            dependencies: snapshot.hostDependencies, force: options.force)
+            dependencies: snapshot.hostDependencies, force: options.force, gpuGroup: gpu.iommuGroup?.number)
         refusals += host.refusals
         refusals += Set(functions.filter { !$0.isOnVFIO }.compactMap { drivers[$0.address] }).sorted()
             .compactMap(driverRefusal)
         refusals += functions.filter { !$0.unassignedBARs.isEmpty }.map(assignmentRefusal)
+        if gpu.memoryBARs.isEmpty, gpu.unassignedBARs.isEmpty, gpu.header != nil, !gpu.isDead {
+            refusals.append(emptyRefusal(gpu))
+        }
         guard case .claims(let tree) = snapshot.memoryMap else {
             return refused(gpu, [memoryMapRefusal()] + refusals)
         }
@@ -173,6 +176,15 @@ package struct Planner: Sendable {
         return Refusal(
             .barUnassigned,
             "\(bars) of \(function.address) \(verb) no address: the kernel found no room. A guest would get a dead card.",
+            remedy:
+                "Switch on Above 4G Decoding (and Resizable BAR) in the firmware, boot with the card in place, or with "
+                + "pci=realloc.")
+    }
+
+    private func emptyRefusal(_ gpu: PCIFunction) -> Refusal {
+        Refusal(
+            .barUnassigned,
+            "\(gpu.address) has no memory BAR with an address: no GPU is without, so the kernel found no room for any.",
             remedy:
                 "Switch on Above 4G Decoding (and Resizable BAR) in the firmware, boot with the card in place, or with "
                 + "pci=realloc.")

@@ -41,9 +41,7 @@ struct ResidueLadder {
     mutating func climb() {
         // VFIO's own eviction drops the platform device of a VGA card when it binds (sysfb_disable()); what is
         // left after that is seen by the next reading.
-        if gpu.pciClass.isVGA, kernel.isAtLeast(6, 0), !gpu.isOnVFIO, options.residue == .auto {
-            return
-        }
+        if gpu.pciClass.isVGA, isDroppedUnbound, !gpu.isOnVFIO, options.residue == .auto { return }
         switch options.residue {
         case .auto where kernel.isAtLeast(6, 9): rescan()
         case .auto where kernel.isAtLeast(6, 0) && allowedDriver != nil: bounce()
@@ -52,6 +50,14 @@ struct ResidueLadder {
         case .rescan: rescan()
         case .refuse: refuse("--residue refuse was given", remedy: "Allow another rung: --residue auto.")
         }
+    }
+
+    /// Whether the kernel's helper drops the platform device although no driver is bound to it. `sysfb_disable()` does, for
+    /// sysfb's own device and not for coreboot's or a device tree's; from 6.4 to 6.10 for the boot VGA device alone.
+    private var isDroppedUnbound: Bool {
+        let isSysfbs = ([conflict.claim] + conflict.enclosing).contains { $0.name == "BOOTFB" }
+        guard isSysfbs, kernel.isAtLeast(6, 0) else { return false }
+        return !kernel.isAtLeast(6, 4) || kernel.isAtLeast(6, 11) || gpu.bootVGA == true
     }
 
     private var device: String { conflict.device ?? "the framebuffer's device" }
@@ -80,6 +86,12 @@ struct ResidueLadder {
             return refuse(
                 "no native driver is allowed to probe \(gpu.address)",
                 remedy: "Name one with --allow-native: \(names).")
+        }
+        // A driver that is bound goes with its device, whoever made that.
+        guard conflict.driver != nil || isDroppedUnbound else {
+            return refuse(
+                "no framebuffer driver is bound to \(device), without which kernel \(kernel) does not drop it at a probe",
+                remedy: "Bind its framebuffer driver again first, or give --residue rescan.")
         }
         let reason = "\(native.driver)'s probe makes the kernel drop the platform device behind \(conflict.claim)"
         // One that is there needs no modprobe, whose modules the unit's sandbox hides.

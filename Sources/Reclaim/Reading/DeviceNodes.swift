@@ -84,7 +84,8 @@ struct DeviceNodes {
     /// From sysfs, which lists every device of a class under the last part of its node's name.
     private func listedNumber(of name: String) throws(FileTreeError) -> UInt64? {
         let classes = [
-            "/dev/dri/": "drm", "/dev/snd/": "sound", "/dev/vfio/devices/": "vfio-dev", "/dev/vfio/": "vfio",
+            "/dev/dri/": "drm", "/dev/accel/": "accel", "/dev/snd/": "sound", "/dev/vfio/devices/": "vfio-dev",
+            "/dev/vfio/": "vfio",
         ]
         guard let folder = classes.keys.filter(name.hasPrefix).max(by: { $0.count < $1.count }) else { return nil }
         let path = "/sys/class/\(classes[folder] ?? "")/\(name.dropFirst(folder.count))/dev"

@@ -162,10 +162,20 @@ private struct ProcessTable {
         if !seen.contains(Self.first), let other = seen.compactMap(\.self).first {
             return "/proc shows the processes of another PID namespace than the host's (\(other))"
         }
-        if tree.isMachine, !processes.contains(1) {
+        if tree.isMachine || hidesProcesses, !processes.contains(1) {
             return "/proc hides other users' processes (hidepid=)"
         }
         return nil
+    }
+
+    /// Whether the mount of /proc that a captured tree shows hides processes; on the machine what is hidden decides.
+    private var hidesProcesses: Bool {
+        // Without the file there is no such sign.
+        guard let mounts = try? tree.text("/proc/self/mountinfo") else { return false }
+        return mounts.split(separator: "\n").contains { line in
+            line.contains(" - proc ") && line.contains("hidepid=") && !line.contains("hidepid=0")
+                && !line.contains("hidepid=off")
+        }
     }
 
     private func namespace(of process: String) -> String? {

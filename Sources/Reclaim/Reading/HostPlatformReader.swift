@@ -16,7 +16,8 @@ struct HostPlatformReader {
     private func processor(_ kernel: KernelRelease?) throws(FileTreeError) -> HostPlatform.Processor {
         let named = try tree.textIfPresent("/proc/sys/kernel/arch") ?? kernel?.text ?? ""
         let words: [(String, HostPlatform.Processor)] = [
-            ("x86", .x86), ("amd64", .x86), ("i686", .x86), ("aarch64", .arm), ("arm", .arm), ("ppc", .other),
+            ("x86", .x86), ("amd64", .x86), ("i686", .x86), ("aarch64", .arm), ("arm64", .arm), ("armv", .arm),
+            ("armmp", .arm), ("tegra", .arm), ("-64k", .arm), ("-rpi", .arm), ("raspi", .arm), ("ppc", .other),
             ("powerpc", .other), ("riscv", .other), ("s390", .other), ("loongarch", .other),
         ]
         if let known = words.first(where: { named.contains($0.0) })?.1 { return known }
@@ -31,10 +32,13 @@ struct HostPlatformReader {
         if let capabilities = try tree.textIfPresent("/proc/xen/capabilities"), capabilities.contains("control_d") {
             return true
         }
-        guard try tree.textIfPresent("/sys/hypervisor/type") == "xen",
-            let features = try tree.textIfPresent("/sys/hypervisor/properties/features"),
-            let bits = UInt32(features, radix: 16)
-        else { return false }
-        return bits & 1 << 11 != 0
+        guard try tree.textIfPresent("/sys/hypervisor/type") == "xen" else { return false }
+        // The first domain has the UUID zero, and no other one gives devices away.
+        let uuid = try tree.textIfPresent("/sys/hypervisor/uuid") ?? ""
+        if !uuid.isEmpty, uuid.allSatisfy({ $0 == "0" || $0 == "-" }) { return true }
+        let drivers = try tree.listIfPresent(KernelPath.pciDrivers)
+        if drivers.contains("pciback") || drivers.contains("xen-pciback") { return true }
+        let features = try tree.textIfPresent("/sys/hypervisor/properties/features") ?? ""
+        return UInt32(features, radix: 16).map { $0 & 1 << 11 != 0 } ?? false
     }
 }

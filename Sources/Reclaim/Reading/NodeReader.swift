@@ -14,6 +14,7 @@ struct NodeReader {
         }
         var nodes = try tree.listIfPresent("\(path)/drm").filter { $0.hasPrefix("card") || $0.hasPrefix("renderD") }
             .map { "/dev/dri/\($0)" }
+        nodes += try tree.listIfPresent("\(path)/accel").filter { $0.hasPrefix("accel") }.map { "/dev/accel/\($0)" }
         nodes += try tree.listIfPresent("\(path)/graphics").map { "/dev/\($0)" }
         for card in try tree.listIfPresent("\(path)/sound") where card.hasPrefix("card") {
             let parts = try tree.listIfPresent("\(path)/sound/\(card)")

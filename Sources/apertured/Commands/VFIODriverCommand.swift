@@ -24,29 +24,26 @@ struct VFIODriverCommand: ParsableCommand {
 
     func run() throws {
         do {
-            let choice = try choose()
-            // A variant's exact name is only known once its module is there.
-            if load, let module = choice.module {
+            var (choice, isAllowed) = try choose()
+            // A variant's exact name is only known once its module is there. For a card that is refused nothing is loaded.
+            if load, isAllowed, let module = choice.module {
                 try MachineHost(tree: machine.tree).load(module: module)
-                print("APERTURED_DRIVER=\(try choose().driver)")
-            } else {
-                print("APERTURED_DRIVER=\(choice.driver)")
+                choice = try choose().choice
             }
+            print("APERTURED_DRIVER=\(choice.driver)")
         } catch {
             Terminal.complain("apertured: \(error)")
             throw ExitStatus.failed
         }
     }
 
-    private func choose() throws -> SnapshotReader.DriverChoice {
+    private func choose() throws -> (choice: SnapshotReader.DriverChoice, isAllowed: Bool) {
         let configuration = try ConfigurationReader(tree: machine.tree).read()
-        var wish: String?
-        // A card that is refused is not claimed, whatever driver it would have had.
-        if case .allowed(let options) = configuration.verdict(
-            for: address, among: try CardReader(tree: machine.tree).read())
-        {
-            wish = options.driver
+        let verdict = configuration.verdict(for: address, among: try CardReader(tree: machine.tree).read())
+        let reader = SnapshotReader(tree: machine.tree)
+        guard case .allowed(let options) = verdict else {
+            return (try reader.vfioDriver(for: address, wish: nil), false)
         }
-        return try SnapshotReader(tree: machine.tree).vfioDriver(for: address, wish: wish)
+        return (try reader.vfioDriver(for: address, wish: options.driver), true)
     }
 }
