@@ -11,7 +11,7 @@ struct FieldTests {
         #expect(plan.functions.map(\.address.description) == row.functions)
         #expect(plan.refusals.map(\.code) == row.refusals)
         #expect(plan.steps.map { "\($0.action.rawValue) \($0.target)" } == row.steps)
-        let words = (plan.refusals.map(\.description) + plan.warnings).joined(separator: "\n")
+        let words = (plan.refusals.map(\.description) + plan.warnings + plan.notices).joined(separator: "\n")
         for word in row.says { #expect(words.contains(word)) }
         // Each function of the slot is accounted for, once, with its reason.
         #expect(plan.choices.filter(\.isTaken).map(\.name) == row.functions)
@@ -23,7 +23,7 @@ struct FieldTests {
     func lastScreen() throws {
         func warnings(_ parts: () -> [any Part]) throws -> [String] {
             let snapshot = try FixtureHost(parts).snapshot(withHolders: true)
-            return Planner.plan(for: try #require(PCIAddress(gpu)), in: snapshot).warnings
+            return Planner.plan(for: try #require(PCIAddress(gpu)), in: snapshot).notices
         }
         let alone = try warnings { [GPU(gpu, class: 0x030000, driver: "amdgpu", bootVGA: true)] }
         #expect(alone.contains { $0.contains("last display device") })

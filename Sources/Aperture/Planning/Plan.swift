@@ -23,6 +23,8 @@ package struct Plan: Sendable {
     package let steps: [PlanStep]
     /// What a person should know before the first write: what cannot come back, what is risky.
     package let warnings: [String]
+    /// What the host is without while the claim lasts; a release brings it back.
+    package let notices: [String]
 
     package var verdict: Verdict {
         if !refusals.isEmpty { .refused } else if steps.isEmpty { .nothingToDo } else { .claim }

@@ -60,13 +60,12 @@ package struct Planner: Sendable {
         return Plan(
             address: address, gpu: gpu, functions: functions, drivers: drivers, choices: selection.choices,
             conflicts: evidence.conflicts, attributions: evidence.attributions, refusals: refusals,
-            steps: refusals.isEmpty ? steps.steps : [],
-            warnings: refusals.isEmpty ? warnings(host.warnings + steps.warnings, taking: functions, steps.steps) : [])
+            steps: refusals.isEmpty ? steps.steps : [], warnings: refusals.isEmpty ? steps.warnings : [],
+            notices: refusals.isEmpty && !steps.steps.isEmpty ? notices(host.warnings, taking: functions) : [])
     }
 
-    private func warnings(_ warnings: [String], taking functions: [PCIFunction], _ steps: [PlanStep]) -> [String] {
-        guard !steps.isEmpty else { return warnings }
-        return warnings + [LastDisplay.warning(taking: Set(functions.map(\.address)), in: snapshot)].compactMap(\.self)
+    private func notices(_ losses: [String], taking functions: [PCIFunction]) -> [String] {
+        losses + [LastDisplay.warning(taking: Set(functions.map(\.address)), in: snapshot)].compactMap(\.self)
     }
 
     private func drivers(of functions: [PCIFunction]) -> [PCIAddress: String] {
@@ -86,7 +85,7 @@ package struct Planner: Sendable {
         return Plan(
             address: address, gpu: gpu, functions: functions, drivers: drivers(of: functions),
             choices: selection?.choices ?? [], conflicts: [], attributions: [], refusals: refusals, steps: [],
-            warnings: [])
+            warnings: [], notices: [])
     }
 
     private func missingRefusal() -> Refusal {

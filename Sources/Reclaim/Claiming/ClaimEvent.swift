@@ -6,6 +6,8 @@ package import VFIO
 package enum ClaimEvent: Sendable {
     case planned(Plan)
     case warning(String)
+    /// What the host is without while the claim lasts.
+    case notice(String)
     case stepping(PlanStep)
     case stepped(PlanStep)
     /// The snapshot was read anew after a rung; with what is still in the BARs.

@@ -66,6 +66,7 @@ package struct Claimer<H: Host> {
             }
         case .claim:
             plan.warnings.forEach { tell(.warning($0)) }
+            plan.notices.forEach { tell(.notice($0)) }
             let prior = PriorState(plan, in: snapshot, ruleAside: true)
             var record = ClaimRecord(
                 gpu: address, state: .claiming, prior: standing?.prior.adding(prior) ?? prior,

@@ -22,6 +22,7 @@ struct ClaimLog {
         switch event {
         case .planned(let plan): tellPlan(plan)
         case .warning(let warning): write(.notRestorable, .warning, warning, [.init(.device, "\(address)")])
+        case .notice(let notice): write(nil, .notice, notice, [.init(.device, "\(address)")])
         case .stepping(let step): tellIntention(step, "")
         case .stepped(let step): tellStep(step)
         case .reread(let remaining):

@@ -16,6 +16,7 @@ struct PlanDocument {
             "verdict": .string(plan.verdict.rawValue),
             "refusals": .array(plan.refusals.map(Self.refusal)),
             "warnings": .array(plan.warnings.map { .string($0) }),
+            "notices": .array(plan.notices.map { .string($0) }),
             "steps": .array(plan.steps.map(Self.step)),
         ])
     }

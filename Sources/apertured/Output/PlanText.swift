@@ -17,6 +17,7 @@ struct PlanText {
             }
         }
         for warning in plan.warnings { lines.append("  warning: \(warning)") }
+        for notice in plan.notices { lines.append("  note: \(notice)") }
         for (number, step) in plan.steps.enumerated() {
             let value = step.value == "\n" ? "\\n" : step.value
             lines.append("  \(number + 1). \(step.action.rawValue) \(step.target): \(step.reason)")
