@@ -72,9 +72,6 @@ package struct PCIFunction: Hashable, Sendable {
         return Set(resources.unassignedBARs).union(registers).subtracting(assigned).sorted()
     }
 
-    /// `class 0380, no driver`: for a list.
-    package var summary: String { "\(pciClass.label), \(driver ?? "no driver")" }
-
     /// The aperture of the GPU: its assigned memory BARs.
     package var memoryBARs: [BaseAddressRegister] { resources.memoryBARs }
 
