@@ -10,21 +10,18 @@ package struct ClaimRecord: Hashable, Sendable {
         case releasing
     }
 
-    /// A step of the run that is going on.
+    /// A step of the run that is going on, which has been made or was about to be.
     package struct Mark: Hashable, Sendable {
         package var action: String
         package var target: String
         package var path: String
         package var value: String
-        /// False between the intention and the read-back.
-        package var isDone: Bool
 
-        package init(action: String, target: String, path: String, value: String, isDone: Bool) {
+        package init(action: String, target: String, path: String, value: String) {
             self.action = action
             self.target = target
             self.path = path
             self.value = value
-            self.isDone = isDone
         }
     }
 

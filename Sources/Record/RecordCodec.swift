@@ -73,7 +73,7 @@ package enum RecordCodec {
     private static func encode(_ mark: ClaimRecord.Mark) -> JSON {
         .object([
             "action": .string(mark.action), "target": .string(mark.target), "path": .string(mark.path),
-            "value": .string(mark.value), "done": .bool(mark.isDone),
+            "value": .string(mark.value),
         ])
     }
 
@@ -169,7 +169,7 @@ package enum RecordCodec {
     private static func mark(_ fields: RecordFields) throws(Failure) -> ClaimRecord.Mark {
         ClaimRecord.Mark(
             action: try fields.string("action"), target: try fields.string("target"), path: try fields.string("path"),
-            value: try fields.string("value"), isDone: try fields.bool("done"))
+            value: try fields.string("value"))
     }
 
     private static func stuckWrite(_ fields: RecordFields) throws(Failure) -> ClaimRecord.StuckWrite {

@@ -33,7 +33,7 @@ struct RecordStoreTests {
         return ClaimRecord(
             gpu: gpu, state: .claiming, prior: state, start: state, wasClaimed: true, nativeDrivers: ["bochs-drm"],
             unloadedModules: ["nvidia_drm", "nvidia"],
-            marks: [.init(action: "unbind-driver", target: "x", path: "/sys/y", value: "a\n\"b\"", isDone: false)],
+            marks: [.init(action: "unbind-driver", target: "x", path: "/sys/y", value: "a\n\"b\"")],
             stuckWrite: .init(path: "/sys/y", process: 4711, started: .max), device: .max)
     }
 
@@ -125,6 +125,18 @@ struct RecordStoreTests {
         try file?.write(contentsOf: Data(changed.utf8))
         try file?.close()
         #expect(throws: RecordError.self) { try store.load(gpu) }
+    }
+
+    @Test("A record that says of each step whether it was done is read as before")
+    func recordWithDone() throws {
+        let text = String(decoding: RecordCodec.encode(record), as: UTF8.self)
+        #expect(!text.contains("\"done\""))
+        for isDone in [true, false] {
+            let earlier = text.replacingOccurrences(
+                of: "\"path\": \"/sys/y\",", with: "\"path\": \"/sys/y\", \"done\": \(isDone),")
+            #expect(earlier != text)
+            #expect(try RecordCodec.decode(Array(earlier.utf8)) == record)
+        }
     }
 
     @Test("A record of before modules were unloaded names none")

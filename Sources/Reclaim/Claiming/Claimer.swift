@@ -172,7 +172,7 @@ package struct Claimer<H: Host> {
         }
         record.marks.append(
             ClaimRecord.Mark(
-                action: step.action.rawValue, target: step.target, path: step.path, value: step.value, isDone: false))
+                action: step.action.rawValue, target: step.target, path: step.path, value: step.value))
         try save(record)
         tell(.stepping(step))
         outcome.performed.append(step)
@@ -181,10 +181,6 @@ package struct Claimer<H: Host> {
         } catch {
             throw .step(error)
         }
-        record.marks[record.marks.count - 1].isDone = true
-        // After a rescan sysfs has a new directory, with another inode.
-        if step.action == .rescanBus { record.device = device(record.gpu) }
-        try save(record)
         tell(.stepped(step))
     }
 
