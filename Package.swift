@@ -96,12 +96,16 @@ let package = Package(
         .testTarget(
             name: "VFIOTests", dependencies: ["Aperture", "Fixtures", "Sysfs", "VFIO", systemPackage],
             swiftSettings: settings),
+        .target(name: "CCalls", path: "Tests/CCalls"),
         .testTarget(
-            name: "RecordTests", dependencies: ["Aperture", "Fixtures", "Record", "Sysfs", systemPackage],
+            name: "RecordTests", dependencies: ["Aperture", "CCalls", "Fixtures", "Record", "Sysfs", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["Aperture", "apertured", "Configuration", "Fixtures", "Journal", "Record", "Reclaim"],
+            dependencies: [
+                "Aperture", "apertured", "Configuration", "Fixtures", "Journal", "Record", "Reclaim", "Sysfs",
+                systemPackage,
+            ],
             swiftSettings: settings),
     ]
 )

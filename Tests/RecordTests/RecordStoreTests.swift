@@ -69,22 +69,116 @@ struct RecordStoreTests {
         #expect(throws: RecordError.self) { try store.save(record) }
     }
 
-    @Test("A planted link in the place of the folder, a record or the new file is not followed")
-    func plantedLinks() throws {
-        let elsewhere = try TemporaryFolder()
-        try elsewhere.write("precious", to: "/victim")
-        try folder.makeFolder("/run")
-        try folder.symlink("/run/apertured", destination: elsewhere.path)
-        #expect(throws: RecordError.self) { try store.save(record) }
-        try folder.remove("/run/apertured")
+    private var path: String { "/run/apertured/\(gpu).json" }
+
+    private func error(_ operation: String, _ errno: Errno, at path: String) -> RecordError {
+        .file(operation: operation, path: path, errno: errno)
+    }
+
+    /// Another store's folder with a record in it, as this one would make both.
+    private func elsewhere() throws -> TemporaryFolder {
+        let other = try TemporaryFolder()
+        try RecordStore(tree: FileTree(root: FilePath(other.path))).save(record)
+        return other
+    }
+
+    @Test("A link in the place of the folder is not followed, though what it leads to would be accepted")
+    func plantedFolder() throws {
         try store.save(record)
-        try folder.remove("/run/apertured/0000:01:00.0.json")
-        try folder.symlink("/run/apertured/0000:01:00.0.json", destination: elsewhere.path + "/victim")
-        #expect(throws: RecordError.self) { try store.load(gpu) }
-        try folder.symlink("/run/apertured/.0000:01:00.0.json.new", destination: elsewhere.path + "/victim")
+        let start = try folder.text(path)
+        try folder.makeFolder("/elsewhere")
+        try folder.move("/run/apertured", to: "/elsewhere/apertured")
+        try folder.symlink("/run/apertured", destination: "../elsewhere/apertured")
+        // With O_DIRECTORY a link is no folder to open(2).
+        let refused = error("open", .notDirectory, at: RecordStore.folder)
+        var changed = record
+        changed.state = .releasing
+        #expect(throws: refused) { try store.save(changed) }
+        #expect(throws: refused) { try store.load(gpu) }
+        #expect(throws: refused) { try store.remove(gpu) }
+        #expect(throws: refused) { _ = try store.lock(within: 0) }
+        #expect(try folder.text("/elsewhere/apertured/\(gpu).json") == start)
+    }
+
+    @Test("A link in the place of a record is not followed, though what it leads to would be accepted")
+    func plantedRecord() throws {
+        let other = try elsewhere()
+        let start = try other.text(path)
         try store.save(record)
+        try folder.remove(path)
+        try folder.symlink(path, destination: other.path + path)
+        #expect(throws: error("open", .tooManySymbolicLinkLevels, at: path)) { try store.load(gpu) }
+        // A new record takes the link's place, and not that of what it leads to.
+        var changed = record
+        changed.state = .releasing
+        try store.save(changed)
+        #expect(try store.load(gpu) == changed)
+        #expect(try other.text(path) == start)
+    }
+
+    @Test("A link in the place of the new file is not written through")
+    func plantedNewFile() throws {
+        let other = try elsewhere()
+        let start = try other.text(path)
+        try store.save(record)
+        try folder.symlink("/run/apertured/.\(gpu).json.new", destination: other.path + path)
+        var changed = record
+        changed.state = .releasing
+        try store.save(changed)
+        #expect(try store.load(gpu) == changed)
+        #expect(try other.text(path) == start)
+    }
+
+    @Test("A link in the place of the lock is not followed, though what it leads to would be accepted")
+    func plantedLock() throws {
+        let other = try elsewhere()
+        try store.save(record)
+        try folder.symlink("/run/apertured/lock", destination: other.path + path)
+        #expect(throws: error("open", .tooManySymbolicLinkLevels, at: "/run/apertured/lock")) {
+            _ = try store.lock(within: 0)
+        }
+    }
+
+    @Test("A record that has another name elsewhere is not trusted, and one that is no file neither")
+    func secondName() throws {
+        try store.save(record)
+        let other = folder.path + "/run/apertured/other"
+        try FileManager.default.linkItem(atPath: folder.path + path, toPath: other)
+        let refused = RecordError.untrusted(path: path, reason: "it is no plain file of its own")
+        #expect(throws: refused) { try store.load(gpu) }
+        try FileManager.default.removeItem(atPath: other)
         #expect(try store.load(gpu) == record)
-        #expect(try elsewhere.text("/victim") == "precious")
+        try folder.remove(path)
+        try FileManager.default.createDirectory(
+            atPath: folder.path + path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        #expect(throws: refused) { try store.load(gpu) }
+    }
+
+    @Test("A record that others may use is not trusted", arguments: [0o640, 0o604, 0o620, 0o602, 0o610, 0o601])
+    func looseRecord(_ mode: Int) throws {
+        try store.save(record)
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder.path + path)
+        let reason = "others may use it: its mode is \(String(mode, radix: 8))"
+        #expect(throws: RecordError.untrusted(path: path, reason: reason)) { try store.load(gpu) }
+    }
+
+    @Test("A record is read up to a mebibyte, and not further")
+    func size() throws {
+        try store.save(record)
+        let text = try folder.text(path)
+        let room = 1 << 20
+        for (length, isRead) in [(room, true), (room + 1, false)] {
+            let file = try #require(FileHandle(forWritingAtPath: folder.path + path))
+            try file.write(contentsOf: Data((text + String(repeating: " ", count: length - text.utf8.count)).utf8))
+            try file.close()
+            if isRead {
+                #expect(try store.load(gpu) == record)
+            } else {
+                #expect(throws: RecordError.untrusted(path: path, reason: "it is larger than \(room) bytes")) {
+                    try store.load(gpu)
+                }
+            }
+        }
     }
 
     @Test("A record is not kept outside the root, where /run is a link")
