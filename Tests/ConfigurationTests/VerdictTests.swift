@@ -143,6 +143,17 @@ struct VerdictTests {
         #expect((2...3).contains(refusals.first?.place.line ?? 0))
     }
 
+    @Test(arguments: ["Address=05:00.0\nId=10de", "Address=gpu", "Id=10de", "BootVGA=yes\nSubsystem=1043"])
+    func `nor is an address without a card let through it`(conditions: String) {
+        for cards in [Self.cards, []] {
+            let refusals = refusals("[GPU]\n\(conditions)", at: "05:00.0", cards)
+            #expect(refusals.map(\.code) == [.invalid])
+            #expect(refusals.first?.message.contains("the card at 0000:05:00.0") == true)
+        }
+        // It is pinned to another address.
+        #expect(verdict("[GPU]\nAddress=05:00.1\nId=10de", at: "05:00.0", []) == Self.defaults)
+    }
+
     @Test(arguments: ["Address=02:00.0\nId=10de", "Id=8086:4680\nSubsystem=1043", "BootVGA=yes\nAddress=gpu"])
     func `and no others`(conditions: String) {
         #expect(verdict("[GPU]\n\(conditions)") == Self.defaults)

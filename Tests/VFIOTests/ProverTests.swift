@@ -53,6 +53,33 @@ struct ProverTests {
         #expect(ProofComplaint.all(of: targets, proofs).count == 2)
     }
 
+    @Test(
+        "Every BAR that a card can have is tried, through each interface",
+        arguments: [[0, 1, 2, 3, 4, 5], [0, 2, 4], [1, 3, 5]])
+    func everyBAR(_ bars: [Int]) throws {
+        // A 64-bit BAR takes the next register as well.
+        let kind = bars.count == 6 ? BAR.Kind.memory : .prefetchable
+        let function = card(Dictionary(uniqueKeysWithValues: bars.map { ($0, BAR(kind: kind, size: 4096)) }))
+        let targets = [target(Dictionary(uniqueKeysWithValues: bars.map { ($0, 4096) }))]
+        let proofs = try prove(ScriptedVFIO([function], hasNodes: true), targets)
+        #expect(proofs.filter { $0.interface == .group }.map(\.bar) == bars)
+        #expect(proofs.filter { $0.interface == .iommufd }.map(\.bar) == bars)
+        #expect(proofs.allSatisfy { $0.outcome == .mapped })
+        #expect(ProofComplaint.all(of: targets, proofs).isEmpty)
+        // The next function's are tried as well, and each that is left out is missed.
+        for bar in bars {
+            #expect(
+                ProofComplaint.all(of: targets, proofs.filter { $0.bar != bar }).first
+                    == .untried(targets[0].address, bar: bar))
+        }
+    }
+
+    @Test("A BAR behind a 32-bit one is tried, whatever comes before", arguments: 0..<5)
+    func behind(_ bar: Int) throws {
+        let bars = [bar: BAR(kind: .memory, size: 4096), bar + 1: BAR(kind: .memory, size: 8192)]
+        #expect(try prove(ScriptedVFIO([card(bars)])).filter { $0.outcome == .mapped }.map(\.bar) == [bar, bar + 1])
+    }
+
     @Test("What cannot be sized is a doubt, no failure, and no BAR")
     func unsized() throws {
         let calls = ScriptedVFIO([card()])
