@@ -106,6 +106,7 @@ struct PlannerTests {
             GPU(other, bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
             parts()
         }.snapshot(withHolders: true)
+        try #require(!snapshot.platformFramebuffers.isEmpty)
         snapshot.platformFramebuffers[0].unreadable = "its lock is held"
         return snapshot
     }
@@ -142,6 +143,7 @@ struct PlannerTests {
             Console(2, "(M) another device", isBound: false)
             Console(3, "(S) dummy device", isBound: false)
         }.snapshot(withHolders: true)
+        try #require(snapshot.consoles.map(\.number) == [0, 1, 2, 3])
         for number in unread {
             snapshot.consoles[number].isBound = nil
             snapshot.consoles[number].unreadable = "its lock is held"

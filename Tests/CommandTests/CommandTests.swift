@@ -226,7 +226,7 @@ struct CommandTests {
         let result = try CommandLine.run("status", "--root", host.folder.path)
         #expect(result.status == 0)
         let lines = result.output.split(separator: "\n")
-        #expect(lines.count == 3)
+        try #require(lines.count == 3)
         #expect(lines[0].hasPrefix("ADDRESS"))
         #expect(lines[1].hasPrefix(gpu))
         #expect(lines[1].contains("vga") && lines[1].contains("framebuffer") && lines[1].contains("BAR 0: efifb"))

@@ -28,7 +28,7 @@ struct SnapshotReaderTests {
         #expect(function.driverOverride == "vfio-pci")
         #expect(function.bootVGA == true)
         #expect(function.memoryBARs.map(\.index) == [0, 2])
-        #expect(function.memoryBARs[0].is64Bit && !function.memoryBARs[1].is64Bit)
+        #expect(function.memoryBARs.map(\.is64Bit) == [true, false])
         #expect(function.iommuGroup?.number == 7)
         #expect(
             function.iommuGroup?.members.map { "\($0.name) \($0.driver ?? "-")" } == [
