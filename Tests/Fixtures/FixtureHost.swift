@@ -48,6 +48,13 @@ package final class FixtureHost: Host {
     package private(set) var effectsOfWrites: [Int] = []
     package private(set) var loadedModules: [String] = []
     package private(set) var pauses = 0
+    /// How long all of the pauses were, in milliseconds.
+    package private(set) var paused = 0
+    /// Is told of every pause, by the number of those before it.
+    package var beforePause: ((Int) -> Void)?
+    /// Is told of every write before it is made, by path and value; of a module that is loaded or unloaded, too, by the path
+    /// of its step.
+    package var beforeWrite: ((_ path: String, _ value: String) -> Void)?
 
     /// Faults by the number of the write, from 0.
     package var faults: [Int: Fault] = [:]
@@ -62,6 +69,8 @@ package final class FixtureHost: Host {
     package private(set) var isDead = false
     /// The number of a write that never comes back.
     package var stuckWrite: Int?
+    /// Whether the process of that write can be found.
+    package var isStuckProcessSeen = true
     /// How many functions have been removed so far.
     private var removals: UInt64 = 0
     /// The processes that live, with their start times; a stuck write is the work of one.
@@ -74,6 +83,8 @@ package final class FixtureHost: Host {
     package var matchingDriver: String?
     /// Where the GPU's BARs lie after a rescan; in place without it.
     package var barsAfterRescan: [BAR]?
+    /// The override that somebody else gives the GPU when it comes back from a rescan.
+    package var overrideAfterRescan: String?
     /// The drivers that modules register, where they are called otherwise.
     package var driversOfModules: [String: String] = [:]
     /// What VFIO answers instead of mapping.
@@ -135,13 +146,14 @@ package final class FixtureHost: Host {
         let wasDead = begin()
         defer { finish() }
         guard !wasDead else { throw FileTreeError(.write, path, .ioError, value: value) }
+        beforeWrite?(path, value)
         let number = writes.count
         writes.append((path, value))
         effectsOfWrites.append(effects)
         if number == stuckWrite {
             var error = FileTreeError(.write, path, .timedOut, value: value)
             error.stuckProcess = 4711
-            processes[4711] = 1
+            if isStuckProcessSeen { processes[4711] = 1 }
             throw error
         }
         switch faults[number] {
@@ -216,6 +228,7 @@ package final class FixtureHost: Host {
         let wasDead = begin()
         defer { finish() }
         guard !wasDead else { throw ModuleError(module: module, reason: "killed") }
+        beforeWrite?(KernelPath.modprobe, module)
         if let moduleError { throw moduleError }
         loadedModules.append(module)
         do {
@@ -234,6 +247,7 @@ package final class FixtureHost: Host {
         let wasDead = begin()
         defer { finish() }
         guard !wasDead else { throw ModuleError(module: module, reason: "killed", isUnloading: true) }
+        beforeWrite?(KernelPath.module(module), "")
         if let moduleError { throw moduleError }
         do {
             try takeAway(module)
@@ -278,14 +292,16 @@ package final class FixtureHost: Host {
         try write("1", to: path)
         guard exists(KernelPath.device(address)) else { return }
         do {
-            try folder.write("\(override)\n", to: KernelPath.driverOverride(address))
+            try folder.write("\(overrideAfterRescan ?? override)\n", to: KernelPath.driverOverride(address))
         } catch {
             throw FileTreeError(.write, KernelPath.driverOverride(address), .ioError, value: override)
         }
     }
 
     package func pause(milliseconds: Int32) {
+        beforePause?(pauses)
         pauses += 1
+        paused += Int(milliseconds)
         if let limit = heldForPauses, pauses >= limit { release(heldLines) }
     }
 

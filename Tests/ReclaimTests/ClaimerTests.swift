@@ -206,6 +206,23 @@ struct ClaimerTests {
         #expect(try host.recorded().isEmpty)
     }
 
+    @Test(
+        "A card that comes back from the rescan with another override ends the claim, and that is left to who gave it")
+    func otherOverride() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+        }
+        host.overrideAfterRescan = "pci-stub"
+        let outcome = try host.claim()
+        let failure = try #require(outcome.stepFailure)
+        #expect(failure.step.action == .rescanBus)
+        #expect(failure.description.hasSuffix("its driver_override is 'pci-stub'"))
+        #expect(outcome.undo?.losses.contains { $0.contains("was set to pci-stub by someone else") } == true)
+        #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == "pci-stub")
+        #expect(try host.driver == nil)
+    }
+
     @Test("A variant is loaded, bound by the name that its module registers, and given back")
     func variant() throws {
         let host = try FixtureHost {

@@ -13,9 +13,11 @@ struct FaultedPlan: CustomTestStringConvertible {
     var options = ClaimOptions()
     /// How many writes the plan makes when nothing fails.
     var writes: Int
-    /// From which of them on the way back is not whole: the kernel has dropped what is to come back, or a card that is
-    /// claimed already is better off without.
-    var firstLoss = Int.max
+    /// The first of them that must have been made for the way back not to be whole: the kernel drops what is to come back, or
+    /// a card that is claimed already is better off without.
+    var losingWrite = Int.max
+    /// Whether a native driver takes the card at the rescan, and keeps it where the claim went no further.
+    var isTakenByNative = false
 
     var testDescription: String { name }
 
@@ -41,7 +43,7 @@ struct FaultedPlan: CustomTestStringConvertible {
             var options = ClaimOptions()
             options.allowedNativeDrivers = ["bochs"]
             return options
-        }(), writes: 6, firstLoss: 2)
+        }(), writes: 6, losingWrite: 2)
 
     static let loading = FaultedPlan(
         name: "vfio-pci is a module",
@@ -80,7 +82,7 @@ struct FaultedPlan: CustomTestStringConvertible {
                     GPU(gpu)
                     FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
                 }
-            }, writes: 6, firstLoss: 4),
+            }, writes: 6, losingWrite: 3),
         FaultedPlan(
             name: "a whole card with a text console",
             machine: {
@@ -128,7 +130,7 @@ struct FaultedPlan: CustomTestStringConvertible {
                     GPU(gpu, class: 0x030000, bootVGA: true)
                     FirmwareFramebuffer(.efifb, fb, parent: gpu)
                 }
-            }, writes: 4, firstLoss: 4),
+            }, writes: 4, losingWrite: 3),
         FaultedPlan(
             name: "a framebuffer without a line in iomem",
             machine: {
@@ -147,7 +149,7 @@ struct FaultedPlan: CustomTestStringConvertible {
                 }
                 host.nativeWinsRescan = "bochs-drm"
                 return host
-            }, writes: 7, firstLoss: 4),
+            }, writes: 7, losingWrite: 3, isTakenByNative: true),
         FaultedPlan(
             name: "a late framebuffer over a ruled card's claim",
             machine: {
@@ -159,7 +161,7 @@ struct FaultedPlan: CustomTestStringConvertible {
                 try host.appear(FirmwareFramebuffer(.efifb, fb))
                 host.revive()
                 return host
-            }, writes: 2, firstLoss: 2),
+            }, writes: 2, losingWrite: 1),
         FaultedPlan(
             name: "a late framebuffer over a claimed card",
             machine: {
@@ -168,7 +170,7 @@ struct FaultedPlan: CustomTestStringConvertible {
                 try host.appear(FirmwareFramebuffer(.efifb, fb))
                 host.revive()
                 return host
-            }, writes: 2, firstLoss: 2),
+            }, writes: 2, losingWrite: 1),
     ]
 
     /// The machine, claimed.
@@ -177,5 +179,13 @@ struct FaultedPlan: CustomTestStringConvertible {
         #expect(try host.claim(options: options).isClaimed)
         host.revive()
         return host
+    }
+
+    /// What of a state is the card's own, and must be there again: all but the framebuffers.
+    func card(_ state: [String: String]) -> [String: String] {
+        state.filter { file in
+            file.key.contains(gpu) && !file.key.contains("framebuffer")
+                && !(isTakenByNative && file.key.hasSuffix("/driver"))
+        }
     }
 }
