@@ -1,7 +1,7 @@
-internal import Reclaim
+package import Reclaim
 
 /// The program's exit statuses; thrown by a command that has already said what is the matter.
-enum ExitStatus: Int32, Error, Comparable {
+package enum ExitStatus: Int32, Error, Comparable {
     /// Done, or nothing to do.
     case done = 0
     case failed = 1
@@ -14,10 +14,10 @@ enum ExitStatus: Int32, Error, Comparable {
     case gone = 5
 
     /// The worse of two is the greater.
-    static func < (left: ExitStatus, right: ExitStatus) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: ExitStatus, right: ExitStatus) -> Bool { left.rawValue < right.rawValue }
 
     /// What came of going back to a prior state.
-    init(_ restoration: Restoration) {
+    package init(_ restoration: Restoration) {
         self =
             if restoration.isComplete {
                 .done
