@@ -165,6 +165,25 @@ struct CommandTests {
         #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
     }
 
+    @Test("A second caller waits as long as it was told to, and has its turn when the first has finished")
+    func lockWait() throws {
+        let host = try Self.conflicted()
+        let holder = try LockHolder(root: host.folder.path)
+        let clock = ContinuousClock()
+        let waited = try clock.measure {
+            let result = try CommandLine.run("claim", gpu, "--lock-wait", "1", "--root", host.folder.path)
+            #expect(result.status == 3)
+        }
+        #expect(waited >= .seconds(1))
+        holder.end()
+        let short = try LockHolder(root: host.folder.path, seconds: 1)
+        defer { short.end() }
+        // It has the lock then: the plain files do not react, and the unbind fails.
+        let result = try CommandLine.run("claim", gpu, "--lock-wait", "60", "--root", host.folder.path)
+        #expect(result.status == 1)
+        #expect(result.errors.contains("unbind-framebuffer"))
+    }
+
     @Test("A claim cut short is settled by recover, which a second time has nothing to do")
     func recover() throws {
         let host = try Self.conflicted()

@@ -1,26 +1,26 @@
 import Foundation
 
-/// A process that holds the lock of the machine below a root, until it is ended.
+/// A process that holds the lock of the machine below a root, until it is ended, or for some seconds.
 final class LockHolder {
     private let process = Process()
     private let input = Pipe()
 
     /// Returns when the lock is held.
-    init(root: String) throws {
+    init(root: String, seconds: Int = 3600) throws {
         let folder = "\(root)/run/apertured"
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let script = """
-            import fcntl, os, sys
+            import fcntl, os, select, sys
             os.umask(0o077)
             file = open(sys.argv[1], 'w')
             fcntl.lockf(file, fcntl.LOCK_EX)
             print('held', flush=True)
-            sys.stdin.read()
+            select.select([sys.stdin], [], [], int(sys.argv[2]))
             """
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", script, "\(folder)/lock"]
+        process.arguments = ["python3", "-c", script, "\(folder)/lock", "\(seconds)"]
         process.standardInput = input
         process.standardOutput = output
         try process.run()

@@ -162,6 +162,25 @@ struct RecordStoreTests {
         #expect(throws: RecordError.untrusted(path: path, reason: reason)) { try store.load(gpu) }
     }
 
+    @Test("A pipe in the place of the lock is no lock")
+    func pipe() throws {
+        try store.save(record)
+        #expect(unsafe mkfifo(folder.path + "/run/apertured/lock", 0o600) == 0)
+        let refused = RecordError.untrusted(path: "/run/apertured/lock", reason: "it is no plain file of its own")
+        #expect(throws: refused) { _ = try store.lock(within: 0) }
+    }
+
+    @Test(
+        "What belongs to another user is not trusted", .enabled(if: geteuid() == 0, "only root gives a file away"),
+        arguments: ["", "/0000:01:00.0.json"])
+    func otherUser(_ name: String) throws {
+        try store.save(record)
+        let place = "/run/apertured" + name
+        #expect(unsafe lchown(folder.path + place, 65534, 0) == 0)
+        let refused = RecordError.untrusted(path: place, reason: "it belongs to user 65534")
+        #expect(throws: refused) { try store.load(gpu) }
+    }
+
     @Test("A record is read up to a mebibyte, and not further")
     func size() throws {
         try store.save(record)
@@ -207,6 +226,11 @@ struct RecordStoreTests {
             ("\"consoles\": [", "\"consoles\": [99999999999999999999"), ("\"ownsRange\": true", "\"ownsRange\": 1"),
             ("\"nvidia_drm\"", "\"ext4\""), ("\"nvidia_drm\"", "\"-f\""), ("{", "["),
             ("\"gpu\": \"0000:01:00.0\"", "\"gpu\": \"0000:01:00.1\""),
+            ("efi-framebuffer.0", "serial8250"), ("\"amdgpu\"", "\".\""), ("\"amdgpu\"", "\"..\""),
+            ("\"amdgpu\"", "\"\(String(repeating: "x", count: 65))\""), ("\"process\": 4711", "\"process\": 0"),
+            ("\"process\": 4711", "\"process\": -1"), ("\"process\": 4711", "\"process\": 4294967297"),
+            ("\"consoles\": [", "\"consoles\": [64, "), ("\"consoles\": [", "\"consoles\": [-1, "),
+            ("\"consoles\": [", "\"consoles\": [\(String(repeating: "1, ", count: 256))"),
         ])
     func distrust(_ from: String, _ to: String) throws {
         try store.save(record)
@@ -219,6 +243,37 @@ struct RecordStoreTests {
         try file?.write(contentsOf: Data(changed.utf8))
         try file?.close()
         #expect(throws: RecordError.self) { try store.load(gpu) }
+    }
+
+    @Test(
+        "The longest that can be is believed",
+        arguments: [
+            ("\"amdgpu\"", "\"\(String(repeating: "x", count: 64))\""), ("\"amdgpu\"", "\"...\""),
+            ("\"process\": 4711", "\"process\": 1"), ("\"consoles\": [", "\"consoles\": [63, 0, "),
+            ("\"consoles\": [", "\"consoles\": [\(String(repeating: "1, ", count: 255))"),
+        ])
+    func trust(_ from: String, _ to: String) throws {
+        let text = String(decoding: RecordCodec.encode(record), as: UTF8.self)
+        let changed = text.replacingOccurrences(of: from, with: to)
+        #expect(changed != text)
+        let read = try RecordCodec.decode(Array(changed.utf8))
+        #expect(read != record)
+        #expect(read.gpu == gpu)
+    }
+
+    @Test("Records are listed in the order of their addresses")
+    func order() throws {
+        let addresses = ["0000:21:00.0", "0000:01:00.1", "0001:01:00.0", "0000:01:00.0"]
+        for address in addresses {
+            var record = record
+            record.gpu = try #require(PCIAddress(address))
+            try store.save(record)
+        }
+        try folder.write("", to: "/run/apertured/lock")
+        #expect(
+            try store.recorded().map(\.description) == [
+                "0000:01:00.0", "0000:01:00.1", "0000:21:00.0", "0001:01:00.0",
+            ])
     }
 
     @Test("A record that says of each step whether it was done is read as before")

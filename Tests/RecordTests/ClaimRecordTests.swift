@@ -1,0 +1,38 @@
+import Aperture
+import Record
+import Testing
+
+@Suite("Claim record")
+struct ClaimRecordTests {
+    private func record(_ marks: [PlanStep.Action]) throws -> ClaimRecord {
+        let gpu = try #require(PCIAddress("0000:01:00.0"))
+        let prior = PriorState(functions: [], framebuffers: [], consoles: [1])
+        let start = PriorState(functions: [], framebuffers: [], consoles: [])
+        return ClaimRecord(
+            gpu: gpu, state: .claiming, prior: prior, start: start, wasClaimed: true, nativeDrivers: ["bochs-drm"],
+            unloadedModules: ["nvidia"],
+            marks: marks.map { .init(action: $0.rawValue, target: "x", path: "/sys/y", value: "1") },
+            stuckWrite: .init(path: "/sys/y", process: 4711, started: 1), device: 7)
+    }
+
+    @Test("A claim that stands has nothing of its run but what a release needs")
+    func standing() throws {
+        let run = try record([.setDriverOverride, .removeDevice])
+        var expected = run
+        expected.state = .claimed
+        expected.marks = []
+        expected.nativeDrivers = []
+        expected.stuckWrite = nil
+        expected.device = 8
+        #expect(run.standing(of: 8) == expected)
+    }
+
+    @Test("A record is about its own device, unless its run removed that", arguments: [7, 8, nil] as [UInt64?])
+    func stale(_ device: UInt64?) throws {
+        #expect(try record([.setDriverOverride, .rescanBus]).isStale(for: device) == (device != 7))
+        #expect(try !record([.setDriverOverride, .removeDevice]).isStale(for: device))
+        #expect(try record([.removeDevice]).hasRemovedCard)
+        #expect(try !record([.rescanBus, .unbindDriver]).hasRemovedCard)
+        #expect(try record([.removeDevice]).standing(of: 7).isStale(for: device) == (device != 7))
+    }
+}
