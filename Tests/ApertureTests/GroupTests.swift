@@ -77,6 +77,17 @@ struct GroupTests {
         #expect(refusals.map { $0.message.contains("0000:04:00.0") } == [false, true])
     }
 
+    @Test("A driver that has made a VFIO device of its function may stay in the group, whatever it is called")
+    func vfioDevice() throws {
+        for (device, isTolerated) in [("vfio1", true), (nil, false)] {
+            let host = try FixtureHost {
+                GPU(gpu)
+                Function(network, class: 0x020000, driver: "e1000", vfioDevice: device)
+            }
+            #expect(try plan(host).verdict == (isTolerated ? .claim : .refused))
+        }
+    }
+
     @Test("A companion without a group is refused as the GPU is, and named")
     func none() throws {
         let host = try FixtureHost {

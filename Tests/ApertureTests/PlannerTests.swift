@@ -154,6 +154,21 @@ struct PlannerTests {
         #expect(Planner.plan(for: try #require(PCIAddress(other)), in: snapshot).verdict == .claim)
     }
 
+    @Test(
+        "Siblings that keep their drivers through a rescan are named, and no others", arguments: ["snd_hda_intel", nil])
+    func siblings(_ driver: String?) throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            Function("0000:01:00.1", class: 0x040300, driver: driver, group: 2)
+            FirmwareFramebuffer(.bootSimpledrm, fb)
+        }
+        let plan = Planner.plan(
+            for: try #require(PCIAddress(gpu)), in: try host.snapshot(withHolders: true),
+            options: ClaimOptions(onlyFunction: true))
+        let isNamed = plan.warnings.contains { $0.contains("0000:01:00.1 (snd_hda_intel) of the same slot keep") }
+        #expect(isNamed == (driver != nil))
+    }
+
     @Test("Every refusal code is reached by a row")
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))
@@ -295,6 +310,22 @@ private let residues: [PlanCase] = [
             }
         }, steps: evictSimple + bind, conflicts: residueConflict),
     PlanCase(
+        name: "BOOTFB and simpledrm, a VGA card, and a rescan that was asked for",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, class: 0x030000, bootVGA: true)
+                FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+            }
+        }, options: ClaimOptions(residue: .rescan), steps: evictSimple + rescan + bind, conflicts: residueConflict),
+    PlanCase(
+        name: "BOOTFB under a VGA card on vfio-pci, which has dropped what it could",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, class: 0x030000, driver: "vfio-pci", override: "vfio-pci", bootVGA: true)
+                Line(fb, "BOOTFB")
+            }
+        }, steps: rescan + bind, conflicts: ["0 BOOTFB - -"]),
+    PlanCase(
         name: "BOOTFB alone, its driver gone",
         machine: {
             try FixtureHost {
@@ -328,6 +359,20 @@ private let residues: [PlanCase] = [
                 FirmwareFramebuffer(.bootSimpledrm, fb)
             }
         }, options: ClaimOptions(allow: ["bochs"]), steps: bounce + bind, conflicts: residueConflict),
+    PlanCase(
+        name: "a bounce ends the framebuffer that is the residue's alone: another one is evicted before",
+        machine: {
+            try FixtureHost {
+                Kernel("6.1.0-50-amd64")
+                GPU(gpu, bars: [BAR(0, 0xc000_0000...0xc0ff_ffff), BAR(2, 0xc100_0000...0xc1ff_ffff)])
+                FirmwareFramebuffer(.bootSimpledrm, fb)
+                FirmwareFramebuffer(.efifb, 0xc100_0000...0xc13e_7fff)
+            }
+        }, options: ClaimOptions(allow: ["bochs"]),
+        steps: [
+            "set-driver-override \(gpu)", "set-framebuffer-override efi-framebuffer.0",
+            "unbind-framebuffer efi-framebuffer.0",
+        ] + bounce.dropFirst() + bind, conflicts: residueConflict + ["2 efifb efi-framebuffer.0 efi-framebuffer"]),
     PlanCase(
         name: "5.10 refuses, and an allowed native driver does not help",
         machine: {

@@ -77,6 +77,39 @@ struct UseGateTests {
         #expect(try plan(host, options: forced(), unknown).verdict == .claim)
     }
 
+    @Test(
+        "A guest that is seen is one refusal, which names it, also where others may be unseen",
+        arguments: [true, false])
+    func rescanUnderGuest(_ isForced: Bool) throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: "vfio-pci", override: "vfio-pci")
+            Line(0xc000_0000...0xc03e_7fff, "BOOTFB")
+            Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
+        }
+        for why in [nil, Self.why] {
+            let plan = try plan(host, options: isForced ? forced() : ClaimOptions()) { $0.holdersUnknown = why }
+            #expect(plan.refusals.map(\.code) == [.inUse])
+            #expect(plan.refusals.first?.message.contains("qemu-system-x86 (pid 900)") == true)
+            #expect(plan.refusals.first?.remedy.hasPrefix("Stop the guest first") == true)
+            #expect(plan.steps.isEmpty)
+        }
+    }
+
+    @Test("Who has the companion open for the host is named beside the guest that has the GPU")
+    func both() throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: "vfio-pci", override: "vfio-pci")
+            Function("0000:01:00.1", class: 0x040300, driver: "snd_hda_intel")
+            Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
+            Process(901, "pipewire", holds: "/dev/snd/controlC0")
+        }
+        try host.folder.makeFolder("/sys/devices/pci0000:00/0000:01:00.1/sound/card0/controlC0")
+        let refusals = try plan(host).refusals
+        #expect(refusals.map(\.code) == [.inUse, .inUse])
+        #expect(refusals.contains { $0.message.contains("pipewire (pid 901)") })
+        #expect(refusals.contains { $0.message.contains("qemu-system-x86 (pid 900)") })
+    }
+
     @Test("vfio-pci is not unbound for a release where a guest may be unseen, unless that was asked for")
     func release() throws {
         let host = try FixtureHost { GPU(gpu) }

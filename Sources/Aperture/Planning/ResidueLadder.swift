@@ -121,16 +121,9 @@ struct ResidueLadder {
     }
 
     private mutating func rescan() {
-        let users = holders.filter { gpu.nodes.contains($0.node) }
-        guard !gpu.isOnVFIO || users.isEmpty else {
-            refusals.append(
-                Refusal(
-                    .inUse, "\(users.map(\.description).joined(separator: ", ")).",
-                    remedy:
-                        "\(HolderRemedy.guest(users)): removing a device that a guest has open blocks in the kernel."))
-            return
-        }
-        if gpu.isOnVFIO, !options.force, let holdersUnknown {
+        // Removing a device that a guest has open blocks in the kernel. One that is seen is minded for every step there is.
+        let isInUse = holders.contains { gpu.nodes.contains($0.node) }
+        if gpu.isOnVFIO, !isInUse, !options.force, let holdersUnknown {
             refusals.append(.holdersUnknown("\(gpu.address)", why: holdersUnknown, canForce: true))
             return
         }

@@ -62,7 +62,7 @@ struct StepList {
     private mutating func mindGuest() {
         let claimed = functions.filter(\.isOnVFIO)
         let users = claimed.flatMap(snapshot.holders(of:))
-        guard !steps.isEmpty, !users.isEmpty, refusals.allSatisfy({ $0.code != .inUse }) else { return }
+        guard !steps.isEmpty, !users.isEmpty else { return }
         refusals.append(
             Refusal(
                 .inUse, "The card is in use: \(list(users)).",
