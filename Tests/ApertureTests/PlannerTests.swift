@@ -169,6 +169,51 @@ struct PlannerTests {
         #expect(isNamed == (driver != nil))
     }
 
+    @Test("A function of the slot that could not be read refuses the card, unless the GPU goes alone")
+    func unreadableSibling() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        var snapshot = try host.snapshot(withHolders: true)
+        let address = try #require(PCIAddress(gpu))
+        for (sibling, onlyFunction, isRefused) in [
+            ("0000:01:00.1", false, true), ("0000:01:00.1", true, false), ("0000:01:01.0", false, false),
+        ] {
+            let sibling = try #require(PCIAddress(sibling))
+            snapshot.unreadable = [Snapshot.Unreadable(address: sibling, reason: "no class")]
+            let plan = Planner.plan(for: address, in: snapshot, options: ClaimOptions(onlyFunction: onlyFunction))
+            #expect(plan.refusals.map(\.code) == (isRefused ? [.deviceUnreadable] : []))
+            #expect(plan.refusals.allSatisfy { $0.message.contains("\(sibling) could not be read: no class") })
+        }
+    }
+
+    @Test(
+        "What VFIO has is not the host's to live on",
+        arguments: [(nil, true), ("vfio-pci", false)] as [(String?, Bool)])
+    func dependency(_ driver: String?, _ isRefused: Bool) throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: driver, override: driver)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        var snapshot = try host.snapshot(withHolders: true)
+        let address = try #require(PCIAddress(gpu))
+        snapshot.hostDependencies[address] = [HostDependency(.swap, "sda2")]
+        #expect(Planner.plan(for: address, in: snapshot).refusals.map(\.code) == (isRefused ? [.hostDepends] : []))
+    }
+
+    @Test("A bridge does not go with the card, though it is named")
+    func namedBridge() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            Function("0000:01:00.2", class: 0x060400, driver: "pcieport")
+        }
+        var options = ClaimOptions()
+        options.addedFunctions = [try #require(PCIAddress("0000:01:00.2"))]
+        let plan = Planner.plan(
+            for: try #require(PCIAddress(gpu)), in: try host.snapshot(withHolders: true), options: options)
+        #expect(plan.refusals.map(\.code) == [.noSuchDevice])
+        #expect(plan.refusals.first?.message == "0000:01:00.2 cannot go with \(gpu).")
+        #expect(plan.functions.map(\.address.description) == [gpu])
+    }
+
     @Test("Every refusal code is reached by a row")
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))

@@ -102,6 +102,29 @@ struct StandingClaimTests {
     }
 }
 
+/// nvidia's modules on the way back.
+@Suite("Modules on the way back")
+struct ModulesBackTests {
+    @Test("An undo to a claim that unloaded them long before loads none")
+    func undo() throws {
+        let host = try FaultedPlan.unloading.claimed()
+        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        host.vfioError = VFIOError(call: "VFIO_SET_IOMMU", target: "/dev/vfio/1", errno: .resourceBusy)
+        #expect(try host.claim(options: FaultedPlan.unloading.options).undo != nil)
+        #expect(host.loadedModules.isEmpty)
+        #expect(try host.driver == "vfio-pci")
+    }
+
+    @Test("Those that somebody has loaded again are left as they are, and nvidia has its card back")
+    func loaded() throws {
+        let host = try FaultedPlan.unloading.claimed()
+        try host.load(module: "nvidia")
+        #expect(try host.release().restoration.isComplete)
+        #expect(host.loadedModules == ["nvidia", "nvidia_uvm", "nvidia_modeset", "nvidia_drm"])
+        #expect(try host.driver == "nvidia")
+    }
+}
+
 /// What a claim that does not end well leaves.
 @Suite("A claim that fails midway")
 struct FailingMidwayTests {
@@ -132,6 +155,36 @@ struct FailingMidwayTests {
         let framebuffer = "/sys/bus/platform/devices/efi-framebuffer.0"
         #expect(try host.driver(ofDevice: framebuffer) == "efi-framebuffer")
         #expect(try host.attribute("\(framebuffer)/driver_override") == nil)
+    }
+
+    @Test("A module that registers another driver than it should is a step that failed")
+    func otherDriver() throws {
+        let host = try FaultedPlan.loading.machine()
+        host.driversOfModules["vfio-pci"] = "other"
+        let failure = try #require(try host.claim().stepFailure)
+        #expect(failure.step.action == .loadDriver)
+        #expect(failure.description.hasSuffix("/sys/bus/pci/drivers/vfio-pci does not exist"))
+    }
+
+    @Test("A card that does not come back from the rescan is named as that")
+    func noReturn() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
+        }
+        host.faults[4] = .isIgnored
+        let failure = try #require(try host.claim().stepFailure)
+        #expect(failure.step.action == .rescanBus)
+        #expect(failure.description.hasSuffix("\(card) did not come back"))
+    }
+
+    @Test("A card that goes away under its unbind is gone, and not unbound")
+    func vanishing() throws {
+        let host = try FixtureHost { GPU(gpu, driver: "amdgpu") }
+        host.faults[1] = .vanishes
+        let failure = try #require(try host.claim().stepFailure)
+        #expect(failure.step.action == .unbindDriver)
+        #expect(failure.description.hasSuffix("\(card) is gone"))
     }
 
     @Test("Where the next plan refuses to go on, the claim ends there and is undone")

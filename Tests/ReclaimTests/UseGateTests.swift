@@ -240,6 +240,18 @@ struct NvidiaGateTests {
         #expect(try plan(withoutUsers).verdict == .refused, "a count that is not told is none that is zero")
     }
 
+    @Test("A process that can have the card in use counts, whatever the module's count says")
+    func uncounted() throws {
+        let host = try FixtureHost {
+            KernelModule("nvidia")
+            GPU(gpu, driver: "nvidia")
+            Process(50, "nvidia-persiste", holds: "/dev/nvidiactl")
+        }
+        #expect(try plan(host).refusals.map(\.code) == [.inUse])
+        try host.end(50)
+        #expect(try plan(host).verdict == .claim)
+    }
+
     @Test("While another card needs nvidia it stays, and what is said takes nothing from that card")
     func others() throws {
         for isUnloading in [false, true] {

@@ -161,6 +161,24 @@ struct WayBackTests {
         #expect(try host.attribute("\(framebuffer)/driver_override") == nil)
     }
 
+    @Test("A range that a rescan ended is said not to be reserved again, though its driver is bound")
+    func reservation() throws {
+        let host = try FixtureHost {
+            Kernel("5.10.223-simplefb")
+            GPU(gpu)
+            FirmwareFramebuffer(.bootSimpledrm, fb)
+        }
+        var options = ClaimOptions()
+        options.residue = .rescan
+        #expect(try host.claim(options: options).isClaimed)
+        let outcome = try host.release()
+        #expect(
+            outcome.announced == [
+                "simple-framebuffer.0 no longer reserves 0xc0000000-0xc03e7fff: the rescan ended that until a reboot."
+            ])
+        #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/simple-framebuffer.0") == "simple-framebuffer")
+    }
+
     @Test("A console that somebody took from the VGA text console's heir is left so")
     func console() throws {
         let host = try FixtureHost {
