@@ -91,6 +91,10 @@ package final class FixtureHost: Host {
     package var vfioError: VFIOError?
     /// BARs that VFIO does not give, by number, though the card has them.
     package var barsThatVFIOLacks: Set<Int> = []
+    /// BARs of the GPU of which VFIO cannot say whether the card has them.
+    package var barsOfDoubt: Set<Int> = []
+    /// What was to be proven, last.
+    package private(set) var targets: [ProofTarget] = []
 
     private struct Late {
         var path: String
@@ -339,8 +343,14 @@ package final class FixtureHost: Host {
 
     /// Maps what `pci_request_region()` would give: a BAR with nothing but its own line in it.
     package func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof] {
+        self.targets = targets
         if let vfioError { throw vfioError }
-        return targets.flatMap { target in
+        let doubts = targets.prefix(1).flatMap { target in
+            barsOfDoubt.sorted().map {
+                RegionProof(address: target.address, interface: .group, bar: $0, size: 0, outcome: .unsized(.ioError))
+            }
+        }
+        return doubts + targets.flatMap { target in
             let address = target.address
             let function = machine.functions.first { $0.address == address.description }
             let bars = (function?.bars ?? []).filter { !barsThatVFIOLacks.contains($0.index) }

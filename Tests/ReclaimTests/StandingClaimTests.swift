@@ -89,6 +89,35 @@ struct StandingClaimTests {
         #expect(try host.driver == "amdgpu")
     }
 
+    @Test(
+        "A claim over a standing one that rescanned the card, and fails, leaves the record of the card that came back")
+    func rescanned() throws {
+        let host = try FixtureHost { GPU(gpu) }
+        #expect(try host.claim().isClaimed)
+        let before = try #require(try host.standing)
+        try host.appear(FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu))
+        host.vfioError = VFIOError(call: "VFIO_SET_IOMMU", target: "/dev/vfio/1", errno: .resourceBusy)
+        let outcome = try host.claim()
+        #expect(outcome.rungs.contains(.rescan) && outcome.undo != nil)
+        let record = try #require(try host.standing)
+        #expect(record.state == .claimed)
+        #expect(record.device != before.device)
+        #expect(record.device == host.identity(ofDevice: card))
+        // It is known again, and given back.
+        #expect(try host.release().restoration.isFinished)
+        #expect(try host.driver == nil)
+    }
+
+    @Test("A standing claim is left alone by recover")
+    func standing() throws {
+        let host = try FaultedPlan.evict.claimed()
+        let record = try #require(try host.standing)
+        let writes = host.writes.count
+        #expect(try Recoverer(host: host).recover(record) == nil)
+        #expect(host.writes.count == writes)
+        #expect(try host.standing == record)
+    }
+
     @Test("nvidia's modules come back with the release, however many claims there were", arguments: [1, 2])
     func modules(_ claims: Int) throws {
         let host = try FaultedPlan.unloading.claimed()

@@ -179,6 +179,51 @@ struct WayBackTests {
         #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/simple-framebuffer.0") == "simple-framebuffer")
     }
 
+    @Test("What cannot come back is told before the first write, and again at the end")
+    func told() throws {
+        let host = try FixtureHost {
+            GPU(gpu, class: 0x030000, bootVGA: true)
+            FirmwareFramebuffer(.efifb, fb, parent: gpu)
+        }
+        #expect(try host.claim().isClaimed)
+        var story: [String] = []
+        let releaser = Releaser(host: host) { event in
+            switch event {
+            case .warning(let text): story.append("warning \(text)")
+            case .undoing(let step): story.append(step.action.rawValue)
+            case .lost(let text): story.append("lost \(text)")
+            default: break
+            }
+        }
+        _ = try releaser.release(try #require(PCIAddress(gpu)))
+        let loss = "efi-framebuffer.0 is gone: the firmware's framebuffer cannot come back before a reboot."
+        #expect(story == ["warning \(loss)", "unbind-driver", "clear-driver-override", "lost \(loss)"])
+    }
+
+    @Test("A card that can no longer be read midway is named, and its record stays for recover")
+    func unreadableMidway() throws {
+        let host = try FaultedPlan.evict.claimed()
+        let address = try #require(PCIAddress(gpu))
+        let text = try host.folder.text("\(card)/vendor")
+        let releaser = Releaser(host: host) { event in
+            guard case .undoing = event else { return }
+            #expect(throws: Never.self) { try host.folder.write("nonsense\n", to: "\(card)/vendor") }
+        }
+        let outcome = try releaser.release(address)
+        guard case .failed = outcome.result else {
+            Issue.record("\(outcome.result)")
+            return
+        }
+        #expect(outcome.restoration.performed.map(\.action) == [.unbindDriver])
+        #expect(outcome.restoration.interruption?.description.contains("vendor") == true)
+        #expect(!outcome.restoration.isFinished && !outcome.restoration.isComplete)
+        try host.folder.write(text, to: "\(card)/vendor")
+        let record = try #require(try host.record(of: address))
+        #expect(record.state == .releasing)
+        #expect(try Recoverer(host: host).recover(record)?.isComplete == true)
+        #expect(try isBound(host))
+    }
+
     @Test("A console that somebody took from the VGA text console's heir is left so")
     func console() throws {
         let host = try FixtureHost {
