@@ -5,9 +5,9 @@ SWIFT ?= swift
 RELEASE = --configuration release --product apertured --static-swift-stdlib
 # A warning in this package's own targets is an error; SwiftPM keeps it away from the dependencies.
 STRICT = -Xswiftc -warnings-as-errors
-PACKAGES = libpci-dev libudev-dev libumockdev-dev pci.ids pkg-config python3-minimal systemd umockdev util-linux
-# The tests that need umockdev's preloaded library, and those that need a journald; without them they fail.
-MOCKED = GuardLoopTests
+PACKAGES = libpci-dev pci.ids pkg-config python3-minimal systemd util-linux
+# The tests that send signals to themselves, and those that need a journald.
+ALONE = GuardLoopTests
 JOURNALED = RealJournal
 LAB = Tests/Lab/lab
 SCENARIO ?=
@@ -48,12 +48,11 @@ fuzzers: packages
 
 # The unit tests under AddressSanitizer and under ThreadSanitizer. Swift keeps its metadata on purpose: no leaks.
 sanitize: packages
-	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build/address --skip $(MOCKED) --skip $(JOURNALED)
-	ASAN_OPTIONS=detect_leaks=0 umockdev-wrapper $(SWIFT) test --skip-build --sanitize=address \
-		--scratch-path .build/address --filter $(MOCKED)
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build/address --skip $(ALONE) --skip $(JOURNALED)
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --skip-build --sanitize=address --scratch-path .build/address --filter $(ALONE)
 	# A guarded write is a fork, and the one of a rescan starts a thread in it, which ThreadSanitizer only allows on demand.
-	TSAN_OPTIONS=die_after_fork=0 $(SWIFT) test --sanitize=thread --scratch-path .build/thread --skip $(MOCKED) --skip $(JOURNALED)
-	umockdev-wrapper $(SWIFT) test --skip-build --sanitize=thread --scratch-path .build/thread --filter $(MOCKED)
+	TSAN_OPTIONS=die_after_fork=0 $(SWIFT) test --sanitize=thread --scratch-path .build/thread --skip $(ALONE) --skip $(JOURNALED)
+	$(SWIFT) test --skip-build --sanitize=thread --scratch-path .build/thread --filter $(ALONE)
 
 build: packages
 	$(SWIFT) build $(STRICT)
@@ -63,8 +62,8 @@ release: packages
 
 unit: packages
 	$(SWIFT) build --build-tests $(STRICT)
-	$(SWIFT) test --skip-build --parallel --skip $(MOCKED) --skip $(JOURNALED)
-	umockdev-wrapper $(SWIFT) test --skip-build --filter $(MOCKED)
+	$(SWIFT) test --skip-build --parallel --skip $(ALONE) --skip $(JOURNALED)
+	$(SWIFT) test --skip-build --filter $(ALONE)
 	Tests/with-journald $(SWIFT) test --skip-build --filter $(JOURNALED)
 
 # The unit, the udev rule, the catalog and the manuals, by systemd's and groff's own tools.

@@ -30,7 +30,6 @@ let package = Package(
 
         // C: what Swift cannot import (variadic callbacks, ioctl numbers), and the system libraries.
         .systemLibrary(name: "CPCI", pkgConfig: "libpci", providers: [.apt(["libpci-dev"])]),
-        .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
         .target(name: "CPCICallbacks", dependencies: ["CPCI"]),
         .target(name: "CLinux"),
         .target(name: "CJournal"),
@@ -40,7 +39,7 @@ let package = Package(
         .target(name: "Record", dependencies: ["Aperture", "Sysfs", systemPackage], swiftSettings: settings),
         .target(name: "Configuration", dependencies: ["Aperture", "Sysfs"], swiftSettings: settings),
         .target(name: "PCIAccess", dependencies: ["Aperture", "CPCI", "CPCICallbacks"], swiftSettings: settings),
-        .target(name: "Udev", dependencies: ["Aperture", "CUdev", systemPackage], swiftSettings: settings),
+        .target(name: "Udev", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
         .target(name: "VFIO", dependencies: ["Aperture", "CLinux", "Sysfs", systemPackage], swiftSettings: settings),
         .target(
@@ -78,13 +77,10 @@ let package = Package(
             name: "ConfigurationTests",
             dependencies: ["Aperture", "Configuration", "Fixtures", "Sysfs", systemPackage],
             swiftSettings: settings),
-        .systemLibrary(
-            name: "CUmockdev", path: "Tests/CUmockdev", pkgConfig: "umockdev-1.0",
-            providers: [.apt(["libumockdev-dev"])]),
         .testTarget(
             name: "GuardTests",
             dependencies: [
-                "Aperture", "CJournal", "CUmockdev", "Fixtures", "Guard", "Journal", "Reclaim", "Udev",
+                "Aperture", "Fixtures", "Guard", "Journal", "Reclaim", "Udev",
             ],
             swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Fixtures"], swiftSettings: settings),

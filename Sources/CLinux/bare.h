@@ -13,14 +13,15 @@
 #endif
 
 /* As syscall(), but an error is returned as -errno. */
-UNINSTRUMENTED __attribute__((unused)) static long bare(
-    long number, long first, long second, long third, long fourth) {
+UNINSTRUMENTED __attribute__((unused)) static long bare5(
+    long number, long first, long second, long third, long fourth, long fifth) {
 #if defined(__x86_64__)
     register long r10 __asm__("r10") = fourth;
+    register long r8 __asm__("r8") = fifth;
     long result;
     __asm__ volatile("syscall"
                      : "=a"(result)
-                     : "a"(number), "D"(first), "S"(second), "d"(third), "r"(r10)
+                     : "a"(number), "D"(first), "S"(second), "d"(third), "r"(r10), "r"(r8)
                      : "rcx", "r11", "memory");
     return result;
 #elif defined(__aarch64__)
@@ -29,11 +30,17 @@ UNINSTRUMENTED __attribute__((unused)) static long bare(
     register long x1 __asm__("x1") = second;
     register long x2 __asm__("x2") = third;
     register long x3 __asm__("x3") = fourth;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    register long x4 __asm__("x4") = fifth;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
     return x0;
 #else
 #error "no system calls for this processor"
 #endif
+}
+
+UNINSTRUMENTED __attribute__((unused)) static long bare(
+    long number, long first, long second, long third, long fourth) {
+    return bare5(number, first, second, third, fourth, 0);
 }
 
 #endif

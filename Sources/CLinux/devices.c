@@ -1,79 +1,432 @@
 #define _GNU_SOURCE
 #include "clinux_devices.h"
 
-#include <dirent.h>
+#include "bare.h"
+#include "clinux_maps.h"
+#include "worker.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 uint64_t clinux_device(dev_t device) { return CLINUX_DEVICE(major(device), minor(device)); }
 
+/* How long this process sleeps at most between two ticks, in milliseconds. */
+#define TICK 250
+/* How often a process's mappings are read again that change meanwhile. */
+#define MOST_LOOKS 3
+
+/* More than a line of maps is long: four characters for each of a path's. */
+#define BUFFER_SIZE 65536
+/* Places for files that were looked at; a power of two. Most files are mapped by many processes. */
+#define FILES (1 << 17)
+#define IS_OTHER (~0U)
+
+/* A file by what maps says of it, hashed, and which device it is. 0 is a free place. */
+struct file {
+    uint64_t hash;
+    unsigned device;
+};
+
+/* One search in shared memory. */
+struct search {
+    struct region region;
+    atomic_uint is_complete;
+    uint64_t seed;
+    size_t process_count;
+    size_t device_count;
+    const pid_t *processes;
+    const uint64_t *devices;
+    /* Which devices the process has that is looked at. */
+    bool *held;
+    size_t capacity;
+    atomic_size_t found_count;
+    struct clinux_holding *found;
+    /* The next process to be looked at. */
+    atomic_uint next;
+    size_t file_count;
+    struct file files[FILES];
+    char buffer[BUFFER_SIZE];
+    char path[128];
+};
+
+/* --- The worker: bare system calls alone, and nothing of the C library, which a sanitizer may have put its own before --- */
+
+/* Eight bytes, wherever they are. */
+struct __attribute__((packed)) word {
+    uint64_t value;
+};
+
+#define EACH_BYTE(value) (0x0101010101010101ULL * (value))
+
+UNINSTRUMENTED static uint64_t word_at(const char *text) { return ((const struct word *)text)->value; }
+
+/* Where the next line feed is; `end` without one. */
+UNINSTRUMENTED static const char *line_feed(const char *text, const char *end) {
+    while (end - text >= 8) {
+        uint64_t difference = word_at(text) ^ EACH_BYTE('\n');
+        if (((difference - EACH_BYTE(0x01)) & ~difference & EACH_BYTE(0x80)) != 0) break;
+        text += 8;
+    }
+    while (text < end && *text != '\n') text++;
+    return text;
+}
+
+UNINSTRUMENTED static bool begins(const char *text, const char *end, const char *prefix) {
+    while (*prefix != 0) {
+        if (text == end || *text++ != *prefix++) return false;
+    }
+    return true;
+}
+
+UNINSTRUMENTED static char *append(char *end, const char *text) {
+    while (*text != 0) *end++ = *text++;
+    *end = 0;
+    return end;
+}
+
+UNINSTRUMENTED static char *append_number(char *end, unsigned long number) {
+    char digits[20];
+    int count = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    while (count > 0) *end++ = digits[--count];
+    *end = 0;
+    return end;
+}
+
+UNINSTRUMENTED static void tell(struct search *search, pid_t process, int error, unsigned device) {
+    size_t place = atomic_load(&search->found_count);
+    if (place >= search->capacity) return;
+    /* The last place says that there are more. */
+    if (place + 1 == search->capacity) error = E2BIG;
+    search->found[place] = (struct clinux_holding){.process = process, .error = error, .device = device};
+    atomic_store(&search->found_count, place + 1);
+}
+
+/* An error that means that a process has ended is none. */
+UNINSTRUMENTED static int as_denial(long error) { return error == ENOENT || error == ESRCH ? 0 : (int)error; }
+
 /* An empty mask asks for nothing; the kernel fills in type and device number all the same (generic_fillattr()). */
-static int number_at(int folder, const char *name, uint64_t *number) {
+UNINSTRUMENTED static int number_at(long folder, const char *name, uint64_t *number) {
     struct statx status;
-    if (statx(folder, name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &status) < 0) return errno;
-    *number = S_ISCHR(status.stx_mode) ? CLINUX_DEVICE(status.stx_rdev_major, status.stx_rdev_minor) : 0;
-    return 0;
-}
-
-/*
- * Whether EACCES came from the file system behind a link of /proc, and not from /proc: a link is read under the same
- * right as it is followed, and nothing else is asked for that. Another user's FUSE answers so (fuse_getattr()); it has
- * no devices (nodev), and must not look like something hidden, or anyone could keep the card from being claimed.
- */
-static bool is_denied_behind(int folder, const char *name) {
-    char target;
-    return readlinkat(folder, name, &target, 1) >= 0 || errno != EACCES;
-}
-
-int clinux_device_number(const char *path, uint64_t *number) {
-    int error = number_at(AT_FDCWD, path, number);
-    if (error != EACCES || !is_denied_behind(AT_FDCWD, path)) return error;
     *number = 0;
+    long result = bare5(SYS_statx, folder, (long)name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, (long)&status);
+    if (result < 0) {
+        /*
+         * EACCES may come from the file system behind a link of /proc, and not from /proc: a link is read under the same
+         * right as it is followed, and nothing else is asked for that. Another user's FUSE answers so (fuse_getattr());
+         * it has no devices (nodev), and must not look like something hidden, or anyone could keep the card from being
+         * claimed.
+         */
+        char target;
+        if (result == -EACCES && bare(SYS_readlinkat, folder, (long)name, (long)&target, 1) != -EACCES) return 0;
+        return (int)-result;
+    }
+    if (S_ISCHR(status.stx_mode)) *number = CLINUX_DEVICE(status.stx_rdev_major, status.stx_rdev_minor);
     return 0;
+}
+
+UNINSTRUMENTED static unsigned index_of(const struct search *search, uint64_t number) {
+    for (size_t index = 0; index < search->device_count && number != 0; index++) {
+        if (search->devices[index] == number) return (unsigned)index;
+    }
+    return IS_OTHER;
 }
 
 /* What cannot be read counts as open: it was there a moment ago. */
-static bool is_only_a_path(const char *folder, const char *name) {
-    char path[PATH_MAX], text[512];
-    snprintf(path, sizeof path, "%s/fdinfo/%s", folder, name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+UNINSTRUMENTED static bool is_only_a_path(long folder, const char *descriptor) {
+    char path[64], text[512];
+    append(append(path, "../fdinfo/"), descriptor);
+    long file = bare(SYS_openat, folder, (long)path, O_RDONLY | O_CLOEXEC, 0);
     if (file < 0) return false;
-    ssize_t length = read(file, text, sizeof text - 1);
-    close(file);
-    if (length <= 0) return false;
-    text[length] = 0;
-    const char *flags = strstr(text, "flags:");
-    return flags != NULL && (strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH) != 0;
+    long length = bare(SYS_read, file, (long)text, sizeof text - 1, 0);
+    bare(SYS_close, file, 0, 0, 0);
+    for (long start = 0; start < length; start++) {
+        if (!begins(text + start, text + length, "flags:")) continue;
+        unsigned long flags = 0;
+        for (start += 6; start < length && text[start] != '\n'; start++) {
+            if (text[start] >= '0' && text[start] <= '7') flags = flags * 8 + (unsigned long)(text[start] - '0');
+        }
+        return (flags & O_PATH) != 0;
+    }
+    return false;
 }
 
-int clinux_devices_open(
-    const char *folder, const uint64_t *wanted, size_t count, bool *found, size_t *descriptors) {
-    char path[PATH_MAX];
-    *descriptors = 0;
-    snprintf(path, sizeof path, "%s/fd", folder);
-    DIR *directory = opendir(path);
-    if (directory == NULL) return errno;
-    int result = 0;
-    struct dirent *entry;
-    while (errno = 0, (entry = readdir(directory)) != NULL) {
-        if (entry->d_name[0] == '.') continue;
-        ++*descriptors;
-        uint64_t number;
-        int error = number_at(dirfd(directory), entry->d_name, &number);
-        if (error == EACCES && !is_denied_behind(dirfd(directory), entry->d_name)) result = error;
-        if (error != 0 || number == 0) continue;
-        for (size_t i = 0; i < count; i++) {
-            if (wanted[i] == number && !found[i]) found[i] = !is_only_a_path(folder, entry->d_name);
+/* An entry of getdents64(2). */
+struct entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+/* Of a folder of descriptors, /proc/PID/fd or a thread's. Returns 0 or errno, which may be of one descriptor. */
+UNINSTRUMENTED static int look_at_descriptors(struct search *search, size_t *count) {
+    long folder = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (folder < 0) return (int)-folder;
+    int error = 0;
+    long length;
+    while ((length = bare(SYS_getdents64, folder, (long)search->buffer, BUFFER_SIZE, 0)) > 0) {
+        for (long place = 0; place < length;) {
+            const struct entry *entry = (const struct entry *)(search->buffer + place);
+            place += entry->size;
+            if (entry->name[0] == '.') continue;
+            ++*count;
+            uint64_t number;
+            int failed = number_at(folder, entry->name, &number);
+            if (failed == EACCES) error = failed;
+            unsigned device = index_of(search, number);
+            if (device == IS_OTHER || search->held[device]) continue;
+            search->held[device] = !is_only_a_path(folder, entry->name);
         }
     }
-    if (errno != 0 && result == 0) result = errno;
-    closedir(directory);
-    return result;
+    if (length < 0 && error == 0) error = (int)-length;
+    bare(SYS_close, folder, 0, 0, 0);
+    return error;
+}
+
+/*
+ * Where the first thread has ended, its process's descriptors are with the others alone (get_files_struct()). A kernel's
+ * thread has none, and no others.
+ */
+UNINSTRUMENTED static int look_at_threads(struct search *search, pid_t process) {
+    char *end = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/task");
+    long folder = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (folder < 0) return (int)-folder;
+    /* What is left of the buffer is for the descriptors: names of threads are few, or read in several pieces. */
+    char names[4096];
+    int error = 0;
+    long length;
+    while ((length = bare(SYS_getdents64, folder, (long)names, sizeof names, 0)) > 0) {
+        for (long place = 0; place < length;) {
+            const struct entry *entry = (const struct entry *)(names + place);
+            place += entry->size;
+            if (entry->name[0] == '.') continue;
+            append(append(append(end, "/"), entry->name), "/fd");
+            size_t count = 0;
+            int failed = as_denial(look_at_descriptors(search, &count));
+            if (error == 0) error = failed;
+        }
+    }
+    bare(SYS_close, folder, 0, 0, 0);
+    return error;
+}
+
+UNINSTRUMENTED static uint64_t mixed(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+    return hash ^ hash >> 29;
+}
+
+UNINSTRUMENTED static uint64_t hash_of(const struct search *search, const char *text, size_t length) {
+    uint64_t hash = search->seed ^ length;
+    for (; length >= 8; text += 8, length -= 8) hash = mixed(hash, word_at(text));
+    uint64_t rest = 0;
+    while (length > 0) rest = rest << 8 | (unsigned char)text[--length];
+    hash = mixed(hash, rest);
+    return hash == 0 ? 1 : hash;
+}
+
+/* Where the file is kept, or could be. */
+UNINSTRUMENTED static struct file *place_of(struct search *search, uint64_t hash) {
+    size_t place = hash & (FILES - 1);
+    while (search->files[place].hash != 0 && search->files[place].hash != hash) place = (place + 1) & (FILES - 1);
+    return &search->files[place];
+}
+
+/* The link in map_files is named as the range is, without leading zeros. Returns 0 or errno. */
+UNINSTRUMENTED static int device_behind(
+    struct search *search, pid_t process, const struct clinux_mapping *mapping, unsigned *device) {
+    char *end = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/map_files/");
+    bool is_leading = true;
+    if (mapping->range_length > 40) return ENOENT;
+    for (size_t index = 0; index < mapping->range_length; index++) {
+        char digit = mapping->range[index];
+        char next = index + 1 < mapping->range_length ? mapping->range[index + 1] : '-';
+        if (is_leading && digit == '0' && next != '-') continue;
+        is_leading = digit == '-';
+        *end++ = digit;
+    }
+    *end = 0;
+    uint64_t number;
+    int error = number_at(AT_FDCWD, search->path, &number);
+    *device = index_of(search, number);
+    return error;
+}
+
+/* Returns 0 or errno: ENOENT where the mapping is another one by now. */
+UNINSTRUMENTED static int look_at_line(struct search *search, pid_t process, const char *line, size_t length) {
+    struct clinux_mapping mapping;
+    if (!clinux_mapping_of_line(line, length, &mapping)) return 0;
+    uint64_t hash = hash_of(search, mapping.file, mapping.file_length);
+    struct file *file = place_of(search, hash);
+    unsigned device = file->device;
+    if (file->hash == 0) {
+        int error = device_behind(search, process, &mapping, &device);
+        if (error != 0) return error;
+        /* A table that is full finds no place any more. */
+        if (search->file_count < FILES / 4 * 3) {
+            file->device = device;
+            file->hash = hash;
+            search->file_count++;
+        }
+    }
+    if (device != IS_OTHER) search->held[device] = true;
+    return 0;
+}
+
+/* Reads maps once. Returns 0 or errno; `is_whole` tells whether every mapping was found as it was listed. */
+UNINSTRUMENTED static int look_at_maps(struct search *search, pid_t process, bool *is_whole) {
+    append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/maps");
+    long file = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_CLOEXEC, 0);
+    if (file < 0) return (int)-file;
+    size_t kept = 0;
+    int error = 0;
+    *is_whole = true;
+    for (;;) {
+        long length = bare(SYS_read, file, (long)search->buffer + (long)kept, (long)(BUFFER_SIZE - kept), 0);
+        if (length <= 0) {
+            if (length < 0) error = (int)-length;
+            break;
+        }
+        const char *start = search->buffer, *end = start + kept + length;
+        for (const char *feed; (feed = line_feed(start, end)) != end; start = feed + 1) {
+            int failed = look_at_line(search, process, start, (size_t)(feed - start));
+            if (failed == ENOENT) *is_whole = false;
+            if (failed != 0 && failed != ENOENT && error == 0) error = failed;
+        }
+        kept = (size_t)(end - start);
+        if (kept == BUFFER_SIZE) {
+            /* No line of the kernel's is that long. */
+            error = EOVERFLOW;
+            break;
+        }
+        for (size_t index = 0; index < kept; index++) search->buffer[index] = start[index];
+    }
+    bare(SYS_close, file, 0, 0, 0);
+    return error;
+}
+
+UNINSTRUMENTED static void look_at(struct search *search, pid_t process) {
+    for (size_t device = 0; device < search->device_count; device++) search->held[device] = false;
+    append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/fd");
+    size_t descriptors = 0;
+    int error = as_denial(look_at_descriptors(search, &descriptors));
+    if (error == 0 && descriptors == 0) error = as_denial(look_at_threads(search, process));
+    bool is_whole = false;
+    for (int look = 0; look < MOST_LOOKS && !is_whole; look++) {
+        int failed = as_denial(look_at_maps(search, process, &is_whole));
+        if (error == 0) error = failed;
+        if (failed != 0) break;
+    }
+    for (size_t device = 0; device < search->device_count; device++) {
+        if (search->held[device]) tell(search, process, 0, (unsigned)device);
+    }
+    if (error != 0) tell(search, process, error, 0);
+}
+
+UNINSTRUMENTED static int look_at_all(void *argument) {
+    struct worker *worker = argument;
+    struct search *search = (struct search *)worker->region;
+    close_descriptors();
+    for (;;) {
+        unsigned next = atomic_load(&search->next);
+        if (next >= search->process_count) break;
+        look_at(search, search->processes[next]);
+        atomic_store(&search->next, next + 1);
+    }
+    atomic_store(&search->is_complete, 1);
+    wake_up(&search->is_complete);
+    return 0;
+}
+
+/* --- This process --- */
+
+static struct search *make_search(const struct clinux_search *wanted, size_t capacity) {
+    size_t numbers = wanted->device_count * sizeof(uint64_t);
+    size_t found = capacity * sizeof(struct clinux_holding);
+    size_t processes = wanted->process_count * sizeof(pid_t);
+    struct search *search = make_region(sizeof *search + numbers + found + processes + wanted->device_count);
+    if (search == NULL) return NULL;
+    char *rest = (char *)(search + 1);
+    search->devices = memcpy(rest, wanted->devices, numbers);
+    search->found = (struct clinux_holding *)(rest + numbers);
+    search->processes = memcpy(rest + numbers + found, wanted->processes, processes);
+    search->held = (bool *)(rest + numbers + found + processes);
+    search->device_count = wanted->device_count;
+    search->process_count = wanted->process_count;
+    search->capacity = capacity;
+    /* So that nobody can make a file that is taken for another one. */
+    bare(SYS_getrandom, (long)&search->seed, sizeof search->seed, 0, 0);
+    return search;
+}
+
+/* What has come back counts as looked at; what has not is told as late, and passed over. */
+static void pass_over(struct search *search, struct worker *worker, int error) {
+    leave_worker(worker);
+    unsigned next = atomic_load(&search->next);
+    if (next >= search->process_count) return;
+    tell(search, search->processes[next], error, 0);
+    atomic_store(&search->next, next + 1);
+}
+
+/* Until all processes were looked at or the deadline has passed; 0, or the errno of starting the first worker. */
+static int await(struct search *search, const struct clinux_search *wanted) {
+    int64_t begun = milliseconds_now();
+    int64_t deadline = begun + wanted->deadline;
+    struct worker *worker = NULL;
+    unsigned at = ~0U;
+    for (;;) {
+        int64_t time = milliseconds_now();
+        unsigned before = at;
+        at = atomic_load(&search->next);
+        if (at >= search->process_count) {
+            if (worker != NULL) await_worker(worker);
+            return 0;
+        }
+        if (at != before) begun = time;
+        bool is_over = time >= deadline;
+        if (worker != NULL && (is_over || time >= begun + wanted->process_deadline)) {
+            pass_over(search, worker, ETIMEDOUT);
+            worker = NULL;
+        }
+        if (is_over) return 0;
+        if (worker == NULL) {
+            int error = 0;
+            worker = start_worker(look_at_all, &search->region, &error);
+            if (worker == NULL) return error;
+            begun = time;
+            continue;
+        }
+        int64_t end = begun + wanted->process_deadline;
+        if (time + TICK < end) end = time + TICK;
+        if (deadline < end) end = deadline;
+        sleep_on(&search->is_complete, 0, end > time ? end - time : 1);
+        if (wanted->tick != NULL && !wanted->tick(wanted->context)) {
+            pass_over(search, worker, ECANCELED);
+            return 0;
+        }
+    }
+}
+
+int clinux_find_holders(
+    const struct clinux_search *wanted, struct clinux_holding *found, size_t capacity, size_t *count) {
+    *count = 0;
+    if (wanted->process_count == 0) return 0;
+    struct search *search = make_search(wanted, capacity);
+    if (search == NULL) return ENOMEM;
+    int error = await(search, wanted);
+    /* Those after it were not looked at. */
+    unsigned next = atomic_load(&search->next);
+    if (error == 0 && next < search->process_count) tell(search, search->processes[next], ETIMEDOUT, 0);
+    *count = atomic_load(&search->found_count);
+    memcpy(found, search->found, *count * sizeof *found);
+    leave_region(&search->region);
+    return error;
 }

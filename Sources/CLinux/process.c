@@ -3,20 +3,75 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-int clinux_process_wait(pid_t child, int milliseconds, int *status) {
+static int start(
+    pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output,
+    posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(attributes, &none);
+    posix_spawnattr_setsigdefault(attributes, &all);
+    posix_spawnattr_setpgroup(attributes, 0);
+    posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    if (standard_output >= 0) {
+        int error = posix_spawn_file_actions_adddup2(actions, standard_output, STDOUT_FILENO);
+        if (error != 0) return error;
+    }
+    return posix_spawn(process, program, actions, attributes, arguments, environment);
+}
+
+int clinux_spawn(
+    pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output) {
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0) return error;
+    posix_spawnattr_t attributes;
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0) {
+        error = start(process, program, arguments, environment, standard_output, &actions, &attributes);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+/* How long it sleeps at most between two ticks, in milliseconds. */
+enum { TICK = 250 };
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* Whether the descriptor was readable before the deadline. */
+static bool is_readable(int descriptor, int milliseconds, struct clinux_tick tick) {
+    struct pollfd end = {.fd = descriptor, .events = POLLIN};
+    int64_t deadline = now() + milliseconds;
+    for (;;) {
+        int64_t left = deadline - now();
+        int slice = left <= 0 ? 0 : left < TICK ? (int)left : TICK;
+        if (poll(&end, 1, slice) > 0) return true;
+        if (left <= 0) return false;
+        if (tick.function != NULL) tick.function(tick.context);
+    }
+}
+
+int clinux_process_wait(pid_t child, int milliseconds, struct clinux_tick tick, int *status) {
     int descriptor = (int)syscall(SYS_pidfd_open, child, 0);
     if (descriptor >= 0) {
-        struct pollfd end = {.fd = descriptor, .events = POLLIN};
-        int ready;
-        do {
-            ready = poll(&end, 1, milliseconds);
-        } while (ready < 0 && errno == EINTR);
+        bool has_ended = is_readable(descriptor, milliseconds, tick);
         close(descriptor);
-        if (ready == 0) return ETIMEDOUT;
+        if (!has_ended) return ETIMEDOUT;
     }
     while (waitpid(child, status, 0) < 0) {
         if (errno != EINTR) return errno;

@@ -3,214 +3,217 @@
 
 #include "bare.h"
 #include "clinux_open.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fb.h>
-#include <linux/futex.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-/*
- * The reading process shares this one's memory (CLONE_VM), so that it costs no copy of the page tables: a plan is made in
- * a few milliseconds, and a fork takes more than one. It is no thread: one that is stuck in the kernel would keep its
- * process from ending. As it also shares the thread-local storage, errno included, it makes bare system calls.
- */
-#define STACK_SIZE 65536
+/* After so many milliseconds without an answer another process goes on with the rest. */
+#define STALL 50
+/* How long it sleeps at most between two ticks, in milliseconds. */
+#define TICK 250
+
+#define HEADER_SIZE 64
 
 _Static_assert(sizeof(struct fb_fix_screeninfo) <= CLINUX_READ_SIZE, "an answer has room for it");
 
-/* ThreadSanitizer takes clone() for a fork, and finds the threads of its copy missing where there is no copy. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-extern int __clone(int (*)(void *), void *, int, void *, ...);
-#define clone __clone
-#endif
-#endif
+/* One question in shared memory. */
+struct item {
+    enum clinux_kind kind;
+    const char *path;
+    atomic_bool is_done;
+    int error;
+    size_t size;
+    char answer[CLINUX_READ_SIZE];
+};
 
+/* All questions of one call. */
 struct batch {
-    /* How many results are there. */
+    struct region region;
+    /* The next item that no worker has begun with. */
+    atomic_uint next;
     atomic_uint done;
     /* Set when they all are; a futex. A wake-up for each would cost more than the reads. */
     atomic_uint is_complete;
-    enum clinux_kind kind;
-    const char *root;
     unsigned count;
-    const char **paths;
-    int *errors;
-    char *answers;
-    size_t size;
+    const char *root;
+    struct item items[];
 };
 
-/* Processes of this one that are stuck with a read. There are as many as devices whose drivers hang. */
-#define MOST_STUCK 16
-static struct {
-    pid_t process;
-    struct batch *batch;
-    const char *path;
-} stuck[MOST_STUCK];
-static pthread_mutex_t stuck_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int are_same(const char *root, const char *other) {
+static bool are_same(const char *root, const char *other) {
     return root == NULL || other == NULL ? root == other : strcmp(root, other) == 0;
 }
 
-static int is_stuck(const char *root, const char *path) {
-    int answer = 0;
-    pthread_mutex_lock(&stuck_lock);
-    for (int index = 0; index < MOST_STUCK; index++) {
-        if (stuck[index].process == 0 || strcmp(stuck[index].path, path) != 0) continue;
-        if (!are_same(stuck[index].batch->root, root)) continue;
-        pid_t ended;
-        do {
-            ended = waitpid(stuck[index].process, NULL, WNOHANG);
-        } while (ended < 0 && errno == EINTR);
-        if (ended == 0) {
-            answer = 1;
-        } else {
-            stuck[index].process = 0;
-            munmap(stuck[index].batch, stuck[index].batch->size);
-        }
+/* --- The worker --- */
+
+UNINSTRUMENTED static void ask(const char *root, struct item *item) {
+    int file = clinux_open(root, item->path, O_RDONLY | O_NOFOLLOW);
+    if (file < 0) {
+        item->error = -file;
+        return;
     }
-    pthread_mutex_unlock(&stuck_lock);
-    return answer;
+    /* The room is zeros so far: a text ends where the read does. */
+    long answer = (long)item->answer;
+    long room = item->kind == CLINUX_CONFIGURATION ? HEADER_SIZE : CLINUX_READ_SIZE - 1;
+    long result = item->kind == CLINUX_FRAMEBUFFER ? bare(SYS_ioctl, file, FBIOGET_FSCREENINFO, answer, 0)
+                                                   : bare(SYS_read, file, answer, room, 0);
+    if (result < 0) {
+        item->error = (int)-result;
+    } else {
+        item->size = item->kind == CLINUX_FRAMEBUFFER ? sizeof(struct fb_fix_screeninfo) : (size_t)result;
+    }
+    bare(SYS_close, file, 0, 0, 0);
 }
 
-/* Without room the process is forgotten, and its memory with it: that is the lesser evil. */
-static void remember(pid_t process, struct batch *batch, const char *path) {
-    pthread_mutex_lock(&stuck_lock);
-    for (int index = 0; index < MOST_STUCK; index++) {
-        if (stuck[index].process != 0) continue;
-        stuck[index].process = process;
-        stuck[index].batch = batch;
-        stuck[index].path = path;
-        break;
-    }
-    pthread_mutex_unlock(&stuck_lock);
+/* Takes one item, or all consoles at once: the others would wait for the same lock. False when none is left. */
+UNINSTRUMENTED static bool take(struct batch *batch, unsigned *first, unsigned *end) {
+    unsigned next = atomic_load(&batch->next);
+    do {
+        if (next >= batch->count) return false;
+        *first = next;
+        *end = next + 1;
+        if (batch->items[next].kind != CLINUX_CONSOLE) continue;
+        while (*end < batch->count && batch->items[*end].kind == CLINUX_CONSOLE) ++*end;
+    } while (!atomic_compare_exchange_weak(&batch->next, &next, *end));
+    return true;
 }
 
-UNINSTRUMENTED static int read_all(void *argument) {
-    struct batch *batch = argument;
-    /* Left behind, it would keep the program's pipes and terminal open, and whoever reads them waiting. */
-#ifdef SYS_close_range
-    if (bare(SYS_close_range, 0, ~0U, 0, 0) != 0)
-#endif
-        for (int descriptor = 0; descriptor < 1024; descriptor++) bare(SYS_close, descriptor, 0, 0, 0);
-    for (unsigned index = 0; index < batch->count; index++) {
-        int file = clinux_open(batch->root, batch->paths[index], O_RDONLY | O_NOFOLLOW);
-        if (file < 0) {
-            batch->errors[index] = -file;
-        } else {
-            /* The room is zeros so far: a text ends where the read does. */
-            long answer = (long)(batch->answers + index * CLINUX_READ_SIZE);
-            long result = batch->kind == CLINUX_FRAMEBUFFER
-                              ? bare(SYS_ioctl, file, FBIOGET_FSCREENINFO, answer, 0)
-                              : bare(SYS_read, file, answer, CLINUX_READ_SIZE - 1, 0);
-            if (result < 0) batch->errors[index] = (int)-result;
-            bare(SYS_close, file, 0, 0, 0);
+UNINSTRUMENTED static int ask_all(void *argument) {
+    struct worker *worker = argument;
+    struct batch *batch = (struct batch *)worker->region;
+    close_descriptors();
+    unsigned index, end;
+    while (take(batch, &index, &end)) {
+        for (; index < end; index++) {
+            struct item *item = &batch->items[index];
+            atomic_store(&worker->item, index);
+            /* What is known to hang has its answer already. */
+            if (!atomic_load(&item->is_done)) ask(batch->root, item);
+            if (atomic_exchange_explicit(&item->is_done, true, memory_order_release)) continue;
+            if (atomic_fetch_add(&batch->done, 1) + 1 < batch->count) continue;
+            atomic_store(&batch->is_complete, 1);
+            wake_up(&batch->is_complete);
         }
-        atomic_fetch_add_explicit(&batch->done, 1, memory_order_release);
     }
-    atomic_store_explicit(&batch->is_complete, 1, memory_order_release);
-    bare(SYS_futex, (long)&batch->is_complete, FUTEX_WAKE_PRIVATE, 1, 0);
     return 0;
 }
 
-/* Room for a stack, the batch, its results, and its paths: they outlive the caller when the process gets stuck. */
-static struct batch *make_batch(
-    enum clinux_kind kind, const char *root, const char *const *paths, size_t count) {
-    size_t size = sizeof(struct batch) + count * (sizeof(char *) + sizeof(int) + CLINUX_READ_SIZE) + STACK_SIZE;
+/* --- This process --- */
+
+/* What is asked below which root. */
+struct place {
+    const char *root;
+    const struct clinux_question *question;
+};
+
+/* Whether the worker is at the same file, or at the lock that all consoles share. */
+static bool is_at(const struct worker *worker, const void *context) {
+    const struct place *place = context;
+    if (worker->work != ask_all) return false;
+    const struct batch *batch = (struct batch *)worker->region;
+    if (!are_same(batch->root, place->root)) return false;
+    const struct item *item = &batch->items[atomic_load(&worker->item)];
+    if (place->question->kind == CLINUX_CONSOLE) return item->kind == CLINUX_CONSOLE;
+    return strcmp(item->path, place->question->path) == 0;
+}
+
+/* Room for the batch, its items and their paths. */
+static struct batch *make_batch(const char *root, const struct clinux_question *questions, size_t count) {
+    size_t size = sizeof(struct batch) + count * sizeof(struct item);
     if (root != NULL) size += strlen(root) + 1;
-    for (size_t index = 0; index < count; index++) size += strlen(paths[index]) + 1;
-    void *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED) return NULL;
-    struct batch *batch = room;
-    batch->size = size;
-    batch->kind = kind;
+    for (size_t index = 0; index < count; index++) size += strlen(questions[index].path) + 1;
+    struct batch *batch = make_region(size);
+    if (batch == NULL) return NULL;
     batch->count = (unsigned)count;
-    batch->paths = (const char **)(batch + 1);
-    batch->errors = (int *)(batch->paths + count);
-    batch->answers = (char *)(batch->errors + count);
-    /* The stack is at the end and grows down, towards the paths' texts. */
-    char *text = batch->answers + count * CLINUX_READ_SIZE;
+    char *text = (char *)&batch->items[count];
     for (size_t index = 0; index < count; index++) {
-        batch->paths[index] = text;
-        text = stpcpy(text, paths[index]) + 1;
+        struct item *item = &batch->items[index];
+        item->kind = questions[index].kind;
+        item->path = text;
+        text = stpcpy(text, questions[index].path) + 1;
+        const struct place place = {root, &questions[index]};
+        if (!has_stuck_worker(is_at, &place)) continue;
+        item->error = ETIMEDOUT;
+        item->is_done = true;
+        batch->done++;
     }
     if (root != NULL) batch->root = strcpy(text, root);
     return batch;
 }
 
-static void *stack_of(struct batch *batch) {
-    unsigned long top = (unsigned long)batch + batch->size;
-    return (void *)(top & ~15UL);
-}
+/* Those who ask, in the order in which they were started. */
+struct crew {
+    struct worker *workers[MOST_WORKERS];
+    unsigned count;
+};
 
-/* Until all results are there, or none has come for so long; returns how many there are. */
-static unsigned await_batch(struct batch *batch, int milliseconds) {
-    struct timespec patience = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
-    unsigned before = 0;
+/*
+ * Until all have answered or the deadline has passed; 0, or the errno of starting the first worker. `late` is set to what
+ * is said of those that have not answered.
+ */
+static int await(
+    struct batch *batch, struct crew *crew, int64_t deadline, bool (*tick)(void *), void *context, int *late) {
+    unsigned done = ~0U;
+    int64_t stalled = 0;
     for (;;) {
-        long result = bare(SYS_futex, (long)&batch->is_complete, FUTEX_WAIT_PRIVATE, 0, (long)&patience);
-        unsigned done = atomic_load_explicit(&batch->done, memory_order_acquire);
-        if (done == batch->count || (result == -ETIMEDOUT && done == before)) return done;
-        if (result == -ETIMEDOUT) before = done;
-    }
-}
-
-/* Asks one process for all of them; returns how many were answered, the one that hangs included, or -errno. */
-static long read_some(
-    enum clinux_kind kind, const char *root, const char *const *paths, size_t count, int milliseconds, int *errors,
-    char *answers) {
-    struct batch *batch = make_batch(kind, root, paths, count);
-    if (batch == NULL) return -ENOMEM;
-    pid_t process = clone(read_all, stack_of(batch), CLONE_VM | SIGCHLD, batch);
-    if (process < 0) {
-        int error = errno;
-        munmap(batch, batch->size);
-        return -error;
-    }
-    unsigned done = await_batch(batch, milliseconds);
-    memcpy(errors, batch->errors, done * sizeof *errors);
-    memcpy(answers, batch->answers, done * CLINUX_READ_SIZE);
-    if (done == count) {
-        while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
-        munmap(batch, batch->size);
-        return (long)done;
-    }
-    errors[done] = ETIMEDOUT;
-    kill(process, SIGKILL);
-    remember(process, batch, batch->paths[done]);
-    return (long)done + 1;
-}
-
-int clinux_read_guarded(
-    enum clinux_kind kind, const char *root, const char *const *paths, size_t count, int milliseconds, int *errors,
-    char *answers) {
-    size_t done = 0;
-    while (done < count) {
-        /* The other consoles would wait for the same lock. */
-        bool is_known = kind == CLINUX_CONSOLE && done > 0 && errors[done - 1] == ETIMEDOUT;
-        if (is_known || is_stuck(root, paths[done])) {
-            errors[done++] = ETIMEDOUT;
-            continue;
+        int64_t time = milliseconds_now();
+        unsigned before = done;
+        done = atomic_load(&batch->done);
+        if (done == batch->count || time >= deadline) return 0;
+        if (done != before) stalled = time + STALL;
+        bool has_more = atomic_load(&batch->next) < batch->count;
+        if (crew->count == 0 || (has_more && time >= stalled && crew->count < MOST_WORKERS)) {
+            int error = 0;
+            struct worker *worker = start_worker(ask_all, &batch->region, &error);
+            if (worker == NULL && crew->count == 0) return error;
+            if (worker != NULL) crew->workers[crew->count++] = worker;
+            stalled = time + STALL;
         }
-        /* Up to the next file that is known to hang. */
-        size_t end = done + 1;
-        while (end < count && !is_stuck(root, paths[end])) end++;
-        long read = read_some(
-            kind, root, paths + done, end - done, milliseconds, errors + done, answers + done * CLINUX_READ_SIZE);
-        if (read < 0) return (int)-read;
-        done += (size_t)read;
+        int64_t end = time + TICK;
+        if (has_more && stalled < end) end = stalled;
+        if (deadline < end) end = deadline;
+        sleep_on(&batch->is_complete, 0, end > time ? end - time : 1);
+        if (tick != NULL && !tick(context) && atomic_load(&batch->done) < batch->count) {
+            *late = ECANCELED;
+            return 0;
+        }
     }
-    return 0;
+}
+
+static void copy_answers(const struct batch *batch, struct clinux_question *questions, int late) {
+    for (unsigned index = 0; index < batch->count; index++) {
+        const struct item *item = &batch->items[index];
+        questions[index].error = late;
+        questions[index].size = 0;
+        if (!atomic_load_explicit(&item->is_done, memory_order_acquire)) continue;
+        questions[index].error = item->error;
+        questions[index].size = item->size;
+        memcpy(questions[index].answer, item->answer, CLINUX_READ_SIZE);
+    }
+}
+
+int clinux_read_within(
+    int milliseconds, const char *root, struct clinux_question *questions, size_t count, bool (*tick)(void *),
+    void *context) {
+    if (count == 0) return 0;
+    struct batch *batch = make_batch(root, questions, count);
+    if (batch == NULL) return ENOMEM;
+    struct crew crew = {.count = 0};
+    int late = ETIMEDOUT;
+    int error = await(batch, &crew, milliseconds_now() + milliseconds, tick, context, &late);
+    if (error == 0) copy_answers(batch, questions, late);
+    /* When all are done, they end by themselves. */
+    bool is_complete = atomic_load(&batch->is_complete) != 0;
+    for (unsigned index = 0; index < crew.count; index++) {
+        if (is_complete) {
+            await_worker(crew.workers[index]);
+        } else {
+            leave_worker(crew.workers[index]);
+        }
+    }
+    leave_region(&batch->region);
+    return error;
 }

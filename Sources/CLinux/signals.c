@@ -1,14 +1,74 @@
 #include "clinux_signals.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+static bool may_stay_ignored(int signal) {
+    switch (signal) {
+    case SIGHUP:
+    case SIGINT:
+    case SIGQUIT:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_ignored(int signal) {
+    struct sigaction action;
+    return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+void clinux_reset_inherited(void) {
+    for (int number = 1; number < NSIG; number++) {
+        /* Handlers do not survive execve(2): what is there now was set by this process, such as a sanitizer's. */
+        if (is_ignored(number) && !may_stay_ignored(number)) signal(number, SIG_DFL);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
+        /* The lowest free number is taken, which is this one. */
+        if (fcntl(number, F_GETFD) < 0) (void)open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
+void clinux_hold_interruptions(void) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t index = 0; index < sizeof signals / sizeof *signals; index++) {
+        /* A blocked signal waits even where it is ignored. */
+        if (!is_ignored(signals[index])) sigaddset(&set, signals[index]);
+    }
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+int clinux_pending_signal(const int *signals, int count) {
+    sigset_t set;
+    if (sigpending(&set) < 0) return 0;
+    for (int index = 0; index < count; index++) {
+        if (sigismember(&set, signals[index]) == 1) return signals[index];
+    }
+    return 0;
+}
 
 int clinux_signals_open(const int *signals, int count) {
     sigset_t set;
     sigemptyset(&set);
-    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    for (int i = 0; i < count; i++) {
+        sigaddset(&set, signals[i]);
+        /* An ignored one would never come. */
+        if (is_ignored(signals[i])) signal(signals[i], SIG_DFL);
+    }
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -errno;
     int descriptor = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return descriptor < 0 ? -errno : descriptor;

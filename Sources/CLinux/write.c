@@ -34,42 +34,44 @@ static int rescan_once(const char *root, const char *path, const char *driver_ov
     return error;
 }
 
-static int await(pid_t child, int milliseconds, struct clinux_write *result) {
+static int await(pid_t child, int milliseconds, struct clinux_tick tick, struct clinux_write *result) {
     int status = 0;
-    int error = clinux_process_wait(child, milliseconds, &status);
+    int error = clinux_process_wait(child, milliseconds, tick, &status);
     if (error != 0 && error != ETIMEDOUT) return error;
     result->process = error == ETIMEDOUT ? child : 0;
     result->error = error == ETIMEDOUT ? ETIMEDOUT : WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
     return 0;
 }
 
-int clinux_write_guarded(
-    const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
-    int milliseconds, struct clinux_write *result) {
+/* As fork(2); the child is ended with its parent, and has none of its descriptors. */
+static pid_t fork_bound(void) {
     pid_t parent = getpid();
     pid_t child = fork();
+    if (child != 0) return child;
+    /* A write that still waits for its turn must not be made after a run that was killed, under the next one. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(EINTR);
+    close_all();
+    return 0;
+}
+
+int clinux_write_guarded(
+    const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
+    int milliseconds, struct clinux_tick tick, struct clinux_write *result) {
+    pid_t child = fork_bound();
     if (child < 0) return errno;
     if (child == 0) {
-        /* A write that still waits for its turn must not be made after a run that was killed, under the next one. */
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) _exit(EINTR);
-        close_all();
         int error = rescan_override ? rescan_once(root, path, rescan_override, override_value)
                                     : clinux_put(root, path, value);
         _exit(as_status(error));
     }
-    return await(child, milliseconds, result);
+    return await(child, milliseconds, tick, result);
 }
 
-int clinux_unload_guarded(const char *module, int milliseconds, struct clinux_write *result) {
-    pid_t parent = getpid();
-    pid_t child = fork();
+int clinux_unload_guarded(
+    const char *module, int milliseconds, struct clinux_tick tick, struct clinux_write *result) {
+    pid_t child = fork_bound();
     if (child < 0) return errno;
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) _exit(EINTR);
-        close_all();
-        _exit(syscall(SYS_delete_module, module, O_NONBLOCK) == 0 ? 0 : as_status(errno));
-    }
-    return await(child, milliseconds, result);
+    if (child == 0) _exit(syscall(SYS_delete_module, module, O_NONBLOCK) == 0 ? 0 : as_status(errno));
+    return await(child, milliseconds, tick, result);
 }

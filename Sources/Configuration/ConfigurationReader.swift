@@ -40,7 +40,7 @@ package struct ConfigurationReader {
         var files: [ConfigurationFile] = []
         for path in paths {
             if try tree.linkTarget(path) == "/dev/null" { continue }
-            let bytes = try tree.bytes(path)
+            let bytes = try tree.regularBytes(path)
             if bytes.isEmpty { continue }
             files.append(ConfigurationFile(path: path, text: String(decoding: bytes, as: UTF8.self)))
         }

@@ -11,8 +11,8 @@ package struct ConfigurationRefusal: Hashable, Sendable {
     }
 
     package let code: Code
-    /// The section that refuses.
-    package let place: ConfigurationPlace
+    /// The section that refuses; `nil` where that is a whole file, which the message names.
+    package let place: ConfigurationPlace?
     /// What is the matter, in one sentence.
     package let message: String
     /// What the person can do.
@@ -20,5 +20,17 @@ package struct ConfigurationRefusal: Hashable, Sendable {
 }
 
 extension ConfigurationRefusal: CustomStringConvertible {
-    package var description: String { "\(code.rawValue): \(place): \(message) \(remedy)" }
+    package var description: String {
+        [code.rawValue + ":", place.map { "\($0):" }, message, remedy].compactMap(\.self).joined(separator: " ")
+    }
+}
+
+extension ConfigurationRefusal {
+    /// For a configuration that cannot be read: nobody knows what it forbids.
+    package init(unreadable error: some Error) {
+        code = .invalid
+        place = nil
+        message = "The configuration cannot be read: \(error)."
+        remedy = "Mend or remove that file."
+    }
 }

@@ -28,10 +28,41 @@ package struct ServiceNotifier: Sendable {
         try socket.send(Array(states.map(\.assignments).joined(separator: "\n").utf8))
     }
 
+    /// How long what must be heard is offered again and again to a manager that is busy, in milliseconds. Its queue is full
+    /// while it reloads its units, or starts hundreds of them.
+    package static let standardDeadline: Int64 = 30_000
+
+    /// As ``tell(_:)``, for what a manager must have heard: a start waits for `ready`, and an end without `stopping` looks
+    /// like a crash. Each attempt waits for a second by itself.
+    /// - Parameters:
+    ///   - deadline: In milliseconds.
+    ///   - interruption: Why to give up earlier, asked between two attempts; `nil` to go on.
+    /// - Throws: When the manager does not take it within the deadline.
+    package func tellSurely(
+        _ states: ServiceState..., within deadline: Int64 = standardDeadline,
+        unless interruption: () -> Bool = { false }
+    ) throws(JournalError) {
+        let end = Self.microseconds / 1000 + UInt64(deadline)
+        let text = Array(states.map(\.assignments).joined(separator: "\n").utf8)
+        while let socket {
+            do throws(JournalError) {
+                return try socket.send(text)
+            } catch {
+                let isBusy = error.errno == .resourceTemporarilyUnavailable || error.errno == .noBufferSpace
+                guard isBusy, Self.microseconds / 1000 < end, !interruption() else { throw error }
+            }
+        }
+    }
+
     /// Tells that a reload begins now.
     package func tellReloading() throws(JournalError) {
+        try tellSurely(.reloading(at: Self.microseconds))
+    }
+
+    /// CLOCK_MONOTONIC.
+    private static var microseconds: UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        try tell(.reloading(at: UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000))
+        return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
     }
 }

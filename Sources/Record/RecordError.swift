@@ -10,6 +10,8 @@ package enum RecordError: Error, Hashable, Sendable {
     case malformed(path: String, reason: String)
     /// Another claim or release is going on.
     case locked(by: String)
+    /// The wait for another one was ended by a signal.
+    case interrupted(by: String, holder: String)
 }
 
 extension RecordError: CustomStringConvertible {
@@ -17,10 +19,21 @@ extension RecordError: CustomStringConvertible {
         switch self {
         case .file(let operation, let path, let errno):
             "cannot \(operation) \(path): \(errno) (errno \(errno.rawValue))"
+                + (isLackOfRoom ? "; make room on that file system first: `df \(RecordStore.folder)` shows it" : "")
         case .untrusted(let path, let reason): "\(path) is not trusted: \(reason)"
         case .malformed(let path, let reason):
             "\(path) is refused: \(reason). Look at the card with `apertured status`; delete the file if it is of no use."
         case .locked(let holder): "another apertured is at work: \(holder)"
+        case .interrupted(let signal, let holder):
+            "interrupted by \(signal) while another apertured was at work: \(holder)"
         }
+    }
+}
+
+extension RecordError {
+    /// Whether there was no room for a file, or for its name.
+    package var isLackOfRoom: Bool {
+        guard case .file(_, _, let errno) = self else { return false }
+        return errno == .noSpace || errno == .diskQuotaExceeded
     }
 }

@@ -54,7 +54,7 @@ struct RecordFolder: ~Copyable {
 
     /// Opens a file of the folder, never through a link.
     func open(_ name: String, _ flags: CInt) throws(RecordError) -> FileDescriptor? {
-        let opened = unsafe openat(descriptor.rawValue, name, flags | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let opened = unsafe openat(descriptor.rawValue, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
         if opened < 0 {
             if errno == ENOENT { return nil }
             throw Self.failure("open", "\(path)/\(name)")
@@ -97,19 +97,47 @@ struct RecordFolder: ~Copyable {
         throw .untrusted(path: "\(path)/\(name)", reason: "it is larger than \(limit) bytes")
     }
 
-    /// Makes a new file and flushes it to its device.
+    /// Writes a file, which may be there with room for it, and flushes it to its device. One that could not be written is
+    /// removed.
     func write(_ bytes: [UInt8], to name: String) throws(RecordError) {
-        guard let file = try open(name, O_WRONLY | O_CREAT | O_EXCL) else {
-            throw Self.failure("make", "\(path)/\(name)")
+        do throws(RecordError) {
+            try fill(name, "write") { file in
+                try file.writeAll(toAbsoluteOffset: 0, bytes)
+                guard ftruncate(file.rawValue, off_t(bytes.count)) == 0 else { throw Errno(rawValue: errno) }
+                guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+            }
+        } catch {
+            // The write's error is the one that counts.
+            try? remove(name)
+            throw error
         }
+    }
+
+    /// Makes a file with so many bytes of room; what is there already stays.
+    func reserve(_ size: Int, for name: String) throws(RecordError) {
+        do throws(RecordError) {
+            try fill(name, "reserve room for") { file in
+                let error = posix_fallocate(file.rawValue, 0, off_t(size))
+                guard error == 0 else { throw Errno(rawValue: error) }
+            }
+        } catch {
+            // The reason to give up is the one that counts.
+            try? remove(name)
+            throw error
+        }
+    }
+
+    private func fill(
+        _ name: String, _ operation: String, _ work: (FileDescriptor) throws -> Void
+    ) throws(RecordError) {
+        guard let file = try open(name, O_WRONLY | O_CREAT) else { throw Self.failure("make", "\(path)/\(name)") }
         do {
-            try file.writeAll(bytes)
-            guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+            try work(file)
             try file.close()
         } catch {
             // The first error is the one that counts; a second close is harmless here, as nothing else was opened.
             try? file.close()
-            throw .file(operation: "write", path: "\(path)/\(name)", errno: error as? Errno ?? .ioError)
+            throw .file(operation: operation, path: "\(path)/\(name)", errno: error as? Errno ?? .ioError)
         }
     }
 

@@ -12,12 +12,14 @@ package struct RecordLock: ~Copyable {
 
     private let file: FileDescriptor
 
-    init(folder: borrowing RecordFolder, within milliseconds: Int32) throws(RecordError) {
-        file = try Self.acquire(folder, within: milliseconds)
+    init(
+        folder: borrowing RecordFolder, within milliseconds: Int32, unless interruption: () -> String?
+    ) throws(RecordError) {
+        file = try Self.acquire(folder, within: milliseconds, unless: interruption)
     }
 
     private static func acquire(
-        _ folder: borrowing RecordFolder, within milliseconds: Int32
+        _ folder: borrowing RecordFolder, within milliseconds: Int32, unless interruption: () -> String?
     ) throws(RecordError) -> FileDescriptor {
         let path = "\(RecordStore.folder)/\(name)"
         guard let file = try folder.open(name, O_RDWR | O_CREAT) else {
@@ -28,6 +30,8 @@ package struct RecordLock: ~Copyable {
             let error: RecordError
             if errno != EAGAIN, errno != EACCES {
                 error = .file(operation: "lock", path: path, errno: Errno(rawValue: errno))
+            } else if let signal = interruption() {
+                error = .interrupted(by: signal, holder: holder(of: file))
             } else if waited >= milliseconds {
                 error = .locked(by: holder(of: file))
             } else {

@@ -7,11 +7,13 @@ internal import SystemPackage
 ///
 /// The folder is entered once, without following a link, and every file is named relative to it, so that nobody can
 /// put another folder in its place meanwhile. A file is written under another name, flushed, and renamed: a reader, and
-/// a run after a kill, sees the old record or the new one.
+/// a run after a kill, sees the old record or the new one. The room for the next one is reserved before it is needed.
 package struct RecordStore: Sendable {
     package static let folder = "/run/apertured"
     /// Far more than a record needs.
     private static let largest = 1 << 20
+    /// More than most records need, in bytes.
+    private static let leastRoom = 16_384
 
     private let tree: FileTree
 
@@ -19,14 +21,21 @@ package struct RecordStore: Sendable {
         self.tree = tree
     }
 
+    /// - Throws: For a claim that is going on, also when there is no room for what is to be noted next.
     package func save(_ record: ClaimRecord) throws(RecordError) {
         let folder = try RecordFolder(tree: tree, makes: true)
-        let name = Self.name(of: record.gpu)
-        let temporary = ".\(name).new"
-        // Left by a run that was killed while it wrote.
-        try folder.remove(temporary)
-        try folder.write(RecordCodec.encode(record), to: temporary)
-        try folder.rename(temporary, to: name)
+        let (name, room) = (Self.name(of: record.gpu), Self.room(of: record.gpu))
+        let bytes = RecordCodec.encode(record)
+        // Made by an earlier version, and left by a run that was killed while it wrote.
+        try folder.remove(".\(name).new")
+        try folder.write(bytes, to: room)
+        try folder.rename(room, to: name)
+        do throws(RecordError) {
+            try folder.reserve(max(Self.leastRoom, 2 * bytes.count), for: room)
+        } catch {
+            // What is left to be noted of other states is the release, and that can do without.
+            guard record.state != .claiming else { throw error }
+        }
     }
 
     /// The card's record; `nil` when it has none.
@@ -65,14 +74,24 @@ package struct RecordStore: Sendable {
         guard tree.exists(Self.folder) else { return }
         let folder = try RecordFolder(tree: tree, makes: false)
         try folder.remove(Self.name(of: gpu))
+        try folder.remove(Self.room(of: gpu))
         try folder.flush()
     }
 
     /// The right to change the machine, until it is let go or the process ends.
-    /// - Parameter milliseconds: How long to wait for another one to finish.
-    package func lock(within milliseconds: Int32) throws(RecordError) -> RecordLock {
-        try RecordLock(folder: try RecordFolder(tree: tree, makes: true), within: milliseconds)
+    /// - Parameters:
+    ///   - milliseconds: How long to wait for another one to finish.
+    ///   - interruption: Why to wait no longer, asked again and again; `nil` to go on.
+    package func lock(
+        within milliseconds: Int32, unless interruption: () -> String? = { nil }
+    ) throws(RecordError) -> RecordLock {
+        try RecordLock(
+            folder: try RecordFolder(tree: tree, makes: true), within: milliseconds, unless: interruption)
     }
 
     private static func name(of gpu: PCIAddress) -> String { "\(gpu).json" }
+
+    /// The file that the next record is written to: its blocks are allocated already, so that a full /run keeps no claim
+    /// from being undone or given back.
+    private static func room(of gpu: PCIAddress) -> String { ".\(gpu).json.room" }
 }

@@ -55,6 +55,67 @@ package struct FileTree: Sendable {
         }
     }
 
+    /// The whole of a file that people write. Only a regular one is read: a FIFO would wait for ever, and a device may do
+    /// something.
+    package func regularBytes(_ path: String) throws(FileTreeError) -> [UInt8] {
+        let file: FileDescriptor
+        do throws(Errno) {
+            file = try open(path, O_RDONLY | O_NONBLOCK)
+        } catch {
+            throw FileTreeError(.open, path, error)
+        }
+        defer {
+            // It was only read.
+            try? file.close()
+        }
+        var status = stat()
+        guard unsafe fstat(file.rawValue, &status) == 0 else {
+            throw FileTreeError(.read, path, Errno(rawValue: errno))
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            var error = FileTreeError(.read, path, isFolder ? .isDirectory : .invalidArgument)
+            error.detail = "it is no regular file"
+            throw error
+        }
+        do {
+            return try readToEnd(file, isAttribute: false)
+        } catch {
+            throw FileTreeError(.read, path, error as? Errno ?? .ioError)
+        }
+    }
+
+    /// Reads a file piece by piece, of any size, and hands on one line after the other, without their line feeds.
+    package func forEachLine(_ path: String, _ body: (ArraySlice<UInt8>) -> Void) throws(FileTreeError) {
+        do throws(Errno) {
+            let file = try open(path, O_RDONLY)
+            defer {
+                // It was only read.
+                try? file.close()
+            }
+            var rest: [UInt8] = []
+            var piece = [UInt8](repeating: 0, count: 65_536)
+            while true {
+                let length = unsafe piece.withUnsafeMutableBytes {
+                    unsafe read(file.rawValue, $0.baseAddress, $0.count)
+                }
+                if length < 0, errno == EINTR { continue }
+                guard length >= 0 else { throw Errno(rawValue: errno) }
+                if length == 0 { break }
+                rest += piece[..<length]
+                var start = 0
+                while let feed = rest[start...].firstIndex(of: 0x0a) {
+                    body(rest[start..<feed])
+                    start = feed + 1
+                }
+                rest.removeFirst(start)
+            }
+            if !rest.isEmpty { body(rest[...]) }
+        } catch {
+            throw FileTreeError(.read, path, error)
+        }
+    }
+
     /// As ``bytes(_:)``; `nil` when the file is not there.
     package func bytesIfPresent(_ path: String) throws(FileTreeError) -> [UInt8]? {
         do {

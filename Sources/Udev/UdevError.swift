@@ -1,6 +1,6 @@
 package import SystemPackage
 
-/// A libudev call that failed.
+/// A call that failed while events were waited for.
 package struct UdevError: Error, Hashable, Sendable {
     /// The C function.
     package let call: String

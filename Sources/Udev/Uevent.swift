@@ -11,16 +11,22 @@ package struct Uevent: Hashable, Sendable {
         self.subsystem = subsystem
         self.name = name
     }
-    /// Copies the fields as libudev gives them. One that the event does not have is empty, and what is not UTF-8 becomes
-    /// U+FFFD.
-    package init(
-        action: UnsafePointer<CChar>?, subsystem: UnsafePointer<CChar>?, name: UnsafePointer<CChar>?
-    ) {
-        unsafe self.init(action: Self.text(action), subsystem: Self.text(subsystem), name: Self.text(name))
-    }
 
-    private static func text(_ pointer: UnsafePointer<CChar>?) -> String {
-        guard let pointer = unsafe pointer else { return "" }
-        return unsafe String(cString: pointer)
+    /// Reads the kernel's datagram: `ACTION@DEVPATH`, a NUL, and `KEY=VALUE` with a NUL behind each. What is not UTF-8
+    /// becomes U+FFFD.
+    ///
+    /// `nil` where it does not tell action, path and subsystem, as no event of a device does.
+    package init?(_ datagram: some Collection<UInt8>) {
+        var values: [String: String] = [:]
+        for assignment in datagram.split(separator: 0).dropFirst() {
+            guard let equals = assignment.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let key = String(decoding: assignment[..<equals], as: UTF8.self)
+            guard key == "ACTION" || key == "DEVPATH" || key == "SUBSYSTEM" else { continue }
+            values[key] = String(decoding: assignment[assignment.index(after: equals)...], as: UTF8.self)
+        }
+        guard let action = values["ACTION"], let subsystem = values["SUBSYSTEM"], let path = values["DEVPATH"],
+            let name = path.split(separator: "/").last
+        else { return nil }
+        self.init(action: action, subsystem: subsystem, name: String(name))
     }
 }

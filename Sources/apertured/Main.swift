@@ -1,24 +1,33 @@
 internal import ArgumentParser
+internal import CLinux
 internal import Glibc
 
 /// Entry point: parses, runs, and turns what comes of it into an exit status.
 @main
 enum Main {
     static func main() {
+        clinux_reset_inherited()
+        var status = run()
+        if unsafe Terminal.hasLostOutput { status = max(status, .failed) }
+        exit(status.rawValue)
+    }
+
+    private static func run() -> ExitStatus {
         do {
             var command = try Apertured.parseAsRoot()
             try command.run()
+            return .done
         } catch let status as ExitStatus {
-            exit(status.rawValue)
+            return status
         } catch {
             let message = Apertured.fullMessage(for: error)
-            if Apertured.exitCode(for: error).isSuccess {
-                // --help and --version.
-                print(message)
-                exit(ExitStatus.done.rawValue)
+            guard Apertured.exitCode(for: error).isSuccess else {
+                Terminal.complain(message)
+                return .usage
             }
-            Terminal.complain(message)
-            exit(ExitStatus.usage.rawValue)
+            // --help and --version.
+            Terminal.print(message)
+            return .done
         }
     }
 }

@@ -218,9 +218,9 @@ struct PlannerTests {
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))
             .union(FieldCase.all.flatMap(\.refusals))
-        // A device that cannot be read or vanishes while it is read, holders unseen, and a release of what was never claimed:
-        // tests of their own.
-        let elsewhere: Set<Refusal.Code> = [.deviceUnreadable, .holdersUnknown, .notClaimed, .locked]
+        // A device that cannot be read or vanishes while it is read, holders unseen, a release of what was never claimed,
+        // and another user: tests of their own.
+        let elsewhere: Set<Refusal.Code> = [.deviceUnreadable, .holdersUnknown, .notClaimed, .locked, .notRoot]
         #expect(Set(Refusal.Code.allCases).subtracting(reached) == elsewhere)
     }
 }

@@ -1,6 +1,7 @@
 import Aperture
 import Configuration
 import Fixtures
+import Glibc
 import Sysfs
 import SystemPackage
 import Testing
@@ -70,12 +71,21 @@ struct ConfigurationReaderTests {
 
     @Test func `what cannot be read is an error, as it might forbid something`() throws {
         try folder.makeFolder("/etc/apertured.conf.d/10-a.conf")
-        #expect(throws: FileTreeError(.read, "/etc/apertured.conf.d/10-a.conf", .isDirectory)) { try reader.read() }
+        let error = #expect(throws: FileTreeError.self) { try reader.read() }
+        #expect(error?.errno == .isDirectory && error?.detail == "it is no regular file")
         try folder.remove("/etc/apertured.conf.d/10-a.conf")
         try folder.symlink("/etc/apertured.conf.d/10-a.conf", destination: "gone")
         #expect(throws: FileTreeError(.open, "/etc/apertured.conf.d/10-a.conf", .noSuchFileOrDirectory)) {
             try reader.read()
         }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a FIFO is not waited for`() throws {
+        try folder.makeFolder("/etc/apertured.conf.d")
+        try #require(unsafe mkfifo(folder.path + "/etc/apertured.conf.d/10-a.conf", 0o600) == 0)
+        let error = #expect(throws: FileTreeError.self) { try reader.read() }
+        #expect(error?.path == "/etc/apertured.conf.d/10-a.conf" && error?.detail == "it is no regular file")
     }
 
     @Test func `bytes that are no text are a warning like another`() throws {

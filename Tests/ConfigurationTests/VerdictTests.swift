@@ -65,7 +65,7 @@ struct VerdictTests {
     func `a pinned card must be all that its section says`(conditions: String) {
         let refusals = refusals("[GPU]\nAddress=01:00.0\n\(conditions)")
         #expect(refusals.map(\.code) == [.mismatch])
-        #expect(refusals.map(\.place.line) == [1])
+        #expect(refusals.map(\.place?.line) == [1])
         #expect(refusals.first?.message.contains("0000:01:00.0") == true)
     }
 
@@ -140,7 +140,7 @@ struct VerdictTests {
     func `a section that cannot be understood refuses the cards that it may be about`(conditions: String) {
         let refusals = refusals("[GPU]\n\(conditions)\nResidue=refuse")
         #expect(refusals.map(\.code) == [.invalid])
-        #expect((2...3).contains(refusals.first?.place.line ?? 0))
+        #expect((2...3).contains(refusals.first?.place?.line ?? 0))
     }
 
     @Test(arguments: ["Address=05:00.0\nId=10de", "Address=gpu", "Id=10de", "BootVGA=yes\nSubsystem=1043"])

@@ -61,12 +61,18 @@ package final class FixtureHost: Host {
     /// Faults of saving and removing records, by their number, from 0.
     package var recordFaults: [Int: Errno] = [:]
     private var recordEffects = 0
+
+    /// The next record that is saved fails so.
+    package func failRecords(_ errno: Errno) { recordFaults = [recordEffects: errno] }
+
     /// What loading a module fails with.
     package var moduleError: ModuleError?
     /// Every effect so far: writes, records saved and removed, modules loaded.
     package private(set) var effects = 0
     package var kill: Kill?
     package private(set) var isDead = false
+    /// After how many effects somebody asks the process to stop; `nil` for never.
+    package var interruptedAfterEffects: Int?
     /// The number of a write that never comes back.
     package var stuckWrite: Int?
     /// Whether the process of that write can be found.
@@ -119,9 +125,11 @@ package final class FixtureHost: Host {
 
     // MARK: - Reading
 
-    package func snapshot(withHolders: Bool) throws(SnapshotError) -> Snapshot {
+    package func snapshot(
+        _ scope: SnapshotScope = .all, withHolders: Bool
+    ) throws(SnapshotError) -> Snapshot {
         look()
-        return try real.snapshot(withHolders: withHolders)
+        return try real.snapshot(scope, withHolders: withHolders)
     }
 
     package func attribute(_ path: String) throws(FileTreeError) -> String? {
@@ -215,6 +223,17 @@ package final class FixtureHost: Host {
         try files.writeMemoryMap(machine)
     }
 
+    /// Somebody else gives the function to a driver, or takes it from the one that it has.
+    package func rebind(_ address: String, to driver: String?) throws {
+        let index = try functionIndex(address)
+        let link = "\(MachineFiles.home(of: machine.functions[index]))/driver"
+        if folder.exists(link) { try folder.remove(link) }
+        machine.functions[index].driver = driver
+        guard let driver else { return }
+        try files.writeDriver(driver)
+        try folder.link(link, to: "\(KernelPath.pciDrivers)/\(driver)")
+    }
+
     /// A process ends, and closes what it held.
     package func end(_ process: Int32) throws {
         machine.holders.removeAll { $0.pid == process }
@@ -300,6 +319,10 @@ package final class FixtureHost: Host {
         } catch {
             throw FileTreeError(.write, KernelPath.driverOverride(address), .ioError, value: override)
         }
+    }
+
+    package func interruption() -> String? {
+        interruptedAfterEffects.flatMap { effects >= $0 ? "SIGTERM" : nil }
     }
 
     package func pause(milliseconds: Int32) {

@@ -4,12 +4,10 @@ import Foundation
 package final class TemporaryFolder: Sendable {
     package let path: String
 
-    /// In memory, as /run is on a machine: records are flushed to what they are on, and a disk takes its time. Not below
-    /// umockdev, whose /dev is a testbed's.
+    /// In memory, as /run is on a machine: records are flushed to what they are on, and a disk takes its time.
     private static let parent: URL = {
         let memory = "/dev/shm"
-        let isMocked = ProcessInfo.processInfo.environment["LD_PRELOAD"]?.contains("umockdev") == true
-        let isUsable = !isMocked && FileManager.default.isWritableFile(atPath: memory)
+        let isUsable = FileManager.default.isWritableFile(atPath: memory)
         return isUsable ? URL(filePath: memory) : FileManager.default.temporaryDirectory
     }()
 

@@ -1,6 +1,8 @@
+import Aperture
 import Foundation
 import Guard
 import Testing
+import Udev
 
 /// A guard's loop on this thread, none of whose waits lasts for ever.
 final class GuardedLoop {
@@ -9,12 +11,17 @@ final class GuardedLoop {
     /// Which signals were blocked before.
     private let mask: sigset_t
 
-    init() throws {
+    /// - Parameters:
+    ///   - card: The guarded one.
+    ///   - testbed: Where its events come from.
+    init(_ card: PCIAddress, _ testbed: Testbed) throws {
         var mask = sigset_t()
         unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
         self.mask = mask
         manager = try Manager()
-        loop = try GuardLoop(notifier: manager.notifier, watchdog: manager.watchdog)
+        loop = try GuardLoop(
+            card: card, notifier: manager.notifier, watchdog: manager.watchdog,
+            monitor: UeventMonitor(descriptor: testbed.listener))
     }
 
     deinit {
@@ -48,6 +55,9 @@ final class GuardedLoop {
         defer { done.wait() }
         return try next()
     }
+
+    /// How many signs of life it gave so far.
+    var signs: Int { manager.count }
 
     func lookAgain(afterMilliseconds milliseconds: Int64) { loop.lookAgain(afterMilliseconds: milliseconds) }
 }

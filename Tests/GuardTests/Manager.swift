@@ -1,6 +1,7 @@
 import Fixtures
 import Foundation
 import Journal
+import Synchronization
 import Testing
 
 /// A service manager that hears the guard's signs of life. The guard gives one before each wait, so that the second tells
@@ -12,6 +13,13 @@ final class Manager: Sendable {
 
     private let folder: TemporaryFolder
     private let descriptor: CInt
+    private let heard = Mutex(0)
+
+    /// How many signs of life there were so far.
+    var count: Int {
+        forget()
+        return heard.withLock(\.self)
+    }
 
     init() throws {
         folder = try TemporaryFolder()
@@ -49,6 +57,8 @@ final class Manager: Sendable {
 
     private func take(_ flags: CInt) -> Bool {
         var bytes = [UInt8](repeating: 0, count: 64)
-        return unsafe recv(descriptor, &bytes, bytes.count, flags) > 0
+        let hasCome = unsafe recv(descriptor, &bytes, bytes.count, flags) > 0
+        if hasCome { heard.withLock { $0 += 1 } }
+        return hasCome
     }
 }

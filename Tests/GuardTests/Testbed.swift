@@ -1,10 +1,8 @@
-import CJournal
-import CUmockdev
 import Foundation
+import Udev
 
-/// Devices of umockdev's, and their uevents. There is one testbed in a process at a time: it stands in its environment.
-// Nothing changes after init(), and umockdev sends from any thread.
-@safe final class Testbed: @unchecked Sendable {
+/// A kernel that sends uevents, as datagrams of a socket's other end.
+final class Testbed: Sendable {
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
@@ -13,77 +11,51 @@ import Foundation
         let subsystem: String
         let name: String
 
-        /// Where the testbed's /sys has it.
-        var path: String { "/sys/devices/\(name)" }
-
         init(_ subsystem: String, _ name: String) {
             self.subsystem = subsystem
             self.name = name
         }
     }
 
-    /// How a uevent is written.
-    enum Form: CaseIterable {
-        /// As umockdev writes it: like udevd, with hashes that libudev's socket filter looks at.
-        case udev
-        /// As the kernel writes it: it passes the socket's filter, and libudev drops what was not asked for.
-        case kernel
-    }
-
-    private let bed: UnsafeMutablePointer<UMockdevTestbed>
     private let sender: CInt
+    /// For ``UeventMonitor``, which closes it.
+    let listener: CInt
 
-    init(_ devices: [Device]) throws {
-        guard let bed = unsafe umockdev_testbed_new() else { throw Failure(description: "umockdev has no testbed") }
-        unsafe self.bed = unsafe bed
-        sender = cjournal_socket(1000)
-        guard umockdev_in_mock_environment() != 0 else {
-            throw Failure(description: "these tests run under umockdev-wrapper: see `make unit`")
+    init() throws {
+        var ends: [CInt] = [0, 0]
+        guard unsafe socketpair(AF_UNIX, CInt(SOCK_DGRAM.rawValue), 0, &ends) == 0 else {
+            throw Failure(description: "socketpair: errno \(errno)")
         }
-        guard sender >= 0 else { throw Failure(description: "socket: errno \(-sender)") }
-        for device in devices {
-            var attributes: [UnsafeMutablePointer<gchar>?] = unsafe [nil]
-            var properties = unsafe attributes
-            let path = unsafe umockdev_testbed_add_devicev(
-                bed, device.subsystem, device.name, nil, &attributes, &properties)
-            guard let path = unsafe path else { throw Failure(description: "umockdev did not add \(device)") }
-            defer { unsafe g_free(path) }
-            let text = unsafe String(cString: path)
-            guard text == device.path else { throw Failure(description: "umockdev added \(text)") }
-        }
+        (sender, listener) = (ends[0], ends[1])
     }
 
     deinit {
         _ = close(sender)
-        unsafe g_object_unref(bed)
     }
 
-    /// Sends a uevent to whoever listens.
-    func send(_ action: String, _ device: Device, as form: Form = .kernel) throws {
-        switch form {
-        case .udev: unsafe umockdev_testbed_uevent(bed, device.path, action)
-        case .kernel:
-            try send(
-                """
-                \(action)@/devices/\(device.name)\0ACTION=\(action)\0DEVPATH=/devices/\(device.name)\0\
-                SUBSYSTEM=\(device.subsystem)\0SEQNUM=4711\0
-                """)
-        }
+    /// Sends a uevent, as the kernel writes it (`uevent_net_broadcast()`).
+    func send(_ action: String, _ device: Device) throws {
+        let path = "/devices/\(device.name)"
+        try send("\(action)@\(path)\0ACTION=\(action)\0DEVPATH=\(path)\0SUBSYSTEM=\(device.subsystem)\0SEQNUM=4711\0")
     }
 
-    /// Sends this datagram to the sockets that umockdev's preload puts in the place of netlink's.
-    private func send(_ datagram: String) throws {
-        guard let root = unsafe umockdev_testbed_get_root_dir(bed) else {
-            throw Failure(description: "the testbed has no folder")
-        }
-        defer { unsafe g_free(root) }
-        let folder = unsafe String(cString: root)
-        let listeners = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("event") }
-        guard !listeners.isEmpty else { throw Failure(description: "nobody listens to uevents") }
+    func send(_ datagram: String) throws {
         let bytes = Array(datagram.utf8)
-        for listener in listeners {
-            let result = unsafe cjournal_send(sender, "\(folder)/\(listener)", bytes, bytes.count)
-            guard result == 0 else { throw Failure(description: "\(listener): errno \(-result)") }
+        let count = unsafe Foundation.send(sender, bytes, bytes.count, CInt(MSG_NOSIGNAL))
+        guard count == bytes.count else { throw Failure(description: "send: errno \(errno)") }
+    }
+
+    /// Sends the event as fast as it is taken, until nobody listens any more. To be called from a thread of its own.
+    /// - Returns: How many were sent.
+    func flood(_ action: String, _ device: Device, until isOver: () -> Bool) -> Int {
+        let path = "/devices/\(device.name)"
+        let bytes = Array(
+            "\(action)@\(path)\0ACTION=\(action)\0DEVPATH=\(path)\0SUBSYSTEM=\(device.subsystem)\0".utf8)
+        var count = 0
+        while !isOver() {
+            let flags = CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT)
+            if unsafe Foundation.send(sender, bytes, bytes.count, flags) > 0 { count += 1 } else { sched_yield() }
         }
+        return count
     }
 }

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// A datagram socket of the test's own, in the place of journald's or the service manager's.
-final class Listener {
+final class Listener: Sendable {
     struct Datagram {
         var bytes: [UInt8]
         /// What the file that came with it holds, and its seals (`F_SEAL_*`).

@@ -88,6 +88,45 @@ struct ServiceNotifierTests {
         #expect(throws: JournalError(.send, path, .noSuchFileOrDirectory)) { try notifier(path).tell(.ready) }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `what must be heard is offered again until a busy manager takes it`() async throws {
+        let path = folder.path + "/busy"
+        let listener = try Listener(at: path)
+        let notifier = try notifier(path)
+        let filled = fill(notifier)
+        #expect(throws: JournalError(.send, path, .resourceTemporarilyUnavailable)) { try notifier.tell(.ready) }
+        #expect(throws: JournalError(.send, path, .resourceTemporarilyUnavailable)) {
+            try notifier.tellSurely(.ready, within: 1500)
+        }
+        // It has time for the first only when the third attempt is under way.
+        let reader = Task.detached {
+            try await Task.sleep(for: .milliseconds(2500))
+            return try (0...filled).map { _ in try listener.receive().text }.last
+        }
+        try notifier.tellSurely(.ready)
+        #expect(try await reader.value == "READY=1")
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `whoever is told to stop waits for no busy manager`() throws {
+        let path = folder.path + "/busy"
+        let listener = try Listener(at: path)
+        let notifier = try notifier(path)
+        _ = fill(notifier)
+        let start = ContinuousClock().now
+        #expect(throws: JournalError.self) { try notifier.tellSurely(.ready, unless: { true }) }
+        #expect(ContinuousClock().now - start < .seconds(10))
+        #expect(listener.hasDatagram)
+    }
+
+    /// Fills the manager's queue. Returns how many datagrams it took.
+    private func fill(_ notifier: ServiceNotifier) -> Int {
+        var count = 0
+        // An attempt that fails has waited for a second.
+        while (try? notifier.tell(.watchdog)) != nil { count += 1 }
+        return count
+    }
+
     @Test func `the watchdog wants two signs of life in its time`() throws {
         let watchdog = try #require(
             Watchdog(environment: Environment(["WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "7"]), process: 7))

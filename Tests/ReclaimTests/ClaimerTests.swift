@@ -45,6 +45,51 @@ extension ClaimOutcome {
 
 @Suite("Claimer")
 struct ClaimerTests {
+    @Test(
+        "A claim that is told to stop takes everything back and says so, whenever the signal comes",
+        arguments: FaultedPlan.all)
+    func interrupted(_ plan: FaultedPlan) throws {
+        var effects = 0
+        var ends = 0
+        while ends == 0 {
+            let host = try plan.machine()
+            let start = try host.folder.state()
+            let recorded = try host.recorded()
+            host.interruptedAfterEffects = host.effects + effects
+            let outcome = try host.claim(options: plan.options)
+            if let failure = outcome.failure {
+                #expect("\(failure)".contains("interrupted by SIGTERM"))
+                #expect(outcome.undo?.isFinished ?? true)
+                // What a rung cannot give back is lost as by any other failure, and was said.
+                if outcome.undo?.losses.isEmpty ?? true { #expect(try host.folder.state() == start) }
+                #expect(try host.recorded() == recorded)
+            } else {
+                // It came after the last moment.
+                #expect(outcome.isClaimed)
+                ends += 1
+            }
+            effects += 1
+        }
+        #expect(effects > 3)
+    }
+
+    @Test("A framebuffer that is held is waited for no longer when a signal comes")
+    func interruptedWait() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            FirmwareFramebuffer(.efifb, fb)
+        }
+        host.heldForPauses = 1000
+        let start = try host.folder.state()
+        // The override and the unbind are written, each with its mark before.
+        host.interruptedAfterEffects = 5
+        let outcome = try host.claim()
+        #expect(outcome.failure?.description.contains("interrupted by SIGTERM") == true)
+        #expect(host.pauses < 5)
+        #expect(outcome.undo?.isComplete == true)
+        #expect(try host.folder.state() == start)
+    }
+
     @Test("efifb is evicted, the card bound and proven")
     func efifb() throws {
         let host = try FixtureHost {

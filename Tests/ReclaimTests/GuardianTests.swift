@@ -117,6 +117,50 @@ struct GuardianTests {
         #expect(guardian.check() == .claimAgain)
     }
 
+    /// Who has the card when it is looked at.
+    enum Look: CaseIterable, CustomStringConvertible {
+        case ours, between, host
+
+        var driver: String? {
+            switch self {
+            case .ours: "vfio-pci"
+            case .between: nil
+            case .host: "bochs-drm"
+            }
+        }
+
+        var description: String { driver ?? "-" }
+
+        /// Every order of so many looks.
+        static func orders(of count: Int) -> [[Look]] {
+            guard count > 0 else { return [[]] }
+            return orders(of: count - 1).flatMap { order in allCases.map { order + [$0] } }
+        }
+    }
+
+    @Test(
+        "In every order of looks each change is told once, and a look between two drivers forgets nothing",
+        arguments: Look.orders(of: 5))
+    func orders(_ looks: [Look]) throws {
+        var (host, guardian, story) = try guarded { GPU(gpu) }
+        var expected: [String] = []
+        // What was told last: nothing is wrong, or who has the card.
+        var told: Look = .ours
+        var last: Look = .ours
+        for look in looks {
+            try host.rebind(gpu, to: look.driver)
+            let decision = guardian.check()
+            let isPassing = look == .between && last != .between && told != .between
+            #expect(decision == (isPassing ? .lookAgain : .goOn))
+            if !isPassing, look != told {
+                expected.append(look == .ours ? "sound" : "\(gpu) taken by \(look.driver ?? "nobody")")
+                told = look
+            }
+            last = look
+        }
+        #expect(story.lines == expected)
+    }
+
     @Test("A late framebuffer is evicted, and told again when it comes back")
     func late() throws {
         var (host, guardian, story) = try guarded { GPU(gpu) }

@@ -73,6 +73,51 @@ struct HolderReaderTests {
         }
     }
 
+    @Test("A process that is not seen to the end in time is named, and the others are seen")
+    func late() {
+        var deadlines = HolderReader.Deadlines()
+        deadlines.process = 0
+        let reading = HolderReader(["/dev/full"], in: FileTree(), sparing: nil, deadlines: deadlines).read()
+        #expect(reading.unknown?.contains("it has not answered in time") == true)
+        var none = HolderReader.Deadlines()
+        none.all = 0
+        let cut = HolderReader(["/dev/full"], in: FileTree(), sparing: nil, deadlines: none).read()
+        #expect(cut.unknown?.contains("it has not answered in time") == true)
+    }
+
+    @Test("A device is found among as many mappings as fill many pieces", .enabled(if: geteuid() == 0))
+    func manyMappings() {
+        let page = 4096
+        let pages = 4000
+        let file = unsafe open("/proc/self/exe", O_RDONLY)
+        let memory = unsafe mmap(nil, pages * page, PROT_READ, MAP_PRIVATE, file, 0)
+        close(file)
+        // Every other page has other rights, and so a mapping of its own.
+        for index in stride(from: 0, to: pages, by: 2) {
+            unsafe mprotect(memory?.advanced(by: index * page), page, PROT_NONE)
+        }
+        let device = unsafe open("/dev/zero", O_RDONLY)
+        let mapped = unsafe mmap(nil, page, PROT_READ, MAP_PRIVATE, device, 0)
+        close(device)
+        let held = held(of: ["/dev/zero", "/dev/full"])
+        #expect(held.nodes == ["/dev/zero"])
+        unsafe munmap(mapped, page)
+        unsafe munmap(memory, pages * page)
+    }
+
+    @Test("A line of maps has a path, or none")
+    func mapsLines() {
+        let rows: [(String, String?)] = [
+            ("00400000-00401000 r-xp 00000000 08:01 42                         /usr/bin/a b", "/usr/bin/a b"),
+            ("00400000-00401000 r-xp 00000000 00:05 42 /dev/dri/card0 (deleted)", "/dev/dri/card0 (deleted)"),
+            ("7ffd0000-7ffd1000 rw-p 00000000 00:00 0                          [stack]", nil),
+            ("7ffd0000-7ffd1000 rw-p 00000000 00:00 0 ", nil),
+            ("7f000000-7f001000 rw-s 00000000 00:0e 7 anon_inode:[vfio/x]", nil),
+            ("", nil), ("/", nil), ("a b c /d", nil), ("a b c d/e", nil), ("a b c d /e", "/e"),
+        ]
+        for (line, path) in rows { #expect(MapsLine.path(Array(line.utf8)[...]) == path, "\(line)") }
+    }
+
     @Test("A descriptor that is only a path, which anyone can have, holds nothing")
     func onlyPath() {
         // O_PATH

@@ -2,6 +2,7 @@ import Aperture
 import Fixtures
 import Record
 import Reclaim
+import SystemPackage
 import Testing
 
 private let gpu = "0000:01:00.0"
@@ -28,6 +29,56 @@ struct ReleaserTests {
         #expect(try host.driver == nil)
         #expect(!host.exists("/sys/bus/platform/devices/efi-framebuffer.0/driver"))
         #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == nil)
+    }
+
+    @Test(
+        "Where there is no room for its mark a release goes on, and says so; other errors end it before the first write"
+    )
+    func noRoom() throws {
+        for (errno, isReleased) in [(Errno.noSpace, true), (.diskQuotaExceeded, true), (.readOnlyFileSystem, false)] {
+            let host = try FixtureHost {
+                GPU(gpu)
+                FirmwareFramebuffer(.efifb, fb)
+            }
+            #expect(try host.claim().isClaimed)
+            let writes = host.writes.count
+            host.failRecords(errno)
+            var told: [String] = []
+            let releaser = Releaser(host: host) { event in
+                if case .warning(let text) = event { told.append(text) }
+            }
+            let address = try #require(PCIAddress(gpu))
+            if isReleased {
+                let outcome = try releaser.release(address)
+                #expect(outcome.restoration.isComplete)
+                #expect(told.contains { $0.contains("make room") && $0.contains("apertured release \(gpu)") })
+                #expect(try host.recorded().isEmpty)
+            } else {
+                #expect(throws: RecordError.self) { try releaser.release(address) }
+                #expect(host.writes.count == writes)
+            }
+        }
+    }
+
+    @Test("A release is ended before its first write, and then by nothing")
+    func interrupted() throws {
+        let address = try #require(PCIAddress(gpu))
+        let host = try FixtureHost {
+            GPU(gpu, driver: "amdgpu")
+        }
+        #expect(try host.claim().isClaimed)
+        let writes = host.writes.count
+        host.interruptedAfterEffects = 0
+        var told = 0
+        let releaser = Releaser(host: host) { event in
+            if case .releasing = event { told += 1 }
+        }
+        #expect(throws: ClaimFailure.self) { try releaser.release(address) }
+        #expect(host.writes.count == writes && told == 0)
+        // The mark is the first effect.
+        host.interruptedAfterEffects = host.effects + 1
+        #expect(try releaser.release(address).restoration.isComplete)
+        #expect(try host.driver == "amdgpu" && told == 1)
     }
 
     @Test("Claim and release twenty times leave no trace")

@@ -104,6 +104,85 @@ struct SnapshotReaderTests {
         }
     }
 
+    @Test("Seven cards that hang cost one deadline together, and the eighth is read")
+    func sevenHang() throws {
+        let hanging = (1...7).map { "0000:0\($0):00.0" }
+        let cards: [any Part] = (hanging + ["0000:08:00.0"]).enumerated().map { index, address in
+            let start = UInt64(0xc000_0000 + index << 24)
+            return GPU(address, bars: [BAR(0, start...start + 0xff_ffff)], group: index)
+        }
+        let host = try FixtureHost { cards + [Console(0, "(S) dummy device", isBound: true)] }
+        for address in hanging {
+            try host.folder.remove("/sys/bus/pci/devices/\(address)/driver_override")
+            #expect(makeFIFO(host.folder.path + "/sys/bus/pci/devices/\(address)/driver_override"))
+        }
+        var ticks = 0
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 2000) {
+            ticks += 1
+            return true
+        }
+        let clock = ContinuousClock()
+        var snapshot = Snapshot()
+        let all = try clock.measure { snapshot = try reader.read() }
+        #expect(snapshot.functions.map(\.address.description) == ["0000:08:00.0"])
+        #expect(snapshot.unreadable.map(\.address.description) == hanging)
+        #expect(snapshot.consoles.map(\.isBound) == [true])
+        #expect(all >= .milliseconds(1990))
+        #expect(all < .seconds(6))
+        #expect(ticks >= 4)
+        // Of the healthy card alone nothing hangs.
+        let healthy = try #require(PCIAddress("0000:08:00.0"))
+        let fresh = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 20_000)
+        let scopes: [SnapshotScope] = [.claim(healthy), .release(healthy), .watch(healthy)]
+        for scope in scopes {
+            let one = try clock.measure { snapshot = try fresh.read(scope) }
+            #expect(one < .seconds(5))
+            #expect(snapshot.unreadable.isEmpty && snapshot.functions.count == 8)
+        }
+        // Whoever gives up waits no longer, and knows nothing.
+        let impatient = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 20_000) { false }
+        try host.folder.remove("/sys/bus/pci/devices/0000:08:00.0/driver_override")
+        #expect(makeFIFO(host.folder.path + "/sys/bus/pci/devices/0000:08:00.0/driver_override"))
+        let cut = try clock.measure { snapshot = try impatient.read(.watch(healthy)) }
+        #expect(cut < .seconds(5))
+        #expect(snapshot.unreadable.first?.reason.contains("anceled") == true)
+    }
+
+    @Test("The configuration of a card is read where it is needed, and of one that sleeps only for its own sake")
+    func configuration() throws {
+        let other = "0000:02:00.0"
+        let host = try FixtureHost {
+            GPU(gpu)
+            GPU(other, bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+        }
+        let tree = FileTree(root: FilePath(host.folder.path))
+        let address = try #require(PCIAddress(gpu))
+        for name in [gpu, other] {
+            try host.folder.write([UInt8](repeating: 0xff, count: 4096), to: "/sys/bus/pci/devices/\(name)/config")
+        }
+        func read(_ scope: SnapshotScope) throws -> [Bool] {
+            try SnapshotReader(tree: tree).read(scope).functions.map { $0.header != nil }
+        }
+        #expect(try read(.all) == [true, true])
+        #expect(try read(.claim(address)) == [true, true])
+        #expect(try read(.release(address)) == [true, false])
+        #expect(try read(.watch(address)) == [true, false])
+        for (state, status, isAwake, hasPower) in [
+            ("D3cold", "suspended", false, false), ("D3hot", "suspended", false, true),
+            ("D3hot", "active", false, true),
+            ("D0", "suspended", false, true), ("D0", "active", true, true), ("unknown", "unsupported", true, true),
+        ] {
+            for name in [gpu, other] {
+                try host.folder.write("\(state)\n", to: "/sys/bus/pci/devices/\(name)/power_state")
+                try host.folder.write("\(status)\n", to: "/sys/bus/pci/devices/\(name)/power/runtime_status")
+            }
+            #expect(try read(.all) == [isAwake, isAwake])
+            #expect(try read(.claim(address)) == [true, isAwake])
+            #expect(try read(.release(address)) == [true, false])
+            #expect(try read(.watch(address)) == [hasPower, false])
+        }
+    }
+
     @Test("A framebuffer whose lock the kernel holds is kept with the reason, and the rest is read")
     func lockedFramebuffer() throws {
         let host = try FixtureHost {

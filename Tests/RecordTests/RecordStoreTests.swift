@@ -53,11 +53,31 @@ struct RecordStoreTests {
         try store.save(record)
         let manager = FileManager.default
         let folderMode = try manager.attributesOfItem(atPath: folder.path + "/run/apertured")[.posixPermissions]
-        let fileMode = try manager.attributesOfItem(
-            atPath: folder.path + "/run/apertured/0000:01:00.0.json")[.posixPermissions]
         #expect((folderMode as? Int) == 0o700)
-        #expect((fileMode as? Int) == 0o600)
-        #expect(try manager.contentsOfDirectory(atPath: folder.path + "/run/apertured") == ["0000:01:00.0.json"])
+        let names = try manager.contentsOfDirectory(atPath: folder.path + "/run/apertured").sorted()
+        #expect(names == [".0000:01:00.0.json.room", "0000:01:00.0.json"])
+        for name in names {
+            let attributes = try manager.attributesOfItem(atPath: folder.path + "/run/apertured/\(name)")
+            #expect((attributes[.posixPermissions] as? Int) == 0o600)
+        }
+    }
+
+    @Test("There is room for the next record before it is needed, and nothing is left when the last one goes")
+    func room() throws {
+        let manager = FileManager.default
+        let path = folder.path + "/run/apertured/.0000:01:00.0.json.room"
+        try folder.write("partial", to: "/run/apertured/.0000:01:00.0.json.new")
+        try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path + "/run/apertured")
+        for _ in 0..<3 {
+            try store.save(record)
+            var status = stat()
+            #expect(unsafe stat(path, &status) == 0)
+            // Blocks are counted in units of 512 bytes.
+            #expect(status.st_blocks * 512 >= 16_384)
+            #expect(try store.load(gpu) == record)
+        }
+        try store.remove(gpu)
+        #expect(try manager.contentsOfDirectory(atPath: folder.path + "/run/apertured").isEmpty)
     }
 
     @Test("A folder that others may use is not trusted")

@@ -20,7 +20,8 @@ package struct PCIAddress: Hashable, Sendable {
     }
 
     /// Reads `0000:01:00.0`, or `01:00.0` for domain 0: 4 to 8 digits of domain, 2 of bus, 2 of device, 1 of function,
-    /// hexadecimal in either case, and nothing else around them.
+    /// hexadecimal in either case, and nothing else around them. A fifth digit and more are there where the number needs
+    /// them: the kernel knows no device `00000:01:00.0`.
     package init?(_ text: some StringProtocol) {
         // Read from the end: function, device and bus have a fixed width, and what is left is the domain.
         var bytes = Substring(text).utf8
@@ -43,7 +44,10 @@ package struct PCIAddress: Hashable, Sendable {
         else { return nil }
         var domain: UInt32 = 0
         if take(":") {
-            guard let value = take(4...8) else { return nil }
+            let digits = bytes.count
+            guard let value = take(4...8), digits == 4 || value >> (4 * UInt32(min(digits, 8) - 1)) != 0 else {
+                return nil
+            }
             domain = value
         }
         guard bytes.isEmpty else { return nil }

@@ -40,4 +40,11 @@ package enum KernelPath {
     package static func module(_ name: String) -> String { "/sys/module/\(name)" }
 
     package static func consoleBind(_ number: Int) -> String { "\(consoles)/vtcon\(number)/bind" }
+
+    /// The number of the console whose `bind` the path is; `nil` for another path.
+    package static func console(ofBind path: String) -> Int? {
+        let prefix = "\(consoles)/vtcon"
+        guard path.hasPrefix(prefix), path.hasSuffix("/bind") else { return nil }
+        return Int(path.dropFirst(prefix.count).dropLast("/bind".count))
+    }
 }

@@ -23,6 +23,7 @@ package struct Refusal: Hashable, Sendable {
         case deadDevice = "dead-device"
         case hasVirtualFunctions = "has-virtual-functions"
         case notClaimed = "not-claimed"
+        case notRoot = "not-root"
         case locked
     }
 

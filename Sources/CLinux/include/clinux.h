@@ -3,10 +3,13 @@
 #define CLINUX_H
 
 #include "clinux_devices.h"
+#include "clinux_maps.h"
 #include "clinux_open.h"
+#include "clinux_process.h"
 #include "clinux_read.h"
 #include "clinux_rescan.h"
 #include "clinux_signals.h"
+#include "clinux_uevents.h"
 #include "clinux_write.h"
 
 #include <linux/fb.h>

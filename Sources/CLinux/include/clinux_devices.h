@@ -1,4 +1,4 @@
-/* Which devices a process has open, by their numbers: a name says nothing of what is behind it. */
+/* Which devices processes have open, by their numbers: a name says nothing of what is behind it. */
 #ifndef CLINUX_DEVICES_H
 #define CLINUX_DEVICES_H
 
@@ -13,24 +13,49 @@
 /* The same of a `st_rdev`. */
 uint64_t clinux_device(dev_t device);
 
-/*
- * The number of the character device that a link of /proc leads to; 0 for anything else.
- *
- * Nothing is opened, and nothing is asked of the file system behind it (AT_STATX_DONT_SYNC), which may be one that never
- * answers: somebody's own FUSE, a network's.
- *
- * Returns 0 or errno.
- */
-int clinux_device_number(const char *path, uint64_t *number);
+/* What was found of one process. */
+struct clinux_holding {
+    pid_t process;
+    /*
+     * 0: it has the device `device` open or mapped. Else the errno of looking, and it may have more than is told: EACCES
+     * or EPERM when not all is shown to the caller, ETIMEDOUT when it was not told in time,
+     * ECANCELED when the caller gave up, E2BIG when there was no room.
+     */
+    int error;
+    /* An index among those that are wanted. */
+    unsigned device;
+};
+
+struct clinux_search {
+    /* The processes, and the devices, as `CLINUX_DEVICE` has them. */
+    const pid_t *processes;
+    size_t process_count;
+    const uint64_t *devices;
+    size_t device_count;
+    /* How long one process may take, and all of them together, in milliseconds. */
+    int process_deadline;
+    int deadline;
+    /* Called with `context` several times a second, if it is not NULL; it says whether to go on. */
+    bool (*tick)(void *);
+    void *context;
+};
 
 /*
- * Looks through a process's descriptors for devices: `folder` is /proc/PID, or /proc/PID/task/TID. Sets `found` for each
- * of the `count` numbers in `wanted` that it has open, and `descriptors` to how many there are in all. A descriptor that
- * was opened with O_PATH uses nothing, and anyone can have one: it does not count.
+ * Looks for who has devices open or mapped, through `/proc/PID/fd`, `/proc/PID/maps` and `/proc/PID/map_files`, of this
+ * machine. `found` has room for `capacity` entries; `count` is how many there are.
  *
- * Returns 0, or errno: ENOENT or ESRCH when the process has ended, EACCES when not all is shown to the caller.
+ * Of the files behind a process's links nothing is opened, and nothing is asked of their file systems
+ * (AT_STATX_DONT_SYNC), which may be some that never answer: somebody's own FUSE, a network's. A descriptor that was
+ * opened with O_PATH uses nothing, and anyone can have one: it does not count. A mapping keeps a device open after its
+ * descriptor is closed.
+ *
+ * What a process makes of its own /proc files can be large, or wait for ever for a lock of it: they are read piece by
+ * piece, by a worker (see worker.h) that is left behind when it does not come back. A process that ends meanwhile has
+ * nothing.
+ *
+ * Returns 0, or the errno of starting the worker.
  */
-int clinux_devices_open(
-    const char *folder, const uint64_t *wanted, size_t count, bool *found, size_t *descriptors);
+int clinux_find_holders(
+    const struct clinux_search *search, struct clinux_holding *found, size_t capacity, size_t *count);
 
 #endif

@@ -1,8 +1,25 @@
-/* Waiting for a process that may not end. */
+/* Starting programs, and waiting for a process that may not end. */
 #ifndef CLINUX_PROCESS_H
 #define CLINUX_PROCESS_H
 
 #include <sys/types.h>
+
+/*
+ * Starts a program (posix_spawn(3)) as one that nothing was left to: no blocked and no ignored signals, whatever this
+ * process does with its own, and a process group of its own, so that Ctrl-C reaches this process and not that one.
+ *
+ * `standard_output` is the descriptor that its output goes to, or -1 for this one's.
+ *
+ * Returns 0 or errno.
+ */
+int clinux_spawn(
+    pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output);
+
+/* How to be called back while something is waited for: several times a second, with `context`. No call without a function. */
+struct clinux_tick {
+    void (*function)(void *);
+    void *context;
+};
 
 /*
  * Waits for a child to end, for so many milliseconds at most, and reaps it: `status` is as waitpid(2) gives it.
@@ -12,6 +29,6 @@
  *
  * Returns 0, ETIMEDOUT, or the errno of waiting.
  */
-int clinux_process_wait(pid_t child, int milliseconds, int *status);
+int clinux_process_wait(pid_t child, int milliseconds, struct clinux_tick tick, int *status);
 
 #endif

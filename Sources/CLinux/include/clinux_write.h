@@ -2,6 +2,8 @@
 #ifndef CLINUX_WRITE_H
 #define CLINUX_WRITE_H
 
+#include "clinux_process.h"
+
 #include <sys/types.h>
 
 struct clinux_write {
@@ -26,7 +28,7 @@ struct clinux_write {
  */
 int clinux_write_guarded(
     const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
-    int milliseconds, struct clinux_write *result);
+    int milliseconds, struct clinux_tick tick, struct clinux_write *result);
 
 /*
  * Unloads a module as delete_module(2) does, in a process of its own, with the same deadline and the same result: its exit,
@@ -35,6 +37,7 @@ int clinux_write_guarded(
  *
  * Returns 0, or the errno of starting the process; then nothing was unloaded.
  */
-int clinux_unload_guarded(const char *module, int milliseconds, struct clinux_write *result);
+int clinux_unload_guarded(
+    const char *module, int milliseconds, struct clinux_tick tick, struct clinux_write *result);
 
 #endif

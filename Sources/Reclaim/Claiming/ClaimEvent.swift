@@ -12,6 +12,8 @@ package enum ClaimEvent: Sendable {
     case stepped(PlanStep)
     /// The snapshot was read anew after a rung; with what is still in the BARs.
     case reread(remaining: [Conflict])
+    /// A release is about to begin: nothing stands in its way.
+    case releasing
     /// A record of a run that was cut short was found, and is settled first.
     case recovering(ClaimRecord.State)
     /// A write of the way back is about to be made.

@@ -25,6 +25,17 @@ package struct ClaimOutcome: Sendable {
     /// Who has a card open that there was nothing to do for; it is not proven anew then.
     package var users: [Holder] = []
 
+    init(result: Result, plan: Plan) {
+        self.result = result
+        self.plan = plan
+    }
+
+    /// Of a plan that refuses; `nil` for another.
+    package init?(refusedBy plan: Plan) {
+        guard plan.verdict == .refused else { return nil }
+        self.init(result: .refused, plan: plan)
+    }
+
     /// How many memory BARs the card has, and how many were mapped.
     package var bars: BARCount { BARCount(proofs) }
 
@@ -60,6 +71,8 @@ package enum ClaimFailure: Error, Sendable {
     case stuck(StuckWrite)
     case vfio(VFIOError)
     case unproven([ProofComplaint])
+    /// A signal asked for the end.
+    case interrupted(by: String)
 }
 
 extension ClaimFailure: CustomStringConvertible {
@@ -81,6 +94,7 @@ extension ClaimFailure: CustomStringConvertible {
                 + "`apertured recover`"
         case .stuck(let error): error.description
         case .vfio(let error): "not proven: \(error)"
+        case .interrupted(let signal): "interrupted by \(signal)"
         case .unproven(let complaints): "not proven: " + complaints.map(\.description).joined(separator: "; ")
         }
     }

@@ -30,7 +30,7 @@ package struct Claimer<H: Host> {
 
     /// The plan that a claim would begin with.
     package func plan(for address: PCIAddress) throws(SnapshotError) -> Plan {
-        Planner.plan(for: address, in: try host.snapshot(withHolders: true), options: settings.options)
+        Planner.plan(for: address, in: try host.snapshot(.claim(address), withHolders: true), options: settings.options)
     }
 
     /// - Throws: Only before the first write of this claim.
@@ -38,7 +38,7 @@ package struct Claimer<H: Host> {
         let record = try settle(address)
         let snapshot: Snapshot
         do {
-            snapshot = try host.snapshot(withHolders: true)
+            snapshot = try host.snapshot(.claim(address), withHolders: true)
         } catch {
             throw .snapshot(error)
         }
@@ -144,7 +144,7 @@ package struct Claimer<H: Host> {
             outcome.result = .claimed
             let snapshot: Snapshot
             do {
-                snapshot = try host.snapshot(withHolders: true)
+                snapshot = try host.snapshot(.claim(first.address), withHolders: true)
             } catch {
                 throw .snapshot(error)
             }
@@ -164,6 +164,7 @@ package struct Claimer<H: Host> {
     private func perform(
         _ step: PlanStep, _ record: inout ClaimRecord, _ outcome: inout ClaimOutcome
     ) throws(ClaimFailure) {
+        try heedInterruption()
         if step.action == .bindNative, let driver = step.path.split(separator: "/").dropLast().last {
             record.nativeDrivers.insert(String(driver))
         }
@@ -177,7 +178,10 @@ package struct Claimer<H: Host> {
         tell(.stepping(step))
         outcome.performed.append(step)
         do {
-            try Executor(host: host, releaseDeadline: settings.releaseDeadline).perform(step)
+            try Executor(
+                host: host, scope: .claim(record.gpu), releaseDeadline: settings.releaseDeadline,
+                heedsInterruption: true
+            ).perform(step)
         } catch {
             throw .step(error)
         }
@@ -203,7 +207,15 @@ package struct Claimer<H: Host> {
     // MARK: - The end
 
     private func end(_ functions: [PCIFunction], _ outcome: inout ClaimOutcome) throws(ClaimFailure) {
-        if settings.proves { try Proof(host: host, tell: tell).prove(functions, &outcome.proofs) }
+        guard settings.proves else { return }
+        try heedInterruption()
+        try Proof(host: host, tell: tell).prove(functions, &outcome.proofs)
+        try heedInterruption()
+    }
+
+    /// Whoever wants an end of it gets it before the next write, and everything back.
+    private func heedInterruption() throws(ClaimFailure) {
+        if let signal = host.interruption() { throw .interrupted(by: signal) }
     }
 
     private func undo(_ record: ClaimRecord, after failure: ClaimFailure, _ outcome: inout ClaimOutcome) {

@@ -5,14 +5,20 @@ internal import SystemPackage
 /// Does one step, and reads back whether it took effect.
 package struct Executor<H: Host> {
     private let host: H
+    /// What is read again while something is waited for.
+    private let scope: SnapshotScope
     /// How long a claim without a driver may take to go, in milliseconds.
     private let releaseDeadline: Int32
+    /// Whether a signal ends the wait for that.
+    private let heedsInterruption: Bool
 
     /// How often it is looked at meanwhile: the last close of a framebuffer raises no event.
     private static var releaseInterval: Int32 { 100 }
 
-    package init(host: H, releaseDeadline: Int32) {
+    package init(host: H, scope: SnapshotScope, releaseDeadline: Int32, heedsInterruption: Bool = false) {
         self.host = host
+        self.scope = scope
+        self.heedsInterruption = heedsInterruption
         self.releaseDeadline = releaseDeadline
     }
 
@@ -94,7 +100,7 @@ package struct Executor<H: Host> {
         while true {
             let snapshot: Snapshot
             do {
-                snapshot = try host.snapshot(withHolders: true)
+                snapshot = try host.snapshot(scope, withHolders: true)
             } catch {
                 throw StepFailure(step: step, errno: nil, found: error.description)
             }
@@ -102,6 +108,10 @@ package struct Executor<H: Host> {
                 throw StepFailure(step: step, errno: nil, found: "\(KernelPath.iomem) can no longer be read")
             }
             if !tree.claims.contains(claim) { return }
+            if heedsInterruption, let signal = host.interruption() {
+                throw StepFailure(
+                    step: step, errno: nil, found: "interrupted by \(signal) while \(claim) was waited for")
+            }
             guard waited < releaseDeadline else {
                 // The node may be gone with the unbind, while the descriptor lives: any framebuffer's holder counts.
                 let holders = snapshot.holders.filter { $0.node.hasPrefix("/dev/fb") }

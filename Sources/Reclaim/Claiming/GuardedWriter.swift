@@ -9,18 +9,24 @@ struct GuardedWriter {
     let tree: FileTree
     /// In milliseconds.
     let deadline: Int32
+    /// Called several times a second while a write does not come back.
+    let tick: () -> Void
 
     func write(_ value: String, to path: String) throws(FileTreeError) {
         var result = clinux_write()
-        let error = unsafe clinux_write_guarded(tree.enclosure, path, value, nil, nil, deadline, &result)
+        let error = unsafe withTick(tick) { tick in
+            unsafe clinux_write_guarded(tree.enclosure, path, value, nil, nil, deadline, tick, &result)
+        }
         try check(error, result, value, path)
     }
 
     /// Writes to a `rescan` file while the function's override is set as soon as it appears.
     func rescan(_ path: String, for address: PCIAddress, override: String) throws(FileTreeError) {
         var result = clinux_write()
-        let error = unsafe clinux_write_guarded(
-            tree.enclosure, path, "1", KernelPath.driverOverride(address), override, deadline, &result)
+        let error = unsafe withTick(tick) { tick in
+            unsafe clinux_write_guarded(
+                tree.enclosure, path, "1", KernelPath.driverOverride(address), override, deadline, tick, &result)
+        }
         try check(error, result, "1", path)
     }
 

@@ -5,7 +5,8 @@ package import VFIO
 
 /// The machine, as the claim sees it: it is read, it is written to, and it can be asked for the proof. The only writer.
 package protocol Host {
-    func snapshot(withHolders: Bool) throws(SnapshotError) -> Snapshot
+    /// - Parameter withHolders: Whether to look for who has nodes of the devices open.
+    func snapshot(_ scope: SnapshotScope, withHolders: Bool) throws(SnapshotError) -> Snapshot
 
     /// An attribute's text as the kernel shows it now; `nil` when it is not there, or is `(null)`.
     func attribute(_ path: String) throws(FileTreeError) -> String?
@@ -33,6 +34,10 @@ package protocol Host {
 
     /// Waits for what may end a claim without an event of its own; returns after the interval at the latest.
     func pause(milliseconds: Int32)
+
+    /// The signal that asks this process to stop, by name; `nil` while none has come. A claim heeds it before its next
+    /// write; a way back goes on to its end.
+    func interruption() -> String?
 
     /// When a process was started, in clock ticks since the boot; `nil` when there is none.
     func startTime(ofProcess process: Int32) -> UInt64?

@@ -1,4 +1,5 @@
 package import Aperture
+internal import CLinux
 internal import Glibc
 package import Record
 package import Sysfs
@@ -10,22 +11,41 @@ package struct MachineHost: Host {
     package let tree: FileTree
     /// How long one write may take in the kernel, in milliseconds.
     package let writeDeadline: Int32
+    /// Called several times a second while a read or a write hangs.
+    package var tick: () -> Void = {}
     private let lockDeadline: Int32
+    private let interruptions: [CInt]
 
-    /// - Parameter lockDeadline: How long the kernel may hold a lock that it is asked under, in milliseconds.
-    package init(tree: FileTree, writeDeadline: Int32 = 30_000, lockDeadline: Int32? = nil) {
+    /// - Parameters:
+    ///   - lockDeadline: How long the kernel may hold a lock that it is asked under, in milliseconds.
+    ///   - interruptions: The signals that ask this process to stop. They are blocked while it is at work.
+    package init(
+        tree: FileTree, writeDeadline: Int32 = 30_000, lockDeadline: Int32? = nil, interruptions: [CInt] = []
+    ) {
         self.tree = tree
+        self.interruptions = interruptions
         self.writeDeadline = writeDeadline
-        self.lockDeadline = lockDeadline ?? GuardedReader.patience
+        self.lockDeadline = lockDeadline ?? DeadlineReader.standardDeadline
     }
 
-    package func snapshot(withHolders: Bool) throws(SnapshotError) -> Snapshot {
-        try SnapshotReader(tree: tree, lockDeadline: lockDeadline).read(withHolders: withHolders)
+    package func snapshot(_ scope: SnapshotScope, withHolders: Bool) throws(SnapshotError) -> Snapshot {
+        // Whoever looks after a card and is told to stop has no use for what it was about to see.
+        let isWatching = if case .watch = scope { true } else { false }
+        let wait = {
+            tick(); return !isWatching || interruption() == nil
+        }
+        return try SnapshotReader(tree: tree, lockDeadline: lockDeadline, tick: wait).read(
+            scope, withHolders: withHolders)
     }
 
     package func attribute(_ path: String) throws(FileTreeError) -> String? {
-        guard let lock = GuardedReader.Lock(attribute: path) else { return try tree.textIfPresent(path) }
-        return try GuardedReader(tree: tree, deadline: lockDeadline).text(path, under: lock)
+        guard let question = Question(attribute: path) else { return try tree.textIfPresent(path) }
+        return try DeadlineReader(
+            tree: tree, deadline: lockDeadline,
+            tick: {
+                tick(); return true
+            }
+        ).text(question)
     }
 
     package func driver(ofDevice path: String) throws(FileTreeError) -> String? {
@@ -42,7 +62,7 @@ package struct MachineHost: Host {
     }
 
     package func write(_ value: String, to path: String) throws(FileTreeError) {
-        try GuardedWriter(tree: tree, deadline: writeDeadline).write(value, to: path)
+        try GuardedWriter(tree: tree, deadline: writeDeadline, tick: tick).write(value, to: path)
     }
 
     /// Through modprobe, which knows aliases, dependencies and the administrator's options.
@@ -60,17 +80,32 @@ package struct MachineHost: Host {
                 module: module, reason: "modules are those of the machine itself, and not of a root",
                 isUnloading: isUnloading)
         }
-        return ModuleLoader(deadline: writeDeadline)
+        return ModuleLoader(deadline: writeDeadline, tick: tick)
     }
 
     package func rescan(
         _ path: String, for address: PCIAddress, override: String
     ) throws(FileTreeError) {
-        try GuardedWriter(tree: tree, deadline: writeDeadline).rescan(path, for: address, override: override)
+        try GuardedWriter(tree: tree, deadline: writeDeadline, tick: tick).rescan(
+            path, for: address, override: override)
     }
 
     package func pause(milliseconds: Int32) {
         _ = poll(nil, 0, milliseconds)
+    }
+
+    package func interruption() -> String? {
+        let signal = unsafe clinux_pending_signal(interruptions, CInt(interruptions.count))
+        return signal == 0 ? nil : Self.name(of: signal)
+    }
+
+    private static func name(of signal: CInt) -> String {
+        switch signal {
+        case SIGHUP: "SIGHUP"
+        case SIGINT: "SIGINT"
+        case SIGTERM: "SIGTERM"
+        default: "signal \(signal)"
+        }
     }
 
     /// Of a process that this one started, whatever the root.
@@ -84,11 +119,14 @@ package struct MachineHost: Host {
 
     package func removeRecord(of gpu: PCIAddress) throws(RecordError) { try records.remove(gpu) }
 
+    /// Whether a claim was ever made since the boot.
+    package var hasRecords: Bool { tree.exists(RecordStore.folder) }
+
     private var records: RecordStore { RecordStore(tree: tree) }
 
     /// Does the work while no other one may change the machine: see ``RecordStore/lock(within:)``.
     package func locked<Outcome>(within milliseconds: Int32, _ work: () throws -> Outcome) throws -> Outcome {
-        let lock = try records.lock(within: milliseconds)
+        let lock = try records.lock(within: milliseconds, unless: interruption)
         let outcome = Result(catching: work)
         // Held until here, and not a moment less.
         _ = consume lock

@@ -8,6 +8,7 @@ internal import SystemPackage
 package struct ModuleLoader {
     private let program: String
     private let deadline: Int32
+    private let tick: () -> Void
 
     /// How long a process that is ended may take to go, in milliseconds, if the kernel lets it.
     private static let grace: Int32 = 1000
@@ -15,7 +16,9 @@ package struct ModuleLoader {
     /// - Parameters:
     ///   - program: Another one than modprobe, for a test.
     ///   - deadline: How long it may take, in milliseconds.
-    package init(program: String? = nil, deadline: Int32) {
+    ///   - tick: Called several times a second meanwhile.
+    package init(program: String? = nil, deadline: Int32, tick: @escaping () -> Void = {}) {
+        self.tick = tick
         self.program = program ?? KernelPath.modprobe
         self.deadline = deadline
     }
@@ -28,7 +31,7 @@ package struct ModuleLoader {
     /// This module and no other: `modprobe -r` would take along what it alone needed. One that is not loaded is no error.
     package func unload(_ module: String) throws(ModuleError) {
         var result = clinux_write()
-        let error = unsafe clinux_unload_guarded(module, deadline, &result)
+        let error = unsafe withTick(tick) { unsafe clinux_unload_guarded(module, deadline, $0, &result) }
         let errno = Errno(rawValue: error != 0 ? error : result.error)
         guard errno.rawValue != 0, errno != .noSuchFileOrDirectory else { return }
         let reason =
@@ -50,11 +53,11 @@ package struct ModuleLoader {
             throw failure("\(program) cannot be started: \(unsafe String(cString: strerror(error.rawValue)))", nil)
         }
         var status: CInt = 0
-        var error = unsafe clinux_process_wait(process, deadline, &status)
+        var error = unsafe withTick(tick) { unsafe clinux_process_wait(process, deadline, $0, &status) }
         if error == ETIMEDOUT {
             // A command of modprobe.d may hang outside the kernel, and can be ended.
             _ = kill(process, SIGKILL)
-            error = unsafe clinux_process_wait(process, Self.grace, &status)
+            error = unsafe withTick(tick) { unsafe clinux_process_wait(process, Self.grace, $0, &status) }
             let stuck = StuckProcess(process, afterMilliseconds: deadline)
             throw failure(
                 error == ETIMEDOUT
@@ -74,11 +77,11 @@ package struct ModuleLoader {
     }
 
     private func start(_ words: [String]) -> Result<pid_t, Errno> {
-        var arguments: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + words).map { unsafe strdup($0) } + [nil]
+        let arguments: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + words).map { unsafe strdup($0) } + [nil]
         defer { unsafe arguments.forEach { unsafe free($0) } }
         let environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]
         var process: pid_t = 0
-        let result = unsafe posix_spawn(&process, program, nil, nil, &arguments, environment)
+        let result = unsafe clinux_spawn(&process, program, arguments, environment, -1)
         return result == 0 ? .success(process) : .failure(Errno(rawValue: result))
     }
 }

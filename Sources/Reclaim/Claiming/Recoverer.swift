@@ -41,7 +41,7 @@ package struct Recoverer<H: Host> {
 
     /// Goes back to where the run began: to the standing claim of a card that had one, else to what was before.
     package func undo(_ record: ClaimRecord) throws -> Restoration {
-        var result = try restorer.restore(
+        var result = try restorer(of: record.gpu).restore(
             record.start, isClaimed: record.wasClaimed, boundByUs: record.nativeDrivers,
             removedByUs: record.hasRemovedCard, unloadedByUs: record.unloadedModules)
         // What could not be undone now may be later: the record is needed again.
@@ -62,22 +62,22 @@ package struct Recoverer<H: Host> {
     /// failed. Someone who has the card open keeps it. Other functions of the slot are those of other units.
     /// - Returns: What was restored; `nil` when there was nothing to do, or it was not to be done.
     package func takeBackRule(of gpu: PCIAddress) throws -> Restoration? {
-        let snapshot = try host.snapshot(withHolders: true)
+        let snapshot = try host.snapshot(.release(gpu), withHolders: true)
         guard let function = snapshot.function(at: gpu), function.isOverriddenByRule else { return nil }
         let driver = function.driverOverride ?? VFIODrivers.generic
         let prior = PriorState(
             functions: [PriorState.Function(beforeRule: function, vfioDriver: driver)], framebuffers: [], consoles: [])
         guard ReleasePlanner.plan(backTo: prior, in: snapshot).refusals.isEmpty else { return nil }
-        return try restorer.restore(prior, boundByUs: [], removedByUs: false)
+        return try restorer(of: gpu).restore(prior, boundByUs: [], removedByUs: false)
     }
 
-    private var restorer: Restorer<H> {
-        Restorer(host: host, releaseDeadline: releaseDeadline, force: force, tell: tell)
+    private func restorer(of card: PCIAddress) -> Restorer<H> {
+        Restorer(host: host, card: card, releaseDeadline: releaseDeadline, force: force, tell: tell)
     }
 
     /// Gives the card back and forgets it.
     package func finishRelease(_ record: ClaimRecord) throws -> Restoration {
-        var result = try restorer.restore(
+        var result = try restorer(of: record.gpu).restore(
             record.prior, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard,
             unloadedByUs: record.unloadedModules)
         if result.isFinished {

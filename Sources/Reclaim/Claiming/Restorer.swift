@@ -23,13 +23,17 @@ package struct Restoration: Sendable {
 /// was decide. A step that fails is named, and the others are made all the same.
 package struct Restorer<H: Host> {
     private let host: H
+    private let card: PCIAddress
     private let tell: (ClaimEvent) -> Void
     /// How long a framebuffer that someone holds open is waited for, in milliseconds.
     private let releaseDeadline: Int32
     private let force: Bool
 
     /// - Parameter force: Go on where it is not known who has the card open.
-    package init(host: H, releaseDeadline: Int32, force: Bool = false, tell: @escaping (ClaimEvent) -> Void) {
+    package init(
+        host: H, card: PCIAddress, releaseDeadline: Int32, force: Bool = false, tell: @escaping (ClaimEvent) -> Void
+    ) {
+        self.card = card
         self.force = force
         self.releaseDeadline = releaseDeadline
         self.host = host
@@ -73,11 +77,11 @@ package struct Restorer<H: Host> {
 
     private func read(_ prior: PriorState, _ result: inout Restoration) throws(SnapshotError) -> Snapshot? {
         do {
-            var snapshot = try host.snapshot(withHolders: true)
+            var snapshot = try host.snapshot(.release(card), withHolders: true)
             var looks = 1
             while looks < Self.mostLooks, snapshot.isAppearing(prior) {
                 host.pause(milliseconds: Self.interval)
-                snapshot = try host.snapshot(withHolders: true)
+                snapshot = try host.snapshot(.release(card), withHolders: true)
                 looks += 1
             }
             try snapshot.expectReadable(prior)
@@ -96,7 +100,7 @@ package struct Restorer<H: Host> {
         tell(.undoing(step))
         result.performed.append(step)
         do {
-            try Executor(host: host, releaseDeadline: releaseDeadline).perform(step)
+            try Executor(host: host, scope: .release(card), releaseDeadline: releaseDeadline).perform(step)
         } catch {
             tell(.notUndone(error))
             result.failures.append(error)

@@ -13,7 +13,8 @@ package struct Verifier<H: Host> {
     package func verify(
         _ address: PCIAddress, options: ClaimOptions = ClaimOptions()
     ) throws(SnapshotError) -> VerificationReport {
-        let plan = Planner.plan(for: address, in: try host.snapshot(withHolders: false), options: options)
+        let plan = Planner.plan(
+            for: address, in: try host.snapshot(.claim(address), withHolders: false), options: options)
         let unanswerable: [Refusal.Code] = [.noSuchDevice, .notADisplayDevice, .deviceUnreadable]
         if let refusal = plan.refusals.first(where: { unanswerable.contains($0.code) }) {
             return VerificationReport(plan: plan, refusal: refusal)

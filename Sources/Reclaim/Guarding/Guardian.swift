@@ -23,8 +23,10 @@ package struct Guardian<H: Host> {
     private let address: PCIAddress
     private let options: ClaimOptions
     private let tell: (GuardEvent) -> Void
-    /// What was found at the last look, by what it was found in, so that nothing is told twice.
-    private var findings: [String: Finding] = [:]
+    /// What was told, by what it is about, until that is as it should be: so that nothing is told twice.
+    private var told: [String: Finding] = [:]
+    /// What the last look left open.
+    private var suspicions: Set<String> = []
     private var looks = 0
 
     /// What is not as it should be, a sentence each; empty for a claim that is sound.
@@ -39,14 +41,13 @@ package struct Guardian<H: Host> {
 
     /// After ``Decision/claimAgain``: it ended well. What comes back is told again.
     package mutating func haveClaimed() {
-        findings = [:]
-        complaints = []
+        (told, suspicions, complaints) = ([:], [], [])
     }
 
     /// After ``Decision/claimAgain``: it failed, and would fail again. A framebuffer that was to be evicted is left alone
     /// until it goes.
     package mutating func haveFailedToClaim() {
-        for (key, finding) in findings where finding == .evicting { findings[key] = .unevictable }
+        for (subject, finding) in told where finding.kind == .evicting { told[subject]?.kind = .unevictable }
         complaints.append("That failed, as the journal tells.")
     }
 
@@ -55,7 +56,9 @@ package struct Guardian<H: Host> {
         var sight = Sight()
         let decision: Decision
         do {
-            let snapshot = try host.snapshot(withHolders: false)
+            let snapshot = try host.snapshot(.watch(address), withHolders: false)
+            // What was not waited for is not known.
+            if host.interruption() != nil { return .goOn }
             let record = try host.record(of: address)
             if let record, record.state != .claimed, looks < Self.lookBound {
                 // A claim or a release by another run: what changes is its doing. A rescan is part of one.
@@ -65,19 +68,25 @@ package struct Guardian<H: Host> {
             looks = 0
             decision = try look(at: snapshot, record, &sight)
         } catch {
+            sight.seesAll = false
             note("", .unreadable, "\(error)", .failed("\(error)"), &sight)
             decision = .goOn
         }
-        let wasTold = findings.values.contains { $0 != .suspected }
-        findings = sight.findings
-        complaints = sight.complaints
-        if findings.isEmpty, wasTold, decision == .goOn { tell(.sound) }
+        let wasSound = told.isEmpty
+        // What this look could not see is as it was told; what is on its way to something else, too.
+        if sight.seesAll {
+            told = told.filter { sight.subjects.contains($0.key) || sight.suspicions.contains($0.key) }
+        }
+        suspicions = sight.suspicions
+        complaints = told.sorted { $0.key < $1.key }.map(\.value.sentence)
+        if told.isEmpty, !wasSound, suspicions.isEmpty, decision == .goOn { tell(.sound) }
         return decision
     }
 
-    private func look(at snapshot: Snapshot, _ record: ClaimRecord?, _ sight: inout Sight) throws -> Decision {
+    private mutating func look(at snapshot: Snapshot, _ record: ClaimRecord?, _ sight: inout Sight) throws -> Decision {
         // Not to be taken for a card that is gone.
         if let found = snapshot.unreadable.first(where: { $0.address == address }) {
+            sight.seesAll = false
             note("", .unreadable, found.reason, .failed(found.reason), &sight)
             return .goOn
         }
@@ -103,14 +112,14 @@ package struct Guardian<H: Host> {
         // Who uses the card only matters when something is over it, and takes a walk through /proc.
         let decision =
             plan.conflicts.isEmpty
-            ? .goOn : compareConflicts(plan, try host.snapshot(withHolders: true), &sight)
+            ? .goOn : compareConflicts(plan, try host.snapshot(.watch(address), withHolders: true), &sight)
         return decision == .goOn && !isSettled ? .lookAgain : decision
     }
 
     /// The unit's own release ends the guard right after it.
-    private func released(_ sight: inout Sight) -> Decision {
-        guard findings["record"] != nil else {
-            sight.findings["record"] = .suspected
+    private mutating func released(_ sight: inout Sight) -> Decision {
+        guard told["record"] != nil || suspicions.contains("record") else {
+            sight.suspicions.insert("record")
             return .lookAgain
         }
         note("record", .released, "Released by someone else, and not guarded.", .releasedByOther, &sight)
@@ -119,81 +128,89 @@ package struct Guardian<H: Host> {
 
     /// - Returns: Whether it is clear who has each function: one without a driver may be on its way to another, or out of
     ///   the machine.
-    private func compareDrivers(_ plan: Plan, _ sight: inout Sight) -> Bool {
+    private mutating func compareDrivers(_ plan: Plan, _ sight: inout Sight) -> Bool {
         var isSettled = true
         for function in plan.functions where !function.isOnVFIO {
-            let key = "\(function.address) \(function.driver ?? "-")"
-            guard function.driver != nil || findings[key] != nil else {
-                sight.findings[key] = .suspected
+            let subject = "\(function.address)"
+            let what = function.driver.map { "is bound to \($0), not to vfio-pci" } ?? "has no driver"
+            let sentence = "\(function.address) \(what)."
+            let isKnown = told[subject]?.sentence == sentence || suspicions.contains(subject)
+            guard function.driver != nil || isKnown else {
+                sight.suspicions.insert(subject)
                 isSettled = false
                 continue
             }
-            let what = function.driver.map { "is bound to \($0), not to vfio-pci" } ?? "has no driver"
-            note(
-                key, .takenAway, "\(function.address) \(what).", .takenAway(function.address, driver: function.driver),
-                &sight)
+            note(subject, .takenAway, sentence, .takenAway(function.address, driver: function.driver), &sight)
         }
         return isSettled
     }
 
-    private func compareConflicts(_ plan: Plan, _ snapshot: Snapshot, _ sight: inout Sight) -> Decision {
-        let isOurs = sight.findings.isEmpty
+    private mutating func compareConflicts(_ plan: Plan, _ snapshot: Snapshot, _ sight: inout Sight) -> Decision {
+        let isOurs = sight.subjects.isEmpty && sight.suspicions.isEmpty
         let holders = plan.functions.flatMap(snapshot.holders(of:))
         var decision = Decision.goOn
         for conflict in plan.conflicts {
             guard case .framebuffer = conflict.owner else { continue }
-            let key = "\(conflict.claim)"
+            let subject = "\(conflict.claim)"
             let what = "\(conflict.claim.name) lies in BAR \(conflict.bar)"
             if !holders.isEmpty {
-                note(key, .inUse, "\(what) of a card in use.", .lateFramebufferInUse(conflict, holders), &sight)
+                note(subject, .inUse, "\(what) of a card in use.", .lateFramebufferInUse(conflict, holders), &sight)
+            } else if let reason = snapshot.holdersUnknown {
+                let sentence = "\(what), and who uses the card is not known: \(reason)."
+                note(subject, .unreadable, sentence, .failed(sentence), &sight)
             } else if let refusal = plan.refusals.first(where: { $0.code == .deviceUnreadable }) {
                 // It would be refused now. When the lock is let go, the bind or unbind that had it makes an event.
-                note(key, .unreadable, refusal.message, .failed(refusal.message), &sight)
+                note(subject, .unreadable, refusal.message, .failed(refusal.message), &sight)
             } else if !isOurs {
-                sight.add(key, .overlooked, "\(what).")
-            } else if findings[key] == .unevictable {
-                sight.add(key, .unevictable, "\(what) and could not be evicted.")
+                note(subject, .overlooked, "\(what).", nil, &sight)
+            } else if told[subject]?.kind == .unevictable {
+                note(subject, .unevictable, "\(what) and could not be evicted.", nil, &sight)
             } else {
-                note(key, .evicting, "\(what) and is to be evicted.", .lateFramebuffer(conflict), &sight)
+                note(subject, .evicting, "\(what) and is to be evicted.", .lateFramebuffer(conflict), &sight)
                 decision = .claimAgain
             }
         }
         return decision
     }
 
-    /// Keeps a finding, and tells it unless it was told at the last look.
-    private func note(
-        _ key: String, _ finding: Finding, _ sentence: String, _ event: @autoclosure () -> GuardEvent,
+    /// Keeps a finding, and tells it unless that was the last that was told of the subject.
+    private mutating func note(
+        _ subject: String, _ kind: Finding.Kind, _ sentence: String, _ event: @autoclosure () -> GuardEvent?,
         _ sight: inout Sight
     ) {
-        if findings[key] != finding { tell(event()) }
-        sight.add(key, finding, sentence)
+        sight.subjects.insert(subject)
+        let last = told.updateValue(Finding(kind: kind, sentence: sentence), forKey: subject)
+        // A card can go from one driver to the next; the other kinds are told whatever the details.
+        let isTold = last?.kind == kind && (kind != .takenAway || last?.sentence == sentence)
+        if !isTold, let event = event() { tell(event) }
     }
 }
 
 /// One way in which a claim is not as it should be.
-private enum Finding: Hashable {
-    /// Not told yet: it may pass.
-    case suspected
-    case unreadable
-    case dead
-    case takenAway
-    case released
-    /// Someone uses the card that a framebuffer lies over.
-    case inUse
-    case evicting
-    case unevictable
-    /// A framebuffer over a card that someone else took: theirs to mind.
-    case overlooked
+private struct Finding: Hashable {
+    enum Kind: Hashable {
+        case unreadable
+        case dead
+        case takenAway
+        case released
+        /// Someone uses the card that a framebuffer lies over.
+        case inUse
+        case evicting
+        case unevictable
+        /// A framebuffer over a card that someone else took: theirs to mind.
+        case overlooked
+    }
+
+    var kind: Kind
+    var sentence: String
 }
 
 /// What one look finds.
 private struct Sight {
-    var findings: [String: Finding] = [:]
-    var complaints: [String] = []
-
-    mutating func add(_ key: String, _ finding: Finding, _ sentence: String) {
-        findings[key] = finding
-        complaints.append(sentence)
-    }
+    /// What findings are about.
+    var subjects: Set<String> = []
+    /// What may pass, and is not told yet.
+    var suspicions: Set<String> = []
+    /// Whether what it did not find is not there.
+    var seesAll = true
 }

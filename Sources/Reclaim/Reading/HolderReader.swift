@@ -14,16 +14,33 @@ package struct HolderReader {
         package var unknown: String?
     }
 
+    /// How long one process may take to be looked at, and all of them, in milliseconds. One with as many mappings as the
+    /// kernel allows takes some hundred.
+    package struct Deadlines {
+        package var process: Int32 = 2000
+        package var all: Int32 = 10_000
+
+        package init() {}
+    }
+
     private let tree: FileTree
     private let nodes: DeviceNodes
     private let spared: Int32?
+    private let deadlines: Deadlines
+    private let tick: () -> Bool
 
     /// - Parameters:
     ///   - names: The nodes of interest, as the host names them.
     ///   - spared: The process that does not count, which is this one on the machine.
-    package init(_ names: Set<String>, in tree: FileTree, sparing spared: Int32?) {
+    ///   - tick: Called several times a second meanwhile; it says whether to go on.
+    package init(
+        _ names: Set<String>, in tree: FileTree, sparing spared: Int32?, deadlines: Deadlines = Deadlines(),
+        tick: @escaping () -> Bool = { true }
+    ) {
         self.tree = tree
         self.spared = spared
+        self.deadlines = deadlines
+        self.tick = tick
         nodes = DeviceNodes(names, in: tree)
     }
 
@@ -31,84 +48,110 @@ package struct HolderReader {
         var reading = Reading()
         let processes: [Int32]
         do {
-            processes = try tree.list("/proc").compactMap { Int32($0) }
+            processes = try tree.list("/proc").compactMap { Int32($0) }.sorted().filter { $0 != spared }
         } catch {
             reading.unknown = "the processes could not be listed: \(error)"
             return reading
         }
-        let table = ProcessTable(tree: tree)
-        reading.unknown = table.whatHides(from: processes)
+        reading.unknown = ProcessTable(tree: tree).whatHides(from: processes, sparing: spared)
         if let node = nodes.unknown.first, reading.unknown == nil {
             reading.unknown = "the device number of \(node) could not be read"
         }
-        var files = MappedFiles(tree: tree, nodes: nodes)
-        for process in processes.sorted() where process != spared {
-            let (held, errno) = held(by: process, &files)
-            if let errno, reading.unknown == nil {
-                reading.unknown =
-                    "what process \(process) (\(command(of: process))) has open could not be read: \(errno)"
+        var held: [Int32: Set<String>] = [:]
+        let findings: [Finding]
+        do throws(Errno) {
+            findings = try tree.isMachine ? search(processes) : processes.flatMap(search(below:))
+        } catch {
+            reading.unknown = reading.unknown ?? "the processes could not be looked through: \(error)"
+            return reading
+        }
+        for finding in findings {
+            switch finding.found {
+            case .success(let node): held[finding.process, default: []].insert(node)
+            case .failure(let errno):
+                let who = "process \(finding.process) (\(command(of: finding.process)))"
+                let why = errno == .timedOut ? "it has not answered in time" : "\(errno)"
+                reading.unknown = reading.unknown ?? "what \(who) has open could not be read: \(why)"
             }
-            guard !held.isEmpty else { continue }
+        }
+        for (process, nodes) in held.sorted(by: { $0.key < $1.key }) {
             let (command, unit) = (command(of: process), ControlGroup(of: process, in: tree))
-            reading.holders += held.sorted().map {
+            reading.holders += nodes.sorted().map {
                 Holder(pid: process, command: command, node: $0, unit: unit.unit, isSystemUnit: unit.isSystemUnit)
             }
         }
         return reading
     }
 
-    /// - Returns: The nodes, and why there may be more. A process that ends meanwhile holds nothing.
-    private func held(by process: Int32, _ files: inout MappedFiles) -> (nodes: Set<String>, errno: Errno?) {
-        var held: Set<String> = []
-        var denial: Errno?
-        do throws(Errno) {
-            held = try tree.isMachine ? opened(by: process) : linked(by: process)
-        } catch {
-            if Self.isDenial(error) { denial = error }
-        }
-        do throws(Errno) {
-            held.formUnion(try files.nodes(mappedBy: process))
-        } catch {
-            if Self.isDenial(error) { denial = denial ?? error }
-        }
-        return (held, denial)
+    /// A node that a process has, or why it may have more than is told.
+    private struct Finding {
+        let process: Int32
+        let found: Result<String, Errno>
     }
 
-    private static func isDenial(_ errno: Errno) -> Bool { errno == .permissionDenied || errno == .notPermitted }
+    // MARK: - The machine
 
-    // MARK: - Descriptors
+    /// More than a machine's processes have of a few devices.
+    private static let mostFindings = 8192
 
-    private func opened(by process: Int32) throws(Errno) -> Set<String> {
-        var (held, count) = try opened(below: "/proc/\(process)")
-        guard count == 0 else { return held }
-        // Where the first thread has ended, its process's descriptors are with the others alone (`get_files_struct()`).
-        // A kernel's thread has none, and no others.
-        let threads = (try? tree.list("/proc/\(process)/task")) ?? []
-        guard threads.count > 1 else { return held }
-        for thread in threads { held.formUnion(try opened(below: "/proc/\(process)/task/\(thread)").nodes) }
-        return held
-    }
-
-    private func opened(below folder: String) throws(Errno) -> (nodes: Set<String>, count: Int) {
-        var found = [Bool](repeating: false, count: nodes.numbers.count)
+    private func search(_ processes: [Int32]) throws(Errno) -> [Finding] {
+        var found = [clinux_holding](repeating: clinux_holding(), count: Self.mostFindings)
         var count = 0
-        let error = unsafe clinux_devices_open(folder, nodes.numbers, found.count, &found, &count)
-        // A denial may have been of some descriptors alone; it counts as one of all.
+        var tick = tick
+        let error = unsafe withUnsafeMutablePointer(to: &tick) { pointer in
+            unsafe processes.withUnsafeBufferPointer { processes in
+                unsafe nodes.numbers.withUnsafeBufferPointer { numbers in
+                    var wanted = unsafe clinux_search(
+                        processes: processes.baseAddress, process_count: processes.count, devices: numbers.baseAddress,
+                        device_count: numbers.count, process_deadline: deadlines.process, deadline: deadlines.all,
+                        tick: { context in unsafe context?.assumingMemoryBound(to: (() -> Bool).self).pointee() ?? true
+                        },
+                        context: pointer)
+                    return unsafe clinux_find_holders(&wanted, &found, found.count, &count)
+                }
+            }
+        }
         guard error == 0 else { throw Errno(rawValue: error) }
-        return (Set(zip(nodes.nodes, found).compactMap { $1 ? $0 : nil }), count)
+        return found.prefix(count).map { entry in
+            Finding(
+                process: entry.process,
+                found: entry.error == 0
+                    ? .success(nodes.nodes[Int(entry.device)]) : .failure(Errno(rawValue: entry.error)))
+        }
     }
 
-    /// Below another root a descriptor is a symbolic link.
-    private func linked(by process: Int32) throws(Errno) -> Set<String> {
-        do throws(FileTreeError) {
-            var held: Set<String> = []
-            for descriptor in try tree.list("/proc/\(process)/fd") {
-                guard let target = try tree.linkTarget("/proc/\(process)/fd/\(descriptor)") else { continue }
-                if let node = nodes.node(at: target) { held.insert(node) }
+    // MARK: - Below another root
+
+    /// There a descriptor is a symbolic link, and what a path leads to counts; see ``DeviceNodes/node(at:)``. A process
+    /// that ends meanwhile holds nothing.
+    private func search(below process: Int32) -> [Finding] {
+        var held: Set<String> = []
+        var errors: [Errno] = []
+        let parts = [{ try linkedNodes(of: process, &held) }, { try mappedNodes(of: process, &held) }]
+        for part in parts {
+            do {
+                try part()
+            } catch let error as FileTreeError {
+                if !error.isAbsence { errors.append(error.errno) }
+            } catch {
+                errors.append(.ioError)
             }
-            return held
-        } catch {
-            throw error.errno
+        }
+        return held.map { Finding(process: process, found: .success($0)) }
+            + errors.map { Finding(process: process, found: .failure($0)) }
+    }
+
+    private func linkedNodes(of process: Int32, _ held: inout Set<String>) throws(FileTreeError) {
+        for descriptor in try tree.list("/proc/\(process)/fd") {
+            guard let target = try tree.linkTarget("/proc/\(process)/fd/\(descriptor)") else { continue }
+            if let node = nodes.node(at: target) { held.insert(node) }
+        }
+    }
+
+    private func mappedNodes(of process: Int32, _ held: inout Set<String>) throws(FileTreeError) {
+        try tree.forEachLine("/proc/\(process)/maps") { line in
+            guard let path = MapsLine.path(line), let node = nodes.node(at: path) else { return }
+            held.insert(node)
         }
     }
 
@@ -155,14 +198,14 @@ private struct ProcessTable {
 
     /// - Parameter processes: Those that are listed.
     /// - Returns: Why there may be more; `nil` when there is no sign of it.
-    func whatHides(from processes: [Int32]) -> String? {
+    func whatHides(from processes: [Int32], sparing spared: Int32?) -> String? {
         // Who is in the first one sees it through a /proc of the first one alone. Somebody else may have been given it all
         // the same: a /proc is that of its process 1.
         let seen = [namespace(of: "self"), namespace(of: "1")]
         if !seen.contains(Self.first), let other = seen.compactMap(\.self).first {
             return "/proc shows the processes of another PID namespace than the host's (\(other))"
         }
-        if tree.isMachine || hidesProcesses, !processes.contains(1) {
+        if tree.isMachine || hidesProcesses, !processes.contains(1), spared != 1 {
             return "/proc hides other users' processes (hidepid=)"
         }
         return nil
@@ -184,109 +227,18 @@ private struct ProcessTable {
     }
 }
 
-/// Finds devices among mapped files. A mapping keeps a node open after its descriptor is closed.
-///
-/// `maps` has a file's device and inode, and not what it is; its `map_files` link tells that. As most files are mapped by
-/// many processes, each is looked at once.
-private struct MappedFiles {
-    let tree: FileTree
-    let nodes: DeviceNodes
-    /// Where each file was found among the nodes, by its device, inode and path as `maps` prints them.
-    private var known: [[UInt8]: String?] = [:]
-
-    /// How often a process's mappings are read again that change meanwhile.
-    private static let looks = 3
-
-    init(tree: FileTree, nodes: DeviceNodes) {
-        self.tree = tree
-        self.nodes = nodes
-    }
-
-    /// - Throws: `notPermitted` without CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (`proc_map_files_get_link()`).
-    mutating func nodes(mappedBy process: Int32) throws(Errno) -> Set<String> {
-        var held: Set<String> = []
-        for _ in 0..<Self.looks where try look(at: process, &held) { break }
-        return held
-    }
-
-    /// - Returns: Whether every mapping was found as it was listed.
-    private mutating func look(at process: Int32, _ held: inout Set<String>) throws(Errno) -> Bool {
-        let maps: [UInt8]
-        do throws(FileTreeError) {
-            maps = try tree.bytes("/proc/\(process)/maps")
-        } catch {
-            throw error.errno
+/// One line of `/proc/PID/maps`: see clinux_maps.h.
+package enum MapsLine {
+    /// The path of the mapped file; `nil` for anonymous memory. By bytes: to Swift a name's last "\r" and the line feed
+    /// after it are one character, and no line's end.
+    package static func path(_ line: ArraySlice<UInt8>) -> String? {
+        unsafe line.withUnsafeBytes { bytes in
+            var mapping = unsafe clinux_mapping()
+            guard let base = bytes.baseAddress,
+                unsafe clinux_mapping_of_line(base.assumingMemoryBound(to: CChar.self), bytes.count, &mapping)
+            else { return nil }
+            return unsafe String(
+                decoding: UnsafeRawBufferPointer(start: mapping.path, count: mapping.path_length), as: UTF8.self)
         }
-        var isWhole = true
-        var start = 0
-        while start < maps.count {
-            let line = MapsLine(maps, from: start)
-            start = line.end + 1
-            // Anonymous memory has no path.
-            guard let file = line.file, let path = line.path else { continue }
-            let key = Array(maps[file])
-            if let node = known[key] {
-                if let node { held.insert(node) }
-                continue
-            }
-            do throws(Errno) {
-                let node = try node(behind: maps[line.range], path: maps[path], of: process)
-                known[key] = .some(node)
-                if let node { held.insert(node) }
-            } catch .noSuchFileOrDirectory {
-                isWhole = false
-            }
-        }
-        return isWhole
-    }
-
-    /// - Parameter range: The mapping's addresses as `maps` prints them: `00400000-00401000`.
-    private func node(
-        behind range: ArraySlice<UInt8>, path: ArraySlice<UInt8>, of process: Int32
-    ) throws(Errno) -> String? {
-        guard tree.isMachine else { return nodes.node(at: String(decoding: path, as: UTF8.self)) }
-        // The link is named without leading zeros.
-        let name = String(decoding: range, as: UTF8.self).split(separator: "-").map { part in
-            let digits = part.drop { $0 == "0" }
-            return digits.isEmpty ? "0" : digits
-        }.joined(separator: "-")
-        var number: UInt64 = 0
-        let error = unsafe clinux_device_number("/proc/\(process)/map_files/\(name)", &number)
-        guard error == 0 else { throw Errno(rawValue: error) }
-        return nodes.numbers.firstIndex(of: number).map { nodes.nodes[$0] }
-    }
-}
-
-/// One line of `/proc/PID/maps`: the range, the rights, the offset, and what tells the file: device, inode, path. By bytes: to
-/// Swift a name's last "\r" and the line feed after it are one character, and no line's end. There are many lines.
-private struct MapsLine {
-    /// The addresses.
-    private(set) var range: Range<Int>
-    /// From the device on; `nil` for a line that is none.
-    private(set) var file: Range<Int>?
-    private(set) var path: Range<Int>?
-    /// Where the line feed is.
-    private(set) var end: Int
-
-    init(_ bytes: [UInt8], from start: Int) {
-        var spaces = 0
-        var (first, third, slash) = (start, start, start)
-        end = start
-        while end < bytes.count, bytes[end] != UInt8(ascii: "\n") {
-            if slash == start {
-                if bytes[end] == UInt8(ascii: " ") {
-                    spaces += 1
-                    if spaces == 1 { first = end }
-                    if spaces == 3 { third = end }
-                } else if spaces >= 3, bytes[end] == UInt8(ascii: "/") {
-                    slash = end
-                }
-            }
-            end += 1
-        }
-        range = start..<first
-        guard slash > third else { return }
-        file = third..<end
-        path = slash..<end
     }
 }

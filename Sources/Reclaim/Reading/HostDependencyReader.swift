@@ -20,11 +20,11 @@ package struct HostDependencyReader: Sendable {
         self.tree = tree
     }
 
-    /// The dependencies of what could go with a display device: the other functions of its slot, and the members of all
+    /// The dependencies of what could go with display devices: the other functions of their slots, and the members of all
     /// their groups. Display devices and their audio are none of it, and a bridge has everything below it.
-    package func dependencies(aroundDisplaysOf snapshot: Snapshot) -> [PCIAddress: [HostDependency]] {
-        var addresses = Set(snapshot.functions.filter { Self.canCarry($0.pciClass) }.map(\.address))
-        for case let group? in snapshot.functions.map(\.iommuGroup) {
+    package func dependencies(around functions: [PCIFunction]) -> [PCIAddress: [HostDependency]] {
+        var addresses = Set(functions.filter { Self.canCarry($0.pciClass) }.map(\.address))
+        for case let group? in functions.map(\.iommuGroup) {
             let members = group.members.filter { $0.pciClass.map(Self.canCarry) ?? true }
             addresses.formUnion(members.compactMap { PCIAddress($0.name) })
         }

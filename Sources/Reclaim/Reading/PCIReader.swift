@@ -4,34 +4,92 @@ internal import Sysfs
 /// Reads the GPUs, the other functions of their slots, their virtual functions, and the IOMMU groups of all of them.
 struct PCIReader {
     let tree: FileTree
-    /// How long the kernel may hold a device's lock, in milliseconds.
-    let lockDeadline: Int32
+    let scope: SnapshotScope
 
-    func read(into snapshot: inout Snapshot) throws(FileTreeError) {
+    /// What is there, before anything is asked that can hang.
+    struct Survey {
+        fileprivate(set) var classes: [PCIAddress: PCIClass] = [:]
+        fileprivate(set) var unreadable: [Snapshot.Unreadable] = []
+        /// The functions to be read, in order.
+        fileprivate(set) var cards: [PCIAddress] = []
+        /// What is to be asked of them, those of the one GPU first.
+        fileprivate(set) var questions: [Question] = []
+    }
+
+    func survey() throws(FileTreeError) -> Survey {
+        var survey = Survey()
         let addresses = try tree.list(KernelPath.pciDevices).compactMap { PCIAddress($0) }
-        var classes: [PCIAddress: PCIClass] = [:]
         for address in addresses {
             do {
-                classes[address] = try pciClass(of: address)
+                survey.classes[address] = try pciClass(of: address)
             } catch {
-                snapshot.unreadable.append(Snapshot.Unreadable(address: address, reason: error.description))
+                survey.unreadable.append(Snapshot.Unreadable(address: address, reason: error.description))
             }
         }
-        snapshot.classes = classes
-        let gpus = addresses.filter { classes[$0]?.isGPU == true }
+        let gpus = addresses.filter { survey.classes[$0]?.isGPU == true }
         var virtual: Set<PCIAddress> = []
         for gpu in gpus { virtual.formUnion(try virtualFunctions(of: gpu)) }
-        let cards = addresses.filter { address in
-            guard classes[address] != nil else { return false }
+        survey.cards = addresses.filter { address in
+            guard survey.classes[address] != nil else { return false }
             return virtual.contains(address) || gpus.contains { $0.sharesSlot(with: address) }
         }
-        let reader = GuardedReader(tree: tree, deadline: lockDeadline)
-        let overrides = try reader.texts(cards.map(KernelPath.driverOverride), under: .device, isRequired: true)
-        for (address, override) in zip(cards, overrides) {
-            guard let pciClass = classes[address] else { continue }
+        for address in survey.cards where scope.includes(address) {
+            survey.questions.append(.driverOverride(KernelPath.driverOverride(address)))
+            if tree.exists("\(KernelPath.device(address))/sriov_numvfs") {
+                survey.questions.append(.virtualFunctions(address))
+            }
+        }
+        for address in survey.cards {
+            let mayAsk = try mayAskConfiguration(of: address, survey.classes)
+            if mayAsk { survey.questions.append(.configuration(address)) }
+        }
+        return survey
+    }
+
+    /// Whether the header may be read, and is of use. A function that sleeps is woken only where something is about to be
+    /// done with it.
+    private func mayAskConfiguration(
+        of address: PCIAddress, _ classes: [PCIAddress: PCIClass]
+    ) throws(FileTreeError) -> Bool {
+        switch scope {
+        case .all: break
+        case .claim(let card):
+            if card.sharesSlot(with: address) { return true }
+            // Whether another display device is dead tells whether this one is the last.
+            guard classes[address]?.isGPU == true else { return false }
+        case .release(let card): return card.sharesSlot(with: address)
+        case .watch(let card):
+            guard card.sharesSlot(with: address) else { return false }
+            let hasNoPower = try hasNoPower(address)
+            return !hasNoPower
+        }
+        let isAsleep = try isAsleep(address)
+        return !isAsleep
+    }
+
+    /// `power/runtime_status` and `power_state` (since Linux 5.11) take no lock and wake nothing.
+    private func isAsleep(_ address: PCIAddress) throws(FileTreeError) -> Bool {
+        let path = KernelPath.device(address)
+        let status = try tree.textIfPresent("\(path)/power/runtime_status")
+        let state = try tree.textIfPresent("\(path)/power_state")
+        return status == "suspended" || state == "D3hot" || state == "D3cold"
+    }
+
+    /// In D3hot the configuration can be read as it is.
+    private func hasNoPower(_ address: PCIAddress) throws(FileTreeError) -> Bool {
+        let path = KernelPath.device(address)
+        if let state = try tree.textIfPresent("\(path)/power_state") { return state == "D3cold" }
+        return try tree.textIfPresent("\(path)/power/runtime_status") == "suspended"
+    }
+
+    func read(_ survey: Survey, _ answers: Answers, into snapshot: inout Snapshot) {
+        snapshot.classes = survey.classes
+        snapshot.unreadable = survey.unreadable
+        for address in survey.cards {
+            guard let pciClass = survey.classes[address] else { continue }
             do {
                 snapshot.functions.append(
-                    try function(at: address, pciClass, override, classes, snapshot.vfioDrivers))
+                    try function(at: address, pciClass, answers, survey.classes, snapshot.vfioDrivers))
             } catch {
                 var unreadable = Snapshot.Unreadable(address: address, reason: error.description)
                 if case .unreadable(let error) = error { unreadable.isPassing = error.isAbsence }
@@ -40,22 +98,31 @@ struct PCIReader {
         }
     }
 
-    /// The targets of `virtfn0` and so on; there are as many as `sriov_numvfs` says.
+    /// The targets of `virtfn0` and so on.
     private func virtualFunctions(of address: PCIAddress) throws(FileTreeError) -> [PCIAddress] {
         let path = KernelPath.device(address)
         var found: [PCIAddress] = []
-        for number in 0..<(try enabledVirtualFunctions(path)) {
-            if let name = try tree.linkName("\(path)/virtfn\(number)"), let virtual = PCIAddress(name) {
+        for name in try virtualFunctionLinks(path) {
+            if let target = try tree.linkName("\(path)/\(name)"), let virtual = PCIAddress(target) {
                 found.append(virtual)
             }
         }
         return found
     }
 
-    private func enabledVirtualFunctions(_ path: String) throws(FileTreeError) -> Int {
-        guard let text = try tree.textIfPresent("\(path)/sriov_numvfs") else { return 0 }
+    private func virtualFunctionLinks(_ path: String) throws(FileTreeError) -> [String] {
+        guard tree.exists("\(path)/sriov_numvfs") else { return [] }
+        return try tree.listIfPresent(path).filter { $0.hasPrefix("virtfn") }
+    }
+
+    /// There are as many links as `sriov_numvfs` says, which is shown under the device's lock (`sriov_numvfs_show()`).
+    private func enabledVirtualFunctions(
+        _ address: PCIAddress, _ answers: Answers
+    ) throws(FileTreeError) -> Int {
+        let links = try virtualFunctionLinks(KernelPath.device(address)).count
         // TotalVFs is a 16-bit register.
-        return min(Int(text) ?? 0, 0xffff)
+        let number = try answers.text(.virtualFunctions(address)).flatMap { Int($0) } ?? 0
+        return max(links, min(number, 0xffff))
     }
 
     /// What a function is: its class and its ids.
@@ -71,24 +138,25 @@ struct PCIReader {
     }
 
     private func function(
-        at address: PCIAddress, _ pciClass: PCIClass, _ override: Result<String?, FileTreeError>,
-        _ classes: [PCIAddress: PCIClass], _ vfioDrivers: VFIODrivers
+        at address: PCIAddress, _ pciClass: PCIClass, _ answers: Answers, _ classes: [PCIAddress: PCIClass],
+        _ vfioDrivers: VFIODrivers
     ) throws(SnapshotError) -> PCIFunction {
         do {
             let path = KernelPath.device(address)
             var function = PCIFunction(
                 address: address, pciClass: pciClass, vendor: try number("\(path)/vendor"),
                 device: try number("\(path)/device"), driver: try tree.linkName("\(path)/driver"),
-                driverOverride: try override.get(),
+                driverOverride: try answers.text(
+                    .driverOverride(KernelPath.driverOverride(address)), isRequired: true),
                 bootVGA: try tree.textIfPresent("\(path)/boot_vga").map { $0 == "1" },
                 iommuGroup: try group(of: path, classes), resources: try resources("\(path)/resource"))
             function.subsystemVendor = try numberIfPresent("\(path)/subsystem_vendor")
             function.subsystemDevice = try numberIfPresent("\(path)/subsystem_device")
             function.hasVFIODevice = hasVFIODevice(path, function.driver, vfioDrivers)
             function.physicalFunction = try tree.linkName("\(path)/physfn").flatMap { PCIAddress($0) }
-            function.enabledVirtualFunctions = try enabledVirtualFunctions(path)
+            function.enabledVirtualFunctions = try enabledVirtualFunctions(address, answers)
             function.isBridge = isBridge(path, pciClass)
-            function.header = header(path)
+            function.header = answers.header(of: address)
             try readRule(&function, vfioDrivers)
             function.nodes = try NodeReader(tree: tree).nodes(of: function)
             return function
@@ -138,12 +206,6 @@ struct PCIReader {
                 if VFIODrivers.isNamed(name) { function.driverFoundByRule = name }
             }
         }
-    }
-
-    private func header(_ path: String) -> ConfigurationHeader? {
-        // Not every function lets everyone read it; then nothing is known, and that is what is said.
-        guard let bytes = try? tree.bytes("\(path)/config", atMost: ConfigurationHeader.size) else { return nil }
-        return ConfigurationHeader(bytes)
     }
 
     /// The kernel shows the bus numbers of bridges alone (`pci_bridge_attrs_are_visible()`), and gives up a device of a

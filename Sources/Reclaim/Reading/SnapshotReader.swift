@@ -4,31 +4,46 @@ package import Sysfs
 internal import SystemPackage
 
 /// Reads a snapshot below one root. It opens nothing for writing.
-package struct SnapshotReader: Sendable {
+package struct SnapshotReader {
     private let tree: FileTree
-    private let lockDeadline: Int32
-    private var reader: GuardedReader { GuardedReader(tree: tree, deadline: lockDeadline) }
+    private let reader: DeadlineReader
+    private let tick: () -> Bool
 
-    /// - Parameter lockDeadline: How long the kernel may hold a lock that it is asked under, in milliseconds, before what
-    ///   is asked for counts as unreadable.
-    package init(tree: FileTree, lockDeadline: Int32? = nil) {
+    /// - Parameters:
+    ///   - lockDeadline: How long the kernel may hold locks that it is asked under, in milliseconds, before what is asked
+    ///     for counts as unreadable. It is one deadline for all that is asked.
+    ///   - tick: Called several times a second while something hangs; it says whether to go on waiting.
+    package init(tree: FileTree, lockDeadline: Int32? = nil, tick: @escaping () -> Bool = { true }) {
         self.tree = tree
-        self.lockDeadline = lockDeadline ?? GuardedReader.patience
+        self.tick = tick
+        reader = DeadlineReader(tree: tree, deadline: lockDeadline ?? DeadlineReader.standardDeadline, tick: tick)
     }
 
     /// - Parameter withHolders: Whether to look through `/proc/*/fd` for who has framebuffers and VFIO groups open.
-    package func read(withHolders: Bool = false) throws(SnapshotError) -> Snapshot {
+    package func read(_ scope: SnapshotScope = .all, withHolders: Bool = false) throws(SnapshotError) -> Snapshot {
         var snapshot = Snapshot()
         do {
             snapshot.kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
             snapshot.vfioDrivers = try VFIODriverReader(tree: tree).read(snapshot.kernel)
-            try PCIReader(tree: tree, lockDeadline: lockDeadline).read(into: &snapshot)
+            let pci = PCIReader(tree: tree, scope: scope)
+            let survey = try pci.survey()
+            let platform = try platformFramebuffers()
+            let nodes = try framebuffers()
+            let consoles = try numbers(in: KernelPath.consoles, after: "vtcon")
+            // One that is not a platform device's is no witness.
+            let witnesses = nodes.filter { node in platform.contains { $0.name == node.device } }
+            let answers = try reader.ask(
+                survey.questions + platform.map { .driverOverride(Self.driverOverride(of: $0)) }
+                    + witnesses.map { .framebuffer($0.path) } + consoles.map(Question.console))
+            pci.read(survey, answers, into: &snapshot)
+            (snapshot.platformFramebuffers, snapshot.framebuffers) = add(answers, to: platform, nodes)
+            snapshot.consoles = try read(consoles, answers)
             snapshot.platform = try HostPlatformReader(tree: tree).read(snapshot.kernel)
-            snapshot.hostDependencies = HostDependencyReader(tree: tree).dependencies(aroundDisplaysOf: snapshot)
+            if scope.needsHostDependencies {
+                let around = snapshot.functions.filter { scope.includes($0.address) }
+                snapshot.hostDependencies = HostDependencyReader(tree: tree).dependencies(around: around)
+            }
             snapshot.pciDrivers = Set(try tree.listIfPresent(KernelPath.pciDrivers))
-            snapshot.platformFramebuffers = try platformFramebuffers()
-            snapshot.framebuffers = try framebuffers(of: &snapshot.platformFramebuffers)
-            snapshot.consoles = try consoles()
             snapshot.screenInfo = try screenInfo()
             snapshot.vfioDriver = try vfioDriver(snapshot.kernel)
             snapshot.nvidia = try NvidiaReader(tree: tree).read()
@@ -44,7 +59,7 @@ package struct SnapshotReader: Sendable {
         var nodes = Set(snapshot.functions.flatMap(\.nodes) + snapshot.framebuffers.map(\.path))
         for case let group? in snapshot.functions.map(\.iommuGroup) { nodes.insert("/dev/vfio/\(group.number)") }
         if snapshot.nvidia.isLoaded { nodes.formUnion(NvidiaModules.nodes) }
-        let reading = HolderReader(nodes, in: tree, sparing: tree.isMachine ? getpid() : nil).read()
+        let reading = HolderReader(nodes, in: tree, sparing: tree.isMachine ? getpid() : nil, tick: tick).read()
         snapshot.holders = reading.holders
         snapshot.holdersUnknown = reading.unknown
     }
@@ -58,7 +73,7 @@ package struct SnapshotReader: Sendable {
     /// The VFIO driver for a function, from its ids alone: nothing is asked that waits for a lock.
     /// - Parameter wish: The driver that the person chose.
     package func vfioDriver(for address: PCIAddress, wish: String?) throws(SnapshotError) -> DriverChoice {
-        let function = try PCIReader(tree: tree, lockDeadline: lockDeadline).identity(of: address)
+        let function = try PCIReader(tree: tree, scope: .all).identity(of: address)
         do {
             let kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
             let drivers = try VFIODriverReader(tree: tree).read(kernel)
@@ -83,26 +98,52 @@ package struct SnapshotReader: Sendable {
         }
     }
 
+    /// Without what has to be asked.
     private func platformFramebuffers() throws(FileTreeError) -> [PlatformFramebuffer] {
         // Removing its PCI parent takes the device's folder away and leaves the bus's link to it, dangling: nothing can
         // reach that device any more.
         let names = try tree.listIfPresent(KernelPath.platformDevices).filter { name in
             PlatformFramebuffer.isFramebuffer(name: name) && tree.exists(KernelPath.platformDevice(name))
         }
-        let overrides = try reader.texts(
-            names.map { "\(KernelPath.platformDevice($0))/driver_override" }, under: .device)
         var devices: [PlatformFramebuffer] = []
-        for (name, override) in zip(names, overrides) {
+        for name in names {
             let path = KernelPath.platformDevice(name)
-            var device = PlatformFramebuffer(
-                name: name, driver: try tree.linkName("\(path)/driver"), parent: try parent(of: path))
-            switch override {
-            case .success(let value): device.driverOverride = value
-            case .failure(let error): device.unreadable = error.description
-            }
-            devices.append(device)
+            devices.append(
+                PlatformFramebuffer(
+                    name: name, driver: try tree.linkName("\(path)/driver"), parent: try parent(of: path)))
         }
         return devices
+    }
+
+    private static func driverOverride(of device: PlatformFramebuffer) -> String {
+        "\(KernelPath.platformDevice(device.name))/driver_override"
+    }
+
+    /// A node that cannot be opened or asked is a witness that says nothing; but of one that does not answer in time, the
+    /// device counts as unreadable: something is going on with it, and it could have been the only witness.
+    private func add(
+        _ answers: Answers, to devices: [PlatformFramebuffer], _ nodes: [FramebufferNode]
+    ) -> ([PlatformFramebuffer], [FramebufferNode]) {
+        var (devices, nodes) = (devices, nodes)
+        for index in devices.indices {
+            do throws(FileTreeError) {
+                devices[index].driverOverride = try answers.text(
+                    .driverOverride(Self.driverOverride(of: devices[index])))
+            } catch {
+                devices[index].unreadable = error.description
+            }
+        }
+        for index in nodes.indices {
+            do throws(FileTreeError) {
+                nodes[index].memory = try answers.memory(ofFramebuffer: nodes[index].path)
+            } catch {
+                guard error.errno == .timedOut else { continue }
+                for place in devices.indices where devices[place].name == nodes[index].device {
+                    devices[place].unreadable = devices[place].unreadable ?? error.description
+                }
+            }
+        }
+        return (devices, nodes)
     }
 
     /// The directory above the device's own: `…/0000:00:01.0/efi-framebuffer.0` since 6.9.
@@ -113,25 +154,11 @@ package struct SnapshotReader: Sendable {
         return PCIAddress(components[components.count - 2])
     }
 
-    /// The nodes of all framebuffers. One that cannot be opened or asked is a witness that says nothing; but of a platform
-    /// device's that does not answer in time, the device counts as unreadable: something is going on with it, and it could
-    /// have been the only witness.
-    private func framebuffers(of devices: inout [PlatformFramebuffer]) throws(FileTreeError) -> [FramebufferNode] {
-        let numbers = try numbers(in: KernelPath.graphics, after: "fb")
-        let answers = try reader.memory(of: numbers.map { "/dev/fb\($0)" })
+    /// The nodes of all framebuffers, without what has to be asked.
+    private func framebuffers() throws(FileTreeError) -> [FramebufferNode] {
         var nodes: [FramebufferNode] = []
-        for (number, answer) in zip(numbers, answers) {
-            var node = FramebufferNode(
-                number: number, device: try device(ofFramebuffer: number), memory: nil)
-            switch answer {
-            case .success(let memory): node.memory = memory
-            case .failure(let error) where error.errno == .timedOut:
-                for index in devices.indices where devices[index].name == node.device {
-                    devices[index].unreadable = devices[index].unreadable ?? error.description
-                }
-            case .failure: break
-            }
-            nodes.append(node)
+        for number in try numbers(in: KernelPath.graphics, after: "fb") {
+            nodes.append(FramebufferNode(number: number, device: try device(ofFramebuffer: number), memory: nil))
         }
         return nodes
     }
@@ -146,18 +173,15 @@ package struct SnapshotReader: Sendable {
         return parts[folder - 1]
     }
 
-    private func consoles() throws(FileTreeError) -> [VirtualConsole] {
-        let numbers = try numbers(in: KernelPath.consoles, after: "vtcon")
-        let binds = try reader.texts(numbers.map(KernelPath.consoleBind), under: .console)
+    private func read(_ numbers: [Int], _ answers: Answers) throws(FileTreeError) -> [VirtualConsole] {
         var consoles: [VirtualConsole] = []
-        for (number, bind) in zip(numbers, binds) {
+        for number in numbers {
             // A console driver can be unregistered between the listing and the reading.
             guard let title = try tree.textIfPresent("\(KernelPath.consoles)/vtcon\(number)/name") else { continue }
-            switch bind {
-            case .success(nil): continue
-            case .success(let bound):
+            do throws(FileTreeError) {
+                guard let bound = try answers.text(.console(number)) else { continue }
                 consoles.append(VirtualConsole(number: number, name: title, isBound: bound == "1"))
-            case .failure(let error):
+            } catch {
                 consoles.append(VirtualConsole(number: number, name: title, unreadable: error.description))
             }
         }

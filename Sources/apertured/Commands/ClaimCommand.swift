@@ -52,35 +52,48 @@ struct ClaimCommand: ParsableCommand {
                 address, Claimer(host: common.host, settings: settings), asJSON: common.json)
         }
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
+        if let refusal = WritingVerb.begin(common.machine) { throw refuse(refusal, log) }
         let outcome: ClaimOutcome
         do {
             let host = locking.host(common.machine)
-            outcome = try host.locked(within: locking.lockMilliseconds) {
-                try Claimer(host: host, settings: settings, tell: log.tell).claim(address)
-            }
+            let claimer = Claimer(host: host, settings: settings, tell: log.tell)
+            outcome =
+                if let refused = try refusal(claimer, host) {
+                    refused
+                } else {
+                    try host.locked(within: locking.lockMilliseconds) { try claimer.claim(address) }
+                }
         } catch {
-            if let refusal = LockOptions.refusal(error) {
-                if common.json { print(OutcomeDocument(refused: refusal, address).json.text) }
-                log.refuse(refusal)
-                throw ExitStatus.refused
-            }
-            if common.json { print(OutcomeDocument(failed: error, address).json.text) }
+            if let refusal = WritingVerb.refusal(error) { throw refuse(refusal, log) }
+            if common.json { Terminal.print(OutcomeDocument(failed: error, address).json.text) }
             log.fail(error)
             // What the earlier run changed is still so.
             if case ClaimFailure.unsettled = error { throw ExitStatus.notRestored }
             throw ExitStatus.failed
         }
-        if common.json { print(OutcomeDocument(outcome).json.text) }
+        if common.json { Terminal.print(OutcomeDocument(outcome).json.text) }
         try end(outcome, log)
+    }
+
+    /// A device that is not there is refused without the lock, whose folder would be left behind.
+    private func refusal(_ claimer: Claimer<MachineHost>, _ host: MachineHost) throws -> ClaimOutcome? {
+        guard !host.hasRecords, !host.exists(KernelPath.device(address)) else { return nil }
+        return ClaimOutcome(refusedBy: try claimer.plan(for: address))
+    }
+
+    private func refuse(_ refusal: Refusal, _ log: ClaimLog) -> ExitStatus {
+        if common.json { Terminal.print(OutcomeDocument(refused: refusal, address).json.text) }
+        log.refuse(refusal)
+        return .refused
     }
 
     private func end(_ outcome: ClaimOutcome, _ log: ClaimLog) throws {
         log.succeed(outcome)
         switch outcome.result {
         case .claimed:
-            if !common.json { print("\(address): claimed\(proof(outcome))") }
+            if !common.json { Terminal.print("\(address): claimed\(proof(outcome))") }
         case .nothingToDo:
-            if !common.json { print("\(address): nothing to do\(proof(outcome))") }
+            if !common.json { Terminal.print("\(address): nothing to do\(proof(outcome))") }
         case .refused:
             outcome.plan.refusals.forEach(log.refuse)
             throw ExitStatus.refused

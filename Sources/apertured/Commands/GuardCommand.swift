@@ -1,5 +1,6 @@
 internal import Aperture
 internal import ArgumentParser
+internal import Glibc
 internal import Journal
 internal import Sysfs
 internal import SystemPackage
@@ -27,20 +28,27 @@ struct GuardCommand: ParsableCommand {
         let log = ClaimLog(address: address)
         let notifier: ServiceNotifier
         do {
+            if let refusal = WritingVerb.begin(machine) {
+                log.refuse(refusal)
+                throw ExitStatus.refused
+            }
             notifier = try ServiceNotifier()
             if try Self.isSwitchedOff(machine.tree) {
                 log.switchedOff()
                 // Ready, or the start would count as failed; and stopping, or there would be something to release.
-                try notifier.tell(.ready, .status("Off: apertured=off on the kernel command line."))
-                return try notifier.tell(.stopping)
+                try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
+                return try notifier.tellSurely(.stopping)
             }
+        } catch let status as ExitStatus {
+            throw status
         } catch {
             log.fail(error)
             throw ExitStatus.failed
         }
         do {
             let card = try CardGuard(
-                address, host: locking.host(machine), lockMilliseconds: locking.lockMilliseconds, log: log,
+                address, host: locking.host(machine, interruptions: [SIGINT, SIGTERM]),
+                lockMilliseconds: locking.lockMilliseconds, log: log,
                 notifier: notifier)
             try card.run()
         } catch let status as ExitStatus {

@@ -17,16 +17,10 @@ struct LockOptions: ParsableArguments {
 
     var lockMilliseconds: Int32 { Int32(lockWait) * 1000 }
 
-    func host(_ machine: RootOption) -> MachineHost {
-        MachineHost(tree: machine.tree, writeDeadline: Int32(writeDeadline) * 1000)
-    }
-
-    /// What is said when another one is at work: nothing was touched.
-    static func refusal(_ error: any Error) -> Refusal? {
-        guard let error = error as? RecordError, case .locked(let holder) = error else { return nil }
-        return Refusal(
-            .locked, "Another apertured is at work: \(holder).",
-            remedy: "Try again when it has finished, or wait for it with --lock-wait.")
+    /// - Parameter interruptions: The signals that end the verb.
+    func host(_ machine: RootOption, interruptions: [CInt] = WritingVerb.interruptions) -> MachineHost {
+        MachineHost(
+            tree: machine.tree, writeDeadline: Int32(writeDeadline) * 1000, interruptions: interruptions)
     }
 
     func validate() throws {

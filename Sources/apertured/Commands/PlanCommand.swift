@@ -28,7 +28,7 @@ struct PlanCommand: ParsableCommand {
             Terminal.complain("apertured: \(error)")
             throw ExitStatus.failed
         }
-        print(asJSON ? PlanDocument(plan).json.text : PlanText(plan).text)
+        Terminal.print(asJSON ? PlanDocument(plan).json.text : PlanText(plan).text)
         if plan.verdict == .refused {
             plan.refusals.forEach { Terminal.complain("apertured: refused: \($0)") }
             throw ExitStatus.refused

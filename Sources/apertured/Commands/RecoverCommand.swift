@@ -29,14 +29,19 @@ struct RecoverCommand: ParsableCommand {
         var rows: [(PCIAddress, Restoration?)] = []
         var status = ExitStatus.done
         do {
-            let host = locking.host(common.machine)
-            try host.locked(within: locking.lockMilliseconds) {
-                for address in addresses.isEmpty ? try host.recorded() : addresses {
-                    status = max(status, settle(address, host, &rows))
-                }
+            if let refusal = WritingVerb.begin(common.machine) {
+                Terminal.complain("apertured: error: refused: \(refusal)")
+                throw ExitStatus.refused
             }
+            let host = locking.host(common.machine)
+            // Without records there is nothing to settle.
+            if host.hasRecords {
+                try host.locked(within: locking.lockMilliseconds) { status = try settleAll(host, &rows) }
+            }
+        } catch let status as ExitStatus {
+            throw status
         } catch {
-            if let refusal = LockOptions.refusal(error) {
+            if let refusal = WritingVerb.refusal(error) {
                 Terminal.complain("apertured: error: refused: \(refusal)")
                 throw ExitStatus.refused
             }
@@ -44,11 +49,21 @@ struct RecoverCommand: ParsableCommand {
             throw ExitStatus.failed
         }
         if common.json {
-            print(RecoveryDocument(rows).json.text)
+            Terminal.print(RecoveryDocument(rows).json.text)
         } else if !quiet {
-            for (address, result) in rows where result?.isFinished == true { print("\(address): settled") }
+            for (address, result) in rows where result?.isFinished == true { Terminal.print("\(address): settled") }
         }
         if status != .done { throw status }
+    }
+
+    /// A signal is heeded between two cards: what was begun for one goes on to its end.
+    private func settleAll(_ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)]) throws -> ExitStatus {
+        var status = ExitStatus.done
+        for address in addresses.isEmpty ? try host.recorded() : addresses {
+            if let signal = host.interruption() { throw ClaimFailure.interrupted(by: signal) }
+            status = max(status, settle(address, host, &rows))
+        }
+        return status
     }
 
     /// One unreadable record must not keep the others from being settled.

@@ -36,36 +36,43 @@ struct ReleaseCommand: ParsableCommand {
         // A unit's ExecStop= runs at shutdown too.
         if onlyWhenRunning, ServiceManager.isStopping() { return }
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
-        let outcome: ReleaseOutcome
+        var outcome: ReleaseOutcome
         do {
-            let host = locking.host(common.machine)
-            let result = try host.locked(within: locking.lockMilliseconds) { () -> ReleaseOutcome? in
-                // Given back by hand already.
-                if onlyWhenRunning, try host.record(of: address) == nil { return nil }
-                if !keep { log.releasing() }
-                return try Releaser(host: host, tell: log.tell).release(address, keeps: keep, force: force)
+            if let refusal = WritingVerb.begin(common.machine) {
+                outcome = ReleaseOutcome(result: .refused([refusal]))
+            } else {
+                guard let result = try release(locking.host(common.machine), log) else { return }
+                outcome = result
             }
-            guard let result else { return }
-            outcome = result
         } catch {
-            guard let refusal = LockOptions.refusal(error) else {
+            guard let refusal = WritingVerb.refusal(error) else {
                 log.fail(error)
                 throw ExitStatus.failed
             }
             outcome = ReleaseOutcome(result: .refused([refusal]))
         }
-        if common.json { print(ReleaseDocument(address, outcome).json.text) }
+        if common.json { Terminal.print(ReleaseDocument(address, outcome).json.text) }
         switch outcome.result {
         case .released:
             log.released()
-            if !common.json { print("\(address): released") }
+            if !common.json { Terminal.print("\(address): released") }
         case .kept:
-            if !common.json { print("\(address): stays on vfio-pci; the claim is forgotten") }
+            if !common.json { Terminal.print("\(address): stays on vfio-pci; the claim is forgotten") }
         case .refused(let refusals):
             refusals.forEach(log.refuseRelease)
             throw ExitStatus.refused
         case .failed:
             throw ExitStatus(outcome.restoration)
+        }
+    }
+
+    private func release(_ host: MachineHost, _ log: ClaimLog) throws -> ReleaseOutcome? {
+        // Without records there is nothing to lock.
+        guard host.hasRecords else { return onlyWhenRunning ? nil : Releaser<MachineHost>.refuseUnclaimed(address) }
+        return try host.locked(within: locking.lockMilliseconds) {
+            // Given back by hand already.
+            if onlyWhenRunning, try host.record(of: address) == nil { return nil }
+            return try Releaser(host: host, tell: log.tell).release(address, keeps: keep, force: force)
         }
     }
 }

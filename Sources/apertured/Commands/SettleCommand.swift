@@ -24,6 +24,10 @@ struct SettleCommand: ParsableCommand {
     func run() throws {
         let log = ClaimLog(address: address)
         do {
+            if let refusal = WritingVerb.begin(machine) {
+                log.refuse(refusal)
+                throw ExitStatus.refused
+            }
             let host = locking.host(machine)
             // The system takes its drivers' devices with it.
             if ServiceManager.isStopping() { return }
@@ -52,8 +56,7 @@ struct SettleCommand: ParsableCommand {
     private func release(_ host: MachineHost, _ log: ClaimLog) throws {
         guard try host.record(of: address)?.state == .claimed else { return }
         let outcome = try host.locked(within: locking.lockMilliseconds) {
-            log.releasing()
-            return try Releaser(host: host, tell: log.tell).release(address)
+            try Releaser(host: host, tell: log.tell).release(address)
         }
         switch outcome.result {
         case .released, .kept: log.released()

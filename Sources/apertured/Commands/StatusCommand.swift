@@ -21,7 +21,7 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let snapshot: Snapshot
         do {
-            snapshot = try common.host.snapshot(withHolders: false)
+            snapshot = try common.host.snapshot(scope, withHolders: false)
         } catch {
             Terminal.complain("apertured: \(error)")
             throw ExitStatus.failed
@@ -32,17 +32,23 @@ struct StatusCommand: ParsableCommand {
                 plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, isRecorded: isRecorded(address))
         }
         if common.json {
-            print(StatusDocument(rows).json.text)
+            Terminal.print(StatusDocument(rows).json.text)
         } else if rows.isEmpty {
             // Those that are there and could not be read are named below.
-            if snapshot.unreadable.isEmpty { print("No GPUs.") }
+            if snapshot.unreadable.isEmpty { Terminal.print("No GPUs.") }
         } else {
             let found = rows.filter { $0.plan.gpu?.pciClass.isGPU == true }
-            if !found.isEmpty { print(StatusTable(found).text, terminator: "") }
-            if verbose { found.forEach { print(WitnessText($0.plan).text, terminator: "") } }
-            if map { found.forEach { print(drawing(of: $0, snapshot), terminator: "") } }
+            if !found.isEmpty { Terminal.print(StatusTable(found).text, terminator: "") }
+            if verbose { found.forEach { Terminal.print(WitnessText($0.plan).text, terminator: "") } }
+            if map { found.forEach { Terminal.print(drawing(of: $0, snapshot), terminator: "") } }
         }
         try complain(snapshot, rows)
+    }
+
+    /// Of one GPU nothing is asked of the others.
+    private var scope: SnapshotScope {
+        guard addresses.count == 1, let only = addresses.first else { return .all }
+        return .watch(only)
     }
 
     /// The records are for root alone: whoever may not read them does not know.

@@ -30,7 +30,7 @@ struct VFIODriverCommand: ParsableCommand {
                 try MachineHost(tree: machine.tree).load(module: module)
                 choice = try choose().choice
             }
-            print("APERTURED_DRIVER=\(choice.driver)")
+            Terminal.print("APERTURED_DRIVER=\(choice.driver)")
         } catch {
             Terminal.complain("apertured: \(error)")
             throw ExitStatus.failed

@@ -24,6 +24,10 @@ struct VerifyCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
+        if let refusal = WritingVerb.begin(common.machine) {
+            Terminal.complain("apertured: refused: \(refusal)")
+            throw ExitStatus.refused
+        }
         var options = ClaimOptions()
         selection.apply(to: &options)
         let report: VerificationReport
@@ -34,9 +38,9 @@ struct VerifyCommand: ParsableCommand {
             throw ExitStatus.failed
         }
         if common.json {
-            print(VerificationDocument(report).json.text)
+            Terminal.print(VerificationDocument(report).json.text)
         } else {
-            report.proofs.forEach { print($0) }
+            report.proofs.forEach { Terminal.print($0) }
         }
         if let refusal = report.refusal {
             Terminal.complain("apertured: refused: \(refusal)")
@@ -46,6 +50,6 @@ struct VerifyCommand: ParsableCommand {
             Terminal.complain("apertured: \(address): \(complaint)")
             throw ExitStatus.failed
         }
-        if !common.json { print("\(address): verified, \(BARCount(report.proofs))") }
+        if !common.json { Terminal.print("\(address): verified, \(BARCount(report.proofs))") }
     }
 }

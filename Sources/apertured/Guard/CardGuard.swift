@@ -34,28 +34,30 @@ final class CardGuard {
         _ address: PCIAddress, host: MachineHost, lockMilliseconds: Int32, log: ClaimLog, notifier: ServiceNotifier
     ) throws {
         self.address = address
-        self.host = host
         self.lockMilliseconds = lockMilliseconds
         self.log = log
         self.notifier = notifier
-        loop = try GuardLoop(notifier: notifier)
+        let loop = try GuardLoop(card: address, notifier: notifier)
+        var host = host
+        // What hangs takes as long as its deadline, and more than one thing can hang.
+        host.tick = loop.giveSign
+        self.loop = loop
+        self.host = host
         guardian = Guardian(host: host, address: address, options: options, tell: log.tell)
     }
 
     /// - Throws: ``ExitStatus``, when it was said why.
     func run() throws {
-        try recover()
-        options = try readOptions()
-        claimed = try claim()
-        guardian = newGuardian()
-        log.guarding()
-        try notifier.tell(.ready, .status(claimed))
+        do {
+            try start()
+        } catch RecordError.interrupted {
+            // Another run was at work, and nothing was begun.
+            return try stop()
+        }
         try look()
         while true {
             switch try loop.next() {
-            case .stop:
-                log.stopped()
-                return try notifier.tell(.stopping)
+            case .stop: return try stop()
             case .reload:
                 try reload()
             case .change(let areEventsLost):
@@ -63,6 +65,21 @@ final class CardGuard {
                 try look()
             }
         }
+    }
+
+    private func start() throws {
+        try recover()
+        options = try readOptions()
+        claimed = try claim()
+        guardian = newGuardian()
+        log.guarding()
+        // Who asks for the end meanwhile gets it, and a manager that is told so is no longer waited for.
+        try notifier.tellSurely(.ready, .status(claimed), unless: { host.interruption() != nil })
+    }
+
+    private func stop() throws {
+        log.stopped()
+        try notifier.tellSurely(.stopping)
     }
 
     // MARK: - Before
@@ -81,7 +98,15 @@ final class CardGuard {
     }
 
     private func readOptions() throws -> ClaimOptions {
-        let configuration = try ConfigurationReader(tree: host.tree).read()
+        let configuration: Configuration
+        do {
+            configuration = try ConfigurationReader(tree: host.tree).read()
+        } catch {
+            let refusal = ConfigurationRefusal(unreadable: error)
+            log.refuse(refusal)
+            tellStatus("Refused: \(refusal)")
+            throw ExitStatus.refused
+        }
         configuration.warnings.forEach(log.warn)
         switch configuration.verdict(for: address, among: try CardReader(tree: host.tree).read()) {
         case .allowed(let options): return options
@@ -120,7 +145,11 @@ final class CardGuard {
         case .failed(let failure):
             log.fail(failure, undo: outcome.undo)
             tellStatus("Failed: \(failure)")
-            throw outcome.undo?.isComplete ?? true ? ExitStatus.failed : .notRestored
+            guard outcome.undo?.isComplete ?? true else { throw ExitStatus.notRestored }
+            guard host.interruption() != nil else { throw ExitStatus.failed }
+            // Told to stop while it started, and everything is as it was: that is no failure.
+            try stop()
+            throw ExitStatus.done
         }
     }
 
@@ -154,7 +183,7 @@ final class CardGuard {
         let decision = guardian.check()
         if decision == .end {
             // `settle` forgets the claim, and sees to it that the unit starts again if the card is back already.
-            try notifier.tell(.stopping, .status("The GPU is gone."))
+            try notifier.tellSurely(.stopping, .status("The GPU is gone."))
             throw ExitStatus.gone
         }
         if decision == .claimAgain { try claimAgain() }
@@ -170,8 +199,11 @@ final class CardGuard {
             loop.lookAgain(afterMilliseconds: 0)
         } catch {
             if !(error is ExitStatus) { log.fail(error) }
-            if case .locked = error as? RecordError {
-                return loop.lookAgain(afterMilliseconds: Self.patience)
+            switch error as? RecordError {
+            case .locked: return loop.lookAgain(afterMilliseconds: Self.patience)
+            // The loop takes the signal.
+            case .interrupted: return
+            default: break
             }
             // What was not undone the next start settles, and until then this guard would see nothing but that.
             guard try host.record(of: address)?.state == .claimed else {
@@ -193,7 +225,7 @@ final class CardGuard {
         }
         guardian = newGuardian()
         try look()
-        try notifier.tell(.ready)
+        try notifier.tellSurely(.ready)
     }
 
     /// The status line is a courtesy: the journal and the exit status say the same.

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// What systemd knows and tells nobody unasked. Asked through systemctl: libsystemd would be more than the answers are
@@ -25,16 +26,10 @@ enum ServiceManager {
         var ends: [CInt] = [0, 0]
         guard unsafe access("/run/systemd/system", F_OK) == 0, unsafe pipe(&ends) == 0 else { return nil }
         defer { _ = close(ends[0]) }
-        var actions = unsafe posix_spawn_file_actions_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
-        unsafe posix_spawn_file_actions_addclose(&actions, ends[0])
-        var arguments: [UnsafeMutablePointer<CChar>?] =
-            unsafe ([program] + words).map { unsafe strdup($0) } + [nil]
+        let arguments: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + words).map { unsafe strdup($0) } + [nil]
         defer { unsafe arguments.forEach { unsafe free($0) } }
         var process: pid_t = 0
-        let result = unsafe posix_spawn(&process, program, &actions, nil, &arguments, environ)
+        let result = unsafe clinux_spawn(&process, program, arguments, environ, ends[1])
         _ = close(ends[1])
         guard result == 0 else { return nil }
         let answer = read(ends[0])

@@ -30,6 +30,7 @@ struct ClaimLog {
             write(nil, .debug, "still claimed: \(owners.isEmpty ? "nothing" : owners)")
         case .recovering(let state):
             write(nil, .notice, "an earlier run was cut short while \(state.rawValue): settling it first")
+        case .releasing: write(.releaseStarted, .info, "giving the card back")
         case .undoing(let step): tellIntention(step, "back: ")
         case .notUndone(let failure):
             let step = JournalEntry.Field(.step, failure.step.action.rawValue)
@@ -125,8 +126,6 @@ struct ClaimLog {
         let how = result.isComplete ? "everything is as it was" : "not everything could be as it was"
         write(.ruleTakenBack, .notice, "not claimed: what the udev rule had reserved is given back: \(how)")
     }
-
-    func releasing() { write(.releaseStarted, .info, "giving the card back") }
 
     func released() { write(.released, .notice, "released") }
 

@@ -1,11 +1,33 @@
 internal import Glibc
+internal import SystemPackage
 
 /// The process's terminal, or what stands in its place.
 enum Terminal {
+    /// Whether some of what was to be printed is lost. The program has one thread.
+    nonisolated(unsafe) private(set) static var hasLostOutput = false
+
+    /// Writes to the standard output, at once. What cannot be written is said, and is the whole program's failure: see
+    /// ``hasLostOutput``.
+    static func print(_ text: some CustomStringConvertible, terminator: String = "\n") {
+        guard unsafe !hasLostOutput else { return }
+        var bytes = Array("\(text)\(terminator)".utf8)[...]
+        while !bytes.isEmpty {
+            let count = unsafe bytes.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                let error = Errno(rawValue: count < 0 ? errno : EIO)
+                complain("apertured: cannot write to the standard output: \(error) (errno \(error.rawValue))")
+                return unsafe hasLostOutput = true
+            }
+            bytes = bytes.dropFirst(count)
+        }
+    }
+
     /// Writes a line to the standard error.
     static func complain(_ line: String) {
         // Unbuffered, in one write, so that lines of two processes do not mix.
         let bytes = Array("\(line)\n".utf8)
+        // There is no one left to tell when the standard error fails.
         _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 

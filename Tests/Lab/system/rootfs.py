@@ -16,7 +16,7 @@ import kernels
 SUITE = "bookworm"
 # What a small Debian server has of what the scenarios touch. libstdc++6, libudev1 and libpci3 are the package's own
 # business: apt would install them with it, dpkg in a machine without a network can't.
-PACKAGES = ("systemd", "systemd-sysv", "udev", "dbus", "kmod", "pciutils", "libpci3", "libudev1", "libstdc++6",
+PACKAGES = ("systemd", "systemd-sysv", "udev", "dbus", "kmod", "pciutils", "libpci3", "libstdc++6",
             "procps")
 # Never read by a scenario, and every megabyte is copied for every one of them.
 EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/i18n/*", "/usr/share/info/*",

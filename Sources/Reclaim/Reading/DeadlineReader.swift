@@ -1,0 +1,154 @@
+internal import Aperture
+internal import CLinux
+internal import Glibc
+internal import Sysfs
+internal import SystemPackage
+
+/// What the kernel only tells when it has a lock, or power, that a driver can keep from it for ever.
+enum Question: Hashable {
+    /// A device's `driver_override`: the device's own lock (`driver_override_show()`). The path is the attribute's.
+    case driverOverride(String)
+    /// How many virtual functions are enabled: the device's own lock, since Linux 5.6 (`sriov_numvfs_show()`).
+    case virtualFunctions(PCIAddress)
+    /// Whether a console driver is bound: the lock that all consoles share (`show_bind()` in drivers/tty/vt/vt.c).
+    case console(Int)
+    /// Where a framebuffer's memory is: the framebuffer's own lock, for opening its node and for `FBIOGET_FSCREENINFO`
+    /// (`fb_open()`, `do_fb_ioctl()`). The path is the node's.
+    case framebuffer(String)
+    /// The header of a function's configuration space: what is above the function must have power, and a function in
+    /// D3cold gets it (`pci_config_pm_runtime_get()`).
+    case configuration(PCIAddress)
+
+    /// The question that an attribute's path stands for; `nil` for one that the kernel shows without any lock.
+    init?(attribute path: String) {
+        if path.hasSuffix("/driver_override") {
+            self = .driverOverride(path)
+        } else if let number = KernelPath.console(ofBind: path) {
+            self = .console(number)
+        } else {
+            return nil
+        }
+    }
+
+    var path: String {
+        switch self {
+        case .driverOverride(let path), .framebuffer(let path): path
+        case .console(let number): KernelPath.consoleBind(number)
+        case .configuration(let address): "\(KernelPath.device(address))/config"
+        case .virtualFunctions(let address): "\(KernelPath.device(address))/sriov_numvfs"
+        }
+    }
+
+    fileprivate var kind: clinux_kind {
+        switch self {
+        case .driverOverride, .virtualFunctions: CLINUX_DEVICE_ATTRIBUTE
+        case .console: CLINUX_CONSOLE
+        case .framebuffer: CLINUX_FRAMEBUFFER
+        case .configuration: CLINUX_CONFIGURATION
+        }
+    }
+
+    fileprivate func hangs(for seconds: Int32) -> String {
+        switch self {
+        case .driverOverride, .virtualFunctions: Self.lock("device", seconds)
+        case .console: Self.lock("console", seconds)
+        case .framebuffer: Self.lock("framebuffer", seconds)
+        case .configuration: "the function has not answered for \(seconds) s: it, or what is above it, does not wake up"
+        }
+    }
+
+    private static func lock(_ name: String, _ seconds: Int32) -> String {
+        "the kernel has held the \(name)'s lock for \(seconds) s: a bind, an unbind or a removal hangs"
+    }
+}
+
+/// Asks the kernel with a deadline, in processes that may be left behind.
+struct DeadlineReader {
+    let tree: FileTree
+    /// How long all questions together may take, in milliseconds.
+    let deadline: Int32
+    /// Called several times a second while something hangs; it says whether to go on waiting.
+    let tick: () -> Bool
+
+    /// Far longer than a driver's probe takes, which holds the device's lock as well.
+    static let standardDeadline: Int32 = 10_000
+
+    func ask(_ questions: [Question]) throws(FileTreeError) -> Answers {
+        guard let first = questions.first else { return Answers([:]) }
+        let paths = unsafe questions.map { unsafe strdup($0.path) }
+        defer { unsafe paths.forEach { unsafe free($0) } }
+        var asked = unsafe zip(questions, paths).map { question, path in
+            var entry = unsafe clinux_question()
+            unsafe entry.kind = question.kind
+            unsafe entry.path = unsafe UnsafePointer(path)
+            return unsafe entry
+        }
+        var tick = tick
+        let error = unsafe withUnsafeMutablePointer(to: &tick) { pointer in
+            unsafe clinux_read_within(
+                deadline, tree.enclosure, &asked, asked.count,
+                { context in unsafe context?.assumingMemoryBound(to: (() -> Bool).self).pointee() ?? true }, pointer)
+        }
+        guard error == 0 else { throw FileTreeError(.read, first.path, Errno(rawValue: error)) }
+        var answers: [Question: Result<[UInt8], FileTreeError>] = [:]
+        for (index, question) in questions.enumerated() {
+            answers[question] = unsafe answer(to: question, asked[index])
+        }
+        return Answers(answers)
+    }
+
+    /// An attribute's text; see ``Answers/text(_:)``.
+    func text(_ question: Question) throws(FileTreeError) -> String? { try ask([question]).text(question) }
+
+    private func answer(to question: Question, _ entry: clinux_question) -> Result<[UInt8], FileTreeError> {
+        let errno = unsafe Errno(rawValue: entry.error)
+        guard errno.rawValue == 0 else {
+            var error = FileTreeError(.read, question.path, errno)
+            if errno == .timedOut { error.detail = question.hangs(for: deadline / 1000) }
+            return .failure(error)
+        }
+        return .success(unsafe withUnsafeBytes(of: entry.answer) { unsafe Array($0.prefix(entry.size)) })
+    }
+}
+
+/// What came of the questions.
+struct Answers {
+    private let answers: [Question: Result<[UInt8], FileTreeError>]
+
+    fileprivate init(_ answers: [Question: Result<[UInt8], FileTreeError>]) {
+        self.answers = answers
+    }
+
+    /// Whether it was asked.
+    func has(_ question: Question) -> Bool { answers[question] != nil }
+
+    /// An attribute's text; `nil` for `(null)`, which is how the kernel prints no override, and for what was not asked.
+    /// - Parameter isRequired: Whether a file that is not there is a failure, and not `nil`: its device has just appeared,
+    ///   or is going.
+    func text(_ question: Question, isRequired: Bool = false) throws(FileTreeError) -> String? {
+        do throws(FileTreeError) {
+            let bytes = try answers[question]?.get() ?? []
+            let value = String(decoding: bytes.prefix { $0 != 0 && $0 != 0x0a }, as: UTF8.self)
+            return value.isEmpty || value == "(null)" ? nil : value
+        } catch {
+            guard error.isAbsence, !isRequired else { throw error }
+            return nil
+        }
+    }
+
+    /// Where a framebuffer's memory is; `nil` where none is told.
+    func memory(ofFramebuffer node: String) throws(FileTreeError) -> AddressRange? {
+        guard let bytes = try answers[.framebuffer(node)]?.get(), bytes.count >= MemoryLayout<fb_fix_screeninfo>.size
+        else { return nil }
+        let fixed = unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: fb_fix_screeninfo.self) }
+        guard fixed.smem_start != 0 else { return nil }
+        return AddressRange(start: UInt64(fixed.smem_start), size: UInt64(fixed.smem_len))
+    }
+
+    /// The header of a function's configuration space; `nil` where it was not asked, or is not known: not every function
+    /// lets everyone read it.
+    func header(of address: PCIAddress) -> ConfigurationHeader? {
+        guard case .success(let bytes)? = answers[.configuration(address)] else { return nil }
+        return ConfigurationHeader(bytes)
+    }
+}
