@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -240,38 +241,46 @@ UNINSTRUMENTED static struct file *place_of(struct search *search, uint64_t hash
     return &search->files[place];
 }
 
+UNINSTRUMENTED static char *append_hex(char *end, uint64_t number) {
+    int shift = 60;
+    while (shift > 0 && number >> shift == 0) shift -= 4;
+    for (; shift >= 0; shift -= 4) *end++ = "0123456789abcdef"[number >> shift & 0xf];
+    *end = 0;
+    return end;
+}
+
 /* The link in map_files is named as the range is, without leading zeros. Returns 0 or errno. */
 UNINSTRUMENTED static int device_behind(
-    struct search *search, pid_t process, const struct clinux_mapping *mapping, unsigned *device) {
-    char *end = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/map_files/");
-    bool is_leading = true;
-    if (mapping->range_length > 40) return ENOENT;
-    for (size_t index = 0; index < mapping->range_length; index++) {
-        char digit = mapping->range[index];
-        char next = index + 1 < mapping->range_length ? mapping->range[index + 1] : '-';
-        if (is_leading && digit == '0' && next != '-') continue;
-        is_leading = digit == '-';
-        *end++ = digit;
-    }
-    *end = 0;
+    struct search *search, pid_t process, uint64_t start, uint64_t end, unsigned *device) {
+    char *path = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/map_files/");
+    append_hex(append(append_hex(path, start), "-"), end);
     uint64_t number;
     int error = number_at(AT_FDCWD, search->path, &number);
     *device = index_of(search, number);
     return error;
 }
 
-/* Returns 0 or errno: ENOENT where the mapping is another one by now. */
-UNINSTRUMENTED static int look_at_line(struct search *search, pid_t process, const char *line, size_t length) {
-    struct clinux_mapping mapping;
-    if (!clinux_mapping_of_line(line, length, &mapping)) return 0;
-    uint64_t hash = hash_of(search, mapping.file, mapping.file_length);
-    struct file *file = place_of(search, hash);
-    unsigned device = file->device;
-    if (file->hash == 0) {
-        int error = device_behind(search, process, &mapping, &device);
+UNINSTRUMENTED static uint64_t hex(const char **text, const char *end) {
+    uint64_t number = 0;
+    for (; *text < end; ++*text) {
+        char digit = **text;
+        int value = digit >= '0' && digit <= '9' ? digit - '0' : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+        if (value < 0) break;
+        number = number << 4 | (unsigned)value;
+    }
+    return number;
+}
+
+/* A file that is looked at for the first time, or that nothing tells from another one with the hash 0. */
+UNINSTRUMENTED static int look_at_file(
+    struct search *search, pid_t process, uint64_t hash, uint64_t start, uint64_t end) {
+    struct file *file = hash == 0 ? NULL : place_of(search, hash);
+    unsigned device = file == NULL ? IS_OTHER : file->device;
+    if (file == NULL || file->hash == 0) {
+        int error = device_behind(search, process, start, end, &device);
         if (error != 0) return error;
         /* A table that is full finds no place any more. */
-        if (search->file_count < FILES / 4 * 3) {
+        if (file != NULL && search->file_count < FILES / 4 * 3) {
             file->device = device;
             file->hash = hash;
             search->file_count++;
@@ -281,14 +290,71 @@ UNINSTRUMENTED static int look_at_line(struct search *search, pid_t process, con
     return 0;
 }
 
+/* struct procmap_query of linux/fs.h, which is fixed since Linux 6.11, and is in no older header. */
+struct query {
+    uint64_t size, flags, address;
+    uint64_t start, end, mapping_flags, page_size, offset, inode;
+    uint32_t major, minor, name_size, build_id_size;
+    uint64_t name, build_id;
+};
+#define PROCMAP_QUERY_NUMBER _IOWR('f', 17, struct query)
+enum { COVERING_OR_NEXT = 0x10, FILE_BACKED = 0x20 };
+
+/*
+ * Asks for one mapping of a file after the other: to write down the paths takes the kernel fifty times as long.
+ *
+ * Returns 0 or errno: ENOTTY where the kernel cannot be asked so.
+ */
+UNINSTRUMENTED static int query_maps(struct search *search, pid_t process, long maps, bool *is_whole) {
+    uint64_t address = 0;
+    int error = 0;
+    for (;;) {
+        struct query query;
+        uint64_t *words = (uint64_t *)&query;
+        for (size_t word = 0; word < sizeof query / sizeof *words; word++) words[word] = 0;
+        query.size = sizeof query;
+        query.flags = COVERING_OR_NEXT | FILE_BACKED;
+        query.address = address;
+        long result = bare(SYS_ioctl, maps, (long)PROCMAP_QUERY_NUMBER, (long)&query, 0);
+        if (result == -ENOENT) return error;
+        if (result < 0) return (int)-result;
+        /* Subvolumes of one file system (major 0) may use an inode number twice. */
+        uint64_t hash = 0;
+        if (query.major != 0) {
+            hash = mixed(mixed(search->seed, (uint64_t)query.major << 32 | query.minor), query.inode);
+            if (hash == 0) hash = 1;
+        }
+        int failed = look_at_file(search, process, hash, query.start, query.end);
+        if (failed == ENOENT) *is_whole = false;
+        if (failed != 0 && failed != ENOENT && error == 0) error = failed;
+        address = query.end;
+    }
+}
+
+/* Returns 0 or errno: ENOENT where the mapping is another one by now. */
+UNINSTRUMENTED static int look_at_line(struct search *search, pid_t process, const char *line, size_t length) {
+    struct clinux_mapping mapping;
+    if (!clinux_mapping_of_line(line, length, &mapping)) return 0;
+    const char *place = mapping.range, *range_end = mapping.range + mapping.range_length;
+    uint64_t start = hex(&place, range_end);
+    if (place < range_end) place++;
+    uint64_t end = hex(&place, range_end);
+    return look_at_file(search, process, hash_of(search, mapping.file, mapping.file_length), start, end);
+}
+
 /* Reads maps once. Returns 0 or errno; `is_whole` tells whether every mapping was found as it was listed. */
 UNINSTRUMENTED static int look_at_maps(struct search *search, pid_t process, bool *is_whole) {
     append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/maps");
     long file = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_CLOEXEC, 0);
     if (file < 0) return (int)-file;
     size_t kept = 0;
-    int error = 0;
     *is_whole = true;
+    int error = query_maps(search, process, file, is_whole);
+    if (error != ENOTTY && error != EINVAL) {
+        bare(SYS_close, file, 0, 0, 0);
+        return error;
+    }
+    error = 0;
     for (;;) {
         long length = bare(SYS_read, file, (long)search->buffer + (long)kept, (long)(BUFFER_SIZE - kept), 0);
         if (length <= 0) {

@@ -114,6 +114,13 @@ SCENARIOS = (
     S("holder-stays", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "4", "-", "evict,wait",
       meanwhile="hold_framebuffer 900", code="framebuffer-held", finally_="back_with_last_close", then="as-before"),
 
+    # A claim that its caller cuts short: told to stop while it waits; read by someone who leaves.
+    S("interrupted", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "4", "-", "evict,wait",
+      meanwhile="hold_framebuffer 900; end_waiting_claim", code="interrupted by SIGTERM",
+      finally_="back_with_last_close", then="as-before"),
+    S("unheard", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict",
+      finally_="release_and_claim_unheard", then="claimed"),
+
     # Where the card sits, and with whom.
     S("root-bus", "6.1", "efifb", BOCHS, "root-bus", "EBUSY", "0", "mapped", "evict"),
     S("root-bus-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-bus", "EBUSY", "0", "mapped", "evict,rescan"),

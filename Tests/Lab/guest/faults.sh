@@ -73,6 +73,23 @@ kill_waiting_claim() {
     { claim_waits && kill -9 $(pidof apertured); } >/dev/null 2>&1 &
 }
 
+# --- a claim that is cut short by its caller -------------------------------------------------------------------------
+
+end_waiting_claim() {
+    { claim_waits && kill -TERM $(pidof apertured); } >/dev/null 2>&1 &
+}
+
+# Whoever started it ignores SIGCHLD, and whoever reads what it says leaves after the first line: it goes on all the same,
+# and what could not be said is status 1.
+release_and_claim_unheard() {
+    apertured_exits 0 release $GPU
+    { (trap '' CHLD; exec timeout 60 apertured claim $GPU $OPTIONS 2>&1); echo $? >/run/unheard; } | head -n 1
+    expect "a claim that nobody hears ends with 1 (it was $(cat /run/unheard))" [ "$(cat /run/unheard)" = 1 ]
+    expect_mapped then
+}
+
+# --- what a kill left -------------------------------------------------------------------------------------------------
+
 # The holder goes first: while it has the node open the framebuffer's claim can't come back, whoever binds it.
 recover_from_kill() {
     expect "the kill left work behind" [ ! -e /sys/bus/platform/drivers/efi-framebuffer/efi-framebuffer.0 ]

@@ -56,6 +56,7 @@ CASES = (
     # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.
     Case("start-hangs", drivers.start_hangs, modules=("lab_gpu",)),
     Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),
+    Case("stop-beside-hang", drivers.stop_beside_hang, modules=("lab_gpu",)),
     Case("dies-guarded", drivers.dies_guarded, modules=("lab_dead",)),
     Case("variant-at-boot", drivers.variant_at_boot, modules=("lab_vfio_pci",)),
 

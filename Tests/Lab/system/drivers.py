@@ -6,6 +6,8 @@ from .trial import message, property_of, unit
 
 CARD = {slot: f"/sys/bus/pci/devices/{ADDRESS[slot]}" for slot in (1, 2)}
 PARAMETERS = "/sys/module/lab_gpu/parameters"
+# By our own field: of a process that has ended before journald looks, journald does not know the unit.
+STORY = f"journalctl -b --no-pager -q -o cat APERTURED_GPU={ADDRESS[2]}"
 # Everything but the time is the unit's own. systemd waits twice for a process that it cannot kill.
 SHORT = "[Service]\nTimeoutStopSec=20\n" + "".join(
     f"{setting}=\n{setting}=/usr/bin/apertured {command} --lock-wait 30 --write-deadline 5 %i\n" for setting, command in
@@ -29,7 +31,7 @@ def start_hangs(test):
         test.expect("the write comes back", guest.until(f"[ ! -e /proc/{process} ]", 20))
         expect_told(test, guest, process, "gpu_remove")
         words = "still stuck in the kernel"
-        refused = guest.until(f"journalctl -b --no-pager -q -o cat -u {unit(2)} | grep -q '{words}'", 30)
+        refused = guest.until(f"{STORY} | grep -q '{words}'", 30)
         test.expect("a try in between said that the write was still stuck", refused)
         active = guest.until(f"systemctl is-active {unit(2)}", 90)
         test.expect("and a later try claims the card", active,
@@ -59,6 +61,45 @@ def stop_hangs(test):
         test.expect("apertured recover does the rest", recovered.status == 0, recovered.text)
         test.expect_driver(guest, 2, "lab_gpu")
         test.expect("no record is left", not record(guest, 2))
+
+
+def stop_beside_hang(test):
+    """Beside a card whose driver hangs in the kernel, a healthy card's unit stops as it does alone, and status is told."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        alone = seconds_of(guest, f"systemctl stop {unit(1)}")
+        guest.run(f"systemctl start {unit(1)}")
+        give_to_lab_gpu(test, guest)
+        guest.run(f"echo 1 >{PARAMETERS}/users; (echo {ADDRESS[2]} >{CARD[2]}/driver/unbind) >/dev/null 2>&1 &")
+        hangs = guest.until("grep -l gpu_remove /proc/[0-9]*/stack", 30)
+        test.expect("the other card's unbind hangs", hangs)
+        # The guard has its share of events, and of nothing that hangs.
+        guest.run("sleep 3")
+        test.expect("no process of the unit is stuck", guest.text(stuck_in(1)) == "", lambda: guest.text(stuck_in(1)))
+        listed = seconds_of(guest, "apertured status >/run/status 2>&1")
+        test.expect("status takes no longer than 12 s and what it takes alone", listed <= 15, f"{listed:.1f} s")
+        row = guest.text(f"grep ^{ADDRESS[1]} /run/status")
+        test.expect("and has the healthy card right", "vfio-pci" in row and "claimed" in row, row)
+        beside = seconds_of(guest, f"systemctl stop {unit(1)}")
+        test.expect("the stop takes no more than 3 s longer", beside <= alone + 3, f"{beside:.1f} s, alone {alone:.1f} s")
+        test.expect_state(guest, 1, "inactive")
+        test.expect("which is no failure", property_of(guest, 1, "Result") == "success")
+        test.saw["stop"] = f"{beside:.1f} s, alone {alone:.1f} s"
+        test.saw["status"] = f"{listed:.1f} s"
+        guest.run(f"echo 0 >{PARAMETERS}/users")
+        test.expect_driver(guest, 1, "bochs-drm")
+
+
+def seconds_of(guest, command):
+    """How long it takes, by the guest's clock."""
+    times = guest.text(f"s=$(date +%s%N); {command}; e=$(date +%s%N); echo $s $e").split()[-2:]
+    return (int(times[1]) - int(times[0])) / 1e9
+
+
+def stuck_in(slot):
+    """The words that list a unit's processes in D state."""
+    group = f"/sys/fs/cgroup$(systemctl show -P ControlGroup {unit(slot)})/cgroup.procs"
+    return f"for p in $(cat \"{group}\"); do grep -l '^State:.D' /proc/$p/status; done"
 
 
 def dies_guarded(test):
@@ -123,9 +164,8 @@ def expect_told(test, guest, process, function):
     """The unit said which write hung, for how long and where in the kernel. To be asked when it has come back: while a
     device's lock is held, journald itself hangs as soon as it looks the device up for a message of the kernel's."""
     words = f"has not come back for 5 s (pid {process}).*{function}+"
-    told = guest.until(f"journalctl -b --no-pager -q -o cat -u {unit(2)} | grep -q '{words}'", 30)
-    test.expect("the journal has the seconds, the process and the kernel stack", told,
-                lambda: guest.text(f"journalctl -b --no-pager -q -o cat -u {unit(2)}"))
+    told = guest.until(f"{STORY} | grep -q '{words}'", 30)
+    test.expect("the journal has the seconds, the process and the kernel stack", told, lambda: guest.text(STORY))
 
 
 def expect_one_write(test, guest):
