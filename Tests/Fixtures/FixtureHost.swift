@@ -47,6 +47,8 @@ package final class FixtureHost: Host {
     /// Which effect each write was.
     package private(set) var effectsOfWrites: [Int] = []
     package private(set) var loadedModules: [String] = []
+    /// How often the machine was read.
+    package private(set) var readings = 0
     package private(set) var pauses = 0
     /// How long all of the pauses were, in milliseconds.
     package private(set) var paused = 0
@@ -129,6 +131,7 @@ package final class FixtureHost: Host {
         _ scope: SnapshotScope = .all, withHolders: Bool
     ) throws(SnapshotError) -> Snapshot {
         look()
+        readings += 1
         return try real.snapshot(scope, withHolders: withHolders)
     }
 
@@ -373,25 +376,26 @@ package final class FixtureHost: Host {
                 RegionProof(address: target.address, interface: .group, bar: $0, size: 0, outcome: .unsized(.ioError))
             }
         }
-        return doubts + targets.flatMap { target in
-            let address = target.address
-            let function = machine.functions.first { $0.address == address.description }
-            let bars = (function?.bars ?? []).filter { !barsThatVFIOLacks.contains($0.index) }
-            let missing = (target.bars ?? [:]).filter { index, _ in !bars.contains { $0.index == index } }
-            let proofs = bars.map { bar in
-                let isBlocked = machine.lines.contains {
-                    $0.range.overlaps(bar.range) && !$0.name.hasPrefix("PCI Bus") && $0.name != address.description
+        return doubts
+            + targets.flatMap { target in
+                let address = target.address
+                let function = machine.functions.first { $0.address == address.description }
+                let bars = (function?.bars ?? []).filter { !barsThatVFIOLacks.contains($0.index) }
+                let missing = (target.bars ?? [:]).filter { index, _ in !bars.contains { $0.index == index } }
+                let proofs = bars.map { bar in
+                    let isBlocked = machine.lines.contains {
+                        $0.range.overlaps(bar.range) && !$0.name.hasPrefix("PCI Bus") && $0.name != address.description
+                    }
+                    return RegionProof(
+                        address: address, interface: .group, bar: bar.index,
+                        size: UInt64(truncatingIfNeeded: bar.range.size),
+                        outcome: isBlocked ? .failed(.resourceBusy) : .mapped)
                 }
-                return RegionProof(
-                    address: address, interface: .group, bar: bar.index,
-                    size: UInt64(truncatingIfNeeded: bar.range.size),
-                    outcome: isBlocked ? .failed(.resourceBusy) : .mapped)
+                return proofs
+                    + missing.map {
+                        RegionProof(address: address, interface: .group, bar: $0.key, size: $0.value, outcome: .missing)
+                    }
             }
-            return proofs
-                + missing.map {
-                    RegionProof(address: address, interface: .group, bar: $0.key, size: $0.value, outcome: .missing)
-                }
-        }
     }
 
     // MARK: - What the kernel does

@@ -110,6 +110,18 @@ struct StuckWriteTests {
         }
     }
 
+    @Test("Nothing is read behind a stuck write: it may keep what is asked for locked", arguments: FaultedPlan.all)
+    func reading(_ plan: FaultedPlan) throws {
+        let host = try plan.claimed()
+        host.stuckWrite = host.writes.count
+        var readings = 0
+        let releaser = Releaser(host: host) { event in
+            if case .notUndone = event { readings = host.readings }
+        }
+        _ = try releaser.release(try #require(PCIAddress(gpu)))
+        #expect(readings > 0 && host.readings == readings)
+    }
+
     @Test("Where it is not known when the stuck process was started, nobody is waited for")
     func unknownProcess() throws {
         let host = try FaultedPlan.evict.machine()
