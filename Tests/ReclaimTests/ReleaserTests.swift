@@ -152,6 +152,7 @@ struct ReleaserTests {
         let error = #expect(throws: SnapshotError.self) { try host.release() }
         #expect(error?.description.hasPrefix("vtcon1: ") == true)
         #expect(host.writes.count == writes)
+        #expect(try host.recorded().map { try host.record(of: $0)?.state } == [.claimed])
         try host.folder.remove(path)
         try host.folder.write("1\n", to: path)
         guard case .released = try host.release().result else {
@@ -256,6 +257,8 @@ struct ReleaserTests {
         #expect(throws: SnapshotError.self) { try host.release() }
         let address = try #require(PCIAddress(gpu))
         let record = try #require(try host.record(of: address))
+        // Nor is it said to be on its way back.
+        #expect(record.state == .claimed)
         #expect(throws: SnapshotError.self) { try Recoverer(host: host).undo(record) }
         #expect(host.writes.count == writes)
         #expect(try host.recorded().count == 1)
