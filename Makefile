@@ -16,7 +16,7 @@ JOBS ?= $(shell nproc)
 SECONDS ?= 60
 FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 
-.PHONY: demo test lab lab-table bench fuzz fuzzers sanitize build release unit units lint packages lab-packages clean
+.PHONY: demo test lab lab-table bench soak fuzz fuzzers sanitize build release unit units lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
@@ -35,6 +35,11 @@ lab-table:
 bench: packages
 	@./.ci/packages pciutils gcc
 	Benchmarks/run
+
+# What hostile neighbours and sick devices cost, beside goals; about ten minutes. As root.
+soak: lab-packages release
+	$(SWIFT) build --configuration release --product GuardSoak
+	Benchmarks/soak
 
 # SECONDS is how long each fuzzer runs.
 fuzz: packages

@@ -65,6 +65,11 @@ let package = Package(
             name: "ApertureBenchmarks", dependencies: ["Aperture", "Sysfs", systemPackage],
             path: "Benchmarks/ApertureBenchmarks", swiftSettings: settings),
 
+        .executableTarget(
+            name: "GuardSoak",
+            dependencies: ["Aperture", "Guard", "Journal", "Reclaim", "Sysfs", "Udev", systemPackage],
+            path: "Benchmarks/GuardSoak", swiftSettings: settings),
+
         // Tests.
         .target(
             name: "Fixtures", dependencies: ["Aperture", "Record", "Reclaim", "Sysfs", "VFIO", systemPackage],
@@ -109,9 +114,11 @@ let package = Package(
 // These link only with the flags that Fuzz/run gives: libFuzzer comes with them.
 if Context.environment["APERTURED_FUZZ"] != nil {
     package.targets.append(.target(name: "CFuzzer", path: "Fuzz/CFuzzer"))
-    package.targets += ["Iomem", "Resource", "BootParameters", "Record", "Address", "Uevent"].map { name in
-        .executableTarget(
-            name: "Fuzz\(name)", dependencies: ["Aperture", "CFuzzer", "Record", "Udev"],
-            path: "Fuzz/\(name)", exclude: ["seeds"], swiftSettings: settings)
-    }
+    package.targets += ["Iomem", "Resource", "BootParameters", "Record", "Address", "Uevent", "Maps", "Configuration"]
+        .map { name in
+            .executableTarget(
+                name: "Fuzz\(name)",
+                dependencies: ["Aperture", "CFuzzer", "Configuration", "Record", "Reclaim", "Udev"],
+                path: "Fuzz/\(name)", exclude: ["seeds"], swiftSettings: settings)
+        }
 }

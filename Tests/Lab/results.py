@@ -54,10 +54,11 @@ def show(suites, readme=None):
 
 def _markdown(suite):
     kept = _load(suite.logs)
-    missing = [scenario.name for scenario in suite.scenarios if scenario.name not in kept]
+    names = [scenario.name for scenario in suite.scenarios if not getattr(scenario, "apart", False)]
+    missing = [name for name in names if name not in kept]
     if missing:
         sys.exit(f"lab: {os.path.relpath(suite.logs)} has no run of {', '.join(missing)}: `lab run` makes one")
-    rows = [kept[scenario.name] for scenario in suite.scenarios]
+    rows = [kept[name] for name in names]
     return (f"{table.markdown(suite.headings, rows)}\n\n"
             f"The last run of each scenario: {table.counts(row[-1] for row in rows)}.")
 

@@ -29,6 +29,7 @@ class Scenario:
     _: dataclasses.KW_ONLY
     then: str = "-"  # the first word of what the last act reports
     quick: bool = False
+    apart: bool = False  # only when it is asked for by name
     firmware: str = "ovmf"
     arguments: str = ""  # for the kernel
     options: str = ""  # for `apertured claim`
@@ -231,6 +232,9 @@ SCENARIOS = (
       finally_="release_hangs"),
     S("twenty-times", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
       finally_="twenty_times", deadline=600),
+    # `make soak`'s, and not of a whole run.
+    S("two-hundred-times", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", then="as-before",
+      finally_="repeatedly 200", deadline=1800, apart=True),
     S("release-7.2-efidrm", "7.2-efidrm", "efidrm", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict",
       then="as-before", finally_="release_to_start"),
     S("release-native", "6.12", "bochs-drm", BOCHS, "root-port", "-", "0", "mapped", "unbind", then="as-before",

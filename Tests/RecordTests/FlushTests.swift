@@ -39,7 +39,7 @@ struct FlushTests {
             let calls = try calls { try store.save(record(state)) }
             #expect(
                 calls == [
-                    "unlink .\(name).new", "fsync .\(name).new", "rename .\(name).new \(name)", "fsync apertured",
+                    "unlink .\(name).new", "fsync .\(name).room", "rename .\(name).room \(name)", "fsync apertured",
                 ])
         }
     }
@@ -47,7 +47,7 @@ struct FlushTests {
     @Test("A folder is flushed that has lost a record")
     func remove() throws {
         try store.save(record(.claimed))
-        #expect(try calls { try store.remove(gpu) } == ["unlink \(name)", "fsync apertured"])
+        #expect(try calls { try store.remove(gpu) } == ["unlink \(name)", "unlink .\(name).room", "fsync apertured"])
     }
 
     @Test("A record that cannot be flushed leaves the one before it")
@@ -56,7 +56,7 @@ struct FlushTests {
         ccalls_begin()
         ccalls_fail_fsync(0, Errno.ioError.rawValue)
         let refused = RecordError.file(
-            operation: "write", path: "/run/apertured/.\(name).new", errno: .ioError)
+            operation: "write", path: "/run/apertured/.\(name).room", errno: .ioError)
         #expect(throws: refused) { try store.save(record(.claimed)) }
         ccalls_begin()
         #expect(try store.load(gpu) == record(.claiming))

@@ -338,18 +338,18 @@ descriptors() {
     wc -l </run/descriptors
 }
 
-# twenty_times: release and claim, over and over; only the last round's words are shown.
-twenty_times() {
+# repeatedly TIMES: release and claim, over and over; only the last round's words are shown.
+repeatedly() {
     settle_processes
     processes >/run/processes
     open=$(descriptors)
     round=0
     wrong=0
-    while [ $round -lt 20 ]; do
+    while [ $round -lt $1 ]; do
         round=$((round + 1))
         timeout 60 apertured release $GPU >/run/said 2>&1 || wrong=$((wrong + 1))
         same /run/state state || wrong=$((wrong + 1))
-        [ $round -lt 20 ] || break
+        [ $round -lt $1 ] || break
         timeout 60 apertured claim $GPU >/run/said 2>&1 || wrong=$((wrong + 1))
     done
     sed 's/^/| /' /run/said
@@ -363,3 +363,5 @@ twenty_times() {
     expect_start ", $round times"
     claim_again
 }
+
+twenty_times() { repeatedly 20; }

@@ -1,0 +1,37 @@
+internal import CFuzzer
+internal import Aperture
+internal import Configuration
+
+/// Fuzzes the configuration: what people and packages write in its folder, in one file or two (a NUL ends the first).
+@main
+enum Main {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
+        unsafe exit(
+            LLVMFuzzerRunDriver(&count, &arguments) { start, size in
+                attempt(unsafe Array(UnsafeBufferPointer(start: start, count: size)))
+            })
+    }
+}
+
+private func attempt(_ bytes: [UInt8]) -> CInt {
+    let texts = bytes.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
+    let files = texts.enumerated().map { index, text in
+        ConfigurationFile(path: "/etc/apertured.conf.d/\(index).conf", text: String(decoding: text, as: UTF8.self))
+    }
+    let configuration = Configuration(files)
+    guard let address = PCIAddress("0000:01:00.0") else { return 0 }
+    let card = CardFacts(address: address, id: PCIIdentifier("10de:1c82"), path: "pci0000:00/0000:00:01.0/0000:01:00.0")
+    // The same every time, and no card is allowed by what names another one.
+    let verdicts = (
+        configuration.verdict(for: address, among: [card]), Configuration(files).verdict(for: address, among: [card])
+    )
+    switch verdicts {
+    case (.allowed(let options), .allowed(let again)): precondition(options.residue == again.residue)
+    case (.refused(let refusals), .refused(let again)): precondition(!refusals.isEmpty && refusals.count == again.count)
+    default: preconditionFailure("two verdicts")
+    }
+    for warning in configuration.warnings { precondition(warning.place.line > 0 && !warning.message.isEmpty) }
+    return 0
+}
