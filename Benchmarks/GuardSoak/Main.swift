@@ -19,7 +19,9 @@ enum Main {
         }
         let bench = try Bench(card: card, root: CommandLine.arguments[1])
         try bench.measureRate()
-        try bench.measureGrowth()
+        // What is allocated once is allocated by then.
+        try bench.measureGrowth("first-")
+        try bench.measureGrowth("")
         // The last one: it ends with a signal.
         try bench.measureFlood()
     }
@@ -85,8 +87,8 @@ final class Bench {
     }
 
     /// A hundred thousand events of the card itself; the machine is read at each look.
-    func measureGrowth() throws {
-        for _ in 0..<20 { try look() }
+    /// - Parameter prefix: Of the names of the figures.
+    func measureGrowth(_ prefix: String) throws {
         let (memory, descriptors) = (Self.memory, try Self.descriptors())
         let count = Atomic(0)
         let event = Self.event("\(card)")
@@ -103,10 +105,10 @@ final class Bench {
             try look()
             looks += 1
         }
-        print("events", count.load(ordering: .relaxed))
-        print("looks", looks)
-        print("memory-growth-KiB", Self.memory - memory)
-        print("descriptor-growth", try Self.descriptors() - descriptors)
+        print(prefix + "events", count.load(ordering: .relaxed))
+        print(prefix + "looks", looks)
+        print(prefix + "memory-growth-KiB", Self.memory - memory)
+        print(prefix + "descriptor-growth", try Self.descriptors() - descriptors)
         _ = takeSigns()
     }
 

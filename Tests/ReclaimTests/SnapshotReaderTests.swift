@@ -148,6 +148,22 @@ struct SnapshotReaderTests {
         #expect(snapshot.unreadable.first?.reason.contains("anceled") == true)
     }
 
+    @Test("A card whose configuration does not come is unreadable, and no other card is")
+    func silentConfiguration() throws {
+        let host = try FixtureHost {
+            GPU(gpu)
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+        }
+        let path = "/sys/bus/pci/devices/\(gpu)/config"
+        if host.folder.exists(path) { try host.folder.remove(path) }
+        #expect(makeFIFO(host.folder.path + path))
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 500)
+        let snapshot = try reader.read()
+        #expect(snapshot.functions.map(\.address.description) == ["0000:02:00.0"])
+        #expect(snapshot.unreadable.map(\.address.description) == [gpu])
+        #expect(snapshot.unreadable.first?.reason.contains("does not wake up") == true)
+    }
+
     @Test("The configuration of a card is read where it is needed, and of one that sleeps only for its own sake")
     func configuration() throws {
         let other = "0000:02:00.0"

@@ -147,8 +147,12 @@ struct Answers {
 
     /// The header of a function's configuration space; `nil` where it was not asked, or is not known: not every function
     /// lets everyone read it.
-    func header(of address: PCIAddress) -> ConfigurationHeader? {
-        guard case .success(let bytes)? = answers[.configuration(address)] else { return nil }
-        return ConfigurationHeader(bytes)
+    /// - Throws: When the function has not answered in time.
+    func header(of address: PCIAddress) throws(FileTreeError) -> ConfigurationHeader? {
+        switch answers[.configuration(address)] {
+        case .success(let bytes)?: return ConfigurationHeader(bytes)
+        case .failure(let error)? where error.errno == .timedOut || error.errno == .canceled: throw error
+        case .failure?, nil: return nil
+        }
     }
 }

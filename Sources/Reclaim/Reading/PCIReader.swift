@@ -156,7 +156,7 @@ struct PCIReader {
             function.physicalFunction = try tree.linkName("\(path)/physfn").flatMap { PCIAddress($0) }
             function.enabledVirtualFunctions = try enabledVirtualFunctions(address, answers)
             function.isBridge = isBridge(path, pciClass)
-            function.header = answers.header(of: address)
+            function.header = try answers.header(of: address)
             try readRule(&function, vfioDrivers)
             function.nodes = try NodeReader(tree: tree).nodes(of: function)
             return function

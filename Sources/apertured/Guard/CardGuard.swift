@@ -73,8 +73,12 @@ final class CardGuard {
         claimed = try claim()
         guardian = newGuardian()
         log.guarding()
-        // Who asks for the end meanwhile gets it, and a manager that is told so is no longer waited for.
-        try notifier.tellSurely(.ready, .status(claimed), unless: { host.interruption() != nil })
+        do {
+            try notifier.tellSurely(.ready, .status(claimed), unless: { host.interruption() != nil })
+        } catch {
+            // A manager that wants the end waits for no ready.
+            guard host.interruption() != nil else { throw error }
+        }
     }
 
     private func stop() throws {

@@ -143,8 +143,9 @@ come_to_life() {
 # Vendor and device, as the configuration space has them now; sysfs' `vendor` is what it read at the beginning.
 identity() { hexdump -v -n 4 -e '1/4 "%08x"' /sys/bus/pci/devices/$GPU/config; }
 
+# Asked for by its address: a card that VFIO has put to sleep is not read for a list.
 expect_dead() {
-    apertured_exits 0 status
+    apertured_exits 0 status $GPU
     said "$GPU.*dead"
 }
 
