@@ -3,6 +3,7 @@
 
 #include "bare.h"
 #include "clinux_maps.h"
+#include "clock.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -15,8 +16,6 @@
 
 uint64_t clinux_device(dev_t device) { return CLINUX_DEVICE(major(device), minor(device)); }
 
-/* How long this process sleeps at most between two ticks, in milliseconds. */
-#define TICK 250
 /* How often a process's mappings are read again that change meanwhile. */
 #define MOST_LOOKS 3
 
@@ -474,7 +473,7 @@ static int await(struct search *search, const struct clinux_search *wanted) {
         if (time + TICK < end) end = time + TICK;
         if (deadline < end) end = deadline;
         sleep_on(&search->is_complete, 0, end > time ? end - time : 1);
-        if (wanted->tick != NULL && !wanted->tick(wanted->context)) {
+        if (!tick_once(wanted->tick)) {
             pass_over(search, worker, ECANCELED);
             return 0;
         }

@@ -1,15 +1,15 @@
 #define _GNU_SOURCE
 #include "clinux_process.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static int start(
@@ -44,25 +44,16 @@ int clinux_spawn(
     return error;
 }
 
-/* How long it sleeps at most between two ticks, in milliseconds. */
-enum { TICK = 250 };
-
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 /* Whether the descriptor was readable before the deadline. */
 static bool is_readable(int descriptor, int milliseconds, struct clinux_tick tick) {
     struct pollfd end = {.fd = descriptor, .events = POLLIN};
-    int64_t deadline = now() + milliseconds;
+    int64_t deadline = milliseconds_now() + milliseconds;
     for (;;) {
-        int64_t left = deadline - now();
+        int64_t left = deadline - milliseconds_now();
         int slice = left <= 0 ? 0 : left < TICK ? (int)left : TICK;
         if (poll(&end, 1, slice) > 0) return true;
         if (left <= 0) return false;
-        if (tick.function != NULL) tick.function(tick.context);
+        tick_once(tick);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "bare.h"
 #include "clinux_open.h"
+#include "clock.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -13,8 +14,6 @@
 
 /* After so many milliseconds without an answer another process goes on with the rest. */
 #define STALL 50
-/* How long it sleeps at most between two ticks, in milliseconds. */
-#define TICK 250
 
 #define HEADER_SIZE 64
 
@@ -155,7 +154,7 @@ struct crew {
  * is said of those that have not answered.
  */
 static int await(
-    struct batch *batch, struct crew *crew, int64_t deadline, bool (*tick)(void *), void *context, int *late) {
+    struct batch *batch, struct crew *crew, int64_t deadline, struct clinux_tick tick, int *late) {
     unsigned done = ~0U;
     int64_t stalled = 0;
     for (;;) {
@@ -176,7 +175,7 @@ static int await(
         if (has_more && stalled < end) end = stalled;
         if (deadline < end) end = deadline;
         sleep_on(&batch->is_complete, 0, end > time ? end - time : 1);
-        if (tick != NULL && !tick(context) && atomic_load(&batch->done) < batch->count) {
+        if (!tick_once(tick) && atomic_load(&batch->done) < batch->count) {
             *late = ECANCELED;
             return 0;
         }
@@ -196,14 +195,13 @@ static void copy_answers(const struct batch *batch, struct clinux_question *ques
 }
 
 int clinux_read_within(
-    int milliseconds, const char *root, struct clinux_question *questions, size_t count, bool (*tick)(void *),
-    void *context) {
+    int milliseconds, const char *root, struct clinux_question *questions, size_t count, struct clinux_tick tick) {
     if (count == 0) return 0;
     struct batch *batch = make_batch(root, questions, count);
     if (batch == NULL) return ENOMEM;
     struct crew crew = {.count = 0};
     int late = ETIMEDOUT;
-    int error = await(batch, &crew, milliseconds_now() + milliseconds, tick, context, &late);
+    int error = await(batch, &crew, milliseconds_now() + milliseconds, tick, &late);
     if (error == 0) copy_answers(batch, questions, late);
     /* When all are done, they end by themselves. */
     bool is_complete = atomic_load(&batch->is_complete) != 0;

@@ -52,16 +52,13 @@ void leave_worker(struct worker *worker);
 /* Whether one that was left, and is still stuck, is at what `is_it` knows; `context` is handed on. */
 bool has_stuck_worker(bool (*is_it)(const struct worker *, const void *), const void *context);
 
-/* To be called by the worker first: left behind, it would keep the program's pipes and terminal open, and whoever reads
- * them waiting. */
+/* For a process that can be left behind, before anything else: it would keep the program's pipes and terminal open, and
+ * whoever reads them waiting. */
 void close_descriptors(void);
 
 /* Sleeps until `word` is not `value` any more and somebody wakes it up, for so many milliseconds at most. */
 void sleep_on(atomic_uint *word, unsigned value, int64_t milliseconds);
 /* For a worker. */
 void wake_up(atomic_uint *word);
-
-/* CLOCK_MONOTONIC in milliseconds. */
-int64_t milliseconds_now(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include "clinux_open.h"
 #include "clinux_process.h"
 #include "clinux_rescan.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,15 +16,6 @@
 
 /* Exit statuses have 8 bits, and the errnos of sysfs fit in 7 (EHWPOISON, 133, is the last and never one of these). */
 static int as_status(int error) { return error < 0 || error > 255 ? EIO : error; }
-
-/* Left behind, it would keep the program's pipes and terminal open, and whoever reads them waiting. */
-static void close_all(void) {
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, 0, ~0U, 0) == 0) return;
-#endif
-    /* Before Linux 5.9. A service has 1024 at the most, by default. */
-    for (int descriptor = 0; descriptor < 1024; descriptor++) close(descriptor);
-}
 
 static int rescan_once(const char *root, const char *path, const char *driver_override, const char *value) {
     struct clinux_rescan rescan = {0};
@@ -51,7 +43,7 @@ static pid_t fork_bound(void) {
     /* A write that still waits for its turn must not be made after a run that was killed, under the next one. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(EINTR);
-    close_all();
+    close_descriptors();
     return 0;
 }
 

@@ -26,14 +26,13 @@ package final class GuardLoop {
     private let notifier: ServiceNotifier
     /// How often the watchdog wants a sign of life, in milliseconds; `nil` for never.
     private let interval: Int64?
+    private var haveEventsCome = false
+    private var areEventsLost = false
 
     // What follows are times of CLOCK_MONOTONIC, in milliseconds.
 
     /// When to look again, with or without an event.
     private var due: Int64?
-    /// When an event, or the loss of some, may be looked after.
-    private var haveEventsCome = false
-    private var areEventsLost = false
     /// When the last look began, and from when on there may be another.
     private var lookBegan: Int64?
     private var nextLook: Int64 = 0

@@ -35,74 +35,37 @@ package struct FileTree: Sendable {
 
     /// The whole file.
     package func bytes(_ path: String) throws(FileTreeError) -> [UInt8] {
-        do {
-            // No attribute of sysfs is a link.
-            let isAttribute = path.hasPrefix("/sys/")
-            let file = try open(path, isAttribute ? O_RDONLY | O_NOFOLLOW : O_RDONLY)
-            do {
-                let bytes = try readToEnd(file, isAttribute: isAttribute)
-                try file.close()
-                return bytes
-            } catch {
-                // The read's error is the one that counts.
-                try? file.close()
-                throw FileTreeError(.read, path, error as? Errno ?? .ioError)
-            }
-        } catch let error as FileTreeError {
-            throw error
-        } catch {
-            throw FileTreeError(.open, path, error as? Errno ?? .ioError)
-        }
+        // No attribute of sysfs is a link.
+        let isAttribute = path.hasPrefix("/sys/")
+        return try read(path, isAttribute ? O_NOFOLLOW : 0) { try readToEnd($0, isAttribute: isAttribute) }
     }
 
     /// The whole of a file that people write. Only a regular one is read: a FIFO would wait for ever, and a device may do
     /// something.
     package func regularBytes(_ path: String) throws(FileTreeError) -> [UInt8] {
-        let file: FileDescriptor
-        do throws(Errno) {
-            file = try open(path, O_RDONLY | O_NONBLOCK)
-        } catch {
-            throw FileTreeError(.open, path, error)
-        }
-        defer {
-            // It was only read.
-            try? file.close()
-        }
-        var status = stat()
-        guard unsafe fstat(file.rawValue, &status) == 0 else {
-            throw FileTreeError(.read, path, Errno(rawValue: errno))
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            let isFolder = status.st_mode & S_IFMT == S_IFDIR
-            var error = FileTreeError(.read, path, isFolder ? .isDirectory : .invalidArgument)
-            error.detail = "it is no regular file"
-            throw error
-        }
-        do {
+        try read(path, O_NONBLOCK) { file in
+            var status = stat()
+            guard unsafe fstat(file.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
+            guard status.st_mode & S_IFMT == S_IFREG else {
+                let isFolder = status.st_mode & S_IFMT == S_IFDIR
+                var error = FileTreeError(.read, path, isFolder ? .isDirectory : .invalidArgument)
+                error.detail = "it is no regular file"
+                throw error
+            }
             return try readToEnd(file, isAttribute: false)
-        } catch {
-            throw FileTreeError(.read, path, error as? Errno ?? .ioError)
         }
     }
 
     /// Reads a file piece by piece, of any size, and hands on one line after the other, without their line feeds.
     package func forEachLine(_ path: String, _ body: (ArraySlice<UInt8>) -> Void) throws(FileTreeError) {
-        do throws(Errno) {
-            let file = try open(path, O_RDONLY)
-            defer {
-                // It was only read.
-                try? file.close()
-            }
+        try read(path, 0) { file in
             var rest: [UInt8] = []
-            var piece = [UInt8](repeating: 0, count: 65_536)
             while true {
-                let length = unsafe piece.withUnsafeMutableBytes {
-                    unsafe read(file.rawValue, $0.baseAddress, $0.count)
+                let piece = try unsafe [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
+                    count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(buffer))
                 }
-                if length < 0, errno == EINTR { continue }
-                guard length >= 0 else { throw Errno(rawValue: errno) }
-                if length == 0 { break }
-                rest += piece[..<length]
+                if piece.isEmpty { break }
+                rest += piece
                 var start = 0
                 while let feed = rest[start...].firstIndex(of: 0x0a) {
                     body(rest[start..<feed])
@@ -111,8 +74,28 @@ package struct FileTree: Sendable {
                 rest.removeFirst(start)
             }
             if !rest.isEmpty { body(rest[...]) }
+        }
+    }
+
+    /// Opens the file for reading, for as long as the work lasts.
+    /// - Parameter flags: Beside `O_RDONLY`.
+    private func read<Outcome>(
+        _ path: String, _ flags: CInt, _ work: (FileDescriptor) throws -> Outcome
+    ) throws(FileTreeError) -> Outcome {
+        let file: FileDescriptor
+        do throws(Errno) {
+            file = try open(path, O_RDONLY | flags)
         } catch {
-            throw FileTreeError(.read, path, error)
+            throw FileTreeError(.open, path, error)
+        }
+        defer {
+            // It was only read.
+            try? file.close()
+        }
+        do {
+            return try work(file)
+        } catch {
+            throw error as? FileTreeError ?? FileTreeError(.read, path, error as? Errno ?? .ioError)
         }
     }
 
@@ -122,23 +105,6 @@ package struct FileTree: Sendable {
             return try bytes(path)
         } catch  where error.isAbsence {
             return nil
-        }
-    }
-
-    /// The first bytes of a sysfs attribute, in one read; fewer where it has no more.
-    package func bytes(_ path: String, atMost count: Int) throws(FileTreeError) -> [UInt8] {
-        do throws(Errno) {
-            let file = try open(path, O_RDONLY | O_NOFOLLOW)
-            defer {
-                // It was only read.
-                try? file.close()
-            }
-            var bytes = [UInt8](repeating: 0, count: count)
-            let length = unsafe bytes.withUnsafeMutableBytes { unsafe read(file.rawValue, $0.baseAddress, count) }
-            guard length >= 0 else { throw Errno(rawValue: errno) }
-            return Array(bytes.prefix(length))
-        } catch {
-            throw FileTreeError(.read, path, error)
         }
     }
 

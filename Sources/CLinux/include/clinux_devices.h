@@ -2,7 +2,8 @@
 #ifndef CLINUX_DEVICES_H
 #define CLINUX_DEVICES_H
 
-#include <stdbool.h>
+#include "clinux_tick.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -35,9 +36,7 @@ struct clinux_search {
     /* How long one process may take, and all of them together, in milliseconds. */
     int process_deadline;
     int deadline;
-    /* Called with `context` several times a second, if it is not NULL; it says whether to go on. */
-    bool (*tick)(void *);
-    void *context;
+    struct clinux_tick tick;
 };
 
 /*

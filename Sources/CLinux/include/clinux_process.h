@@ -2,6 +2,8 @@
 #ifndef CLINUX_PROCESS_H
 #define CLINUX_PROCESS_H
 
+#include "clinux_tick.h"
+
 #include <sys/types.h>
 
 /*
@@ -14,12 +16,6 @@
  */
 int clinux_spawn(
     pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output);
-
-/* How to be called back while something is waited for: several times a second, with `context`. No call without a function. */
-struct clinux_tick {
-    void (*function)(void *);
-    void *context;
-};
 
 /*
  * Waits for a child to end, for so many milliseconds at most, and reaps it: `status` is as waitpid(2) gives it.

@@ -2,7 +2,8 @@
 #ifndef CLINUX_READ_H
 #define CLINUX_READ_H
 
-#include <stdbool.h>
+#include "clinux_tick.h"
+
 #include <stddef.h>
 
 /* The room for one answer; a text has a NUL at its end. */
@@ -35,8 +36,7 @@ struct clinux_question {
  * Asks all of them below a root (see clinux_open.h), and returns when the last one has answered, or when so many
  * milliseconds have passed since the call, whichever is first. One that hangs keeps no other from being answered.
  *
- * `tick`, if it is not NULL, is called with `context` several times a second meanwhile, and says whether to go on
- * waiting.
+ * `tick` is called meanwhile, and can end the wait.
  *
  * A bind or an unbind holds these locks from beginning to end: while one hangs, so does whoever asks, uninterruptibly. So
  * it is asked in processes of their own, one for all that answer at once and one more for each that does not. A process
@@ -46,7 +46,6 @@ struct clinux_question {
  * Returns 0, or the errno of starting a process.
  */
 int clinux_read_within(
-    int milliseconds, const char *root, struct clinux_question *questions, size_t count, bool (*tick)(void *),
-    void *context);
+    int milliseconds, const char *root, struct clinux_question *questions, size_t count, struct clinux_tick tick);
 
 #endif

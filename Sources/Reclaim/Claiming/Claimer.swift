@@ -164,7 +164,7 @@ package struct Claimer<H: Host> {
     private func perform(
         _ step: PlanStep, _ record: inout ClaimRecord, _ outcome: inout ClaimOutcome
     ) throws(ClaimFailure) {
-        try heedInterruption()
+        try host.heedInterruption()
         if step.action == .bindNative, let driver = step.path.split(separator: "/").dropLast().last {
             record.nativeDrivers.insert(String(driver))
         }
@@ -208,14 +208,9 @@ package struct Claimer<H: Host> {
 
     private func end(_ functions: [PCIFunction], _ outcome: inout ClaimOutcome) throws(ClaimFailure) {
         guard settings.proves else { return }
-        try heedInterruption()
+        try host.heedInterruption()
         try Proof(host: host, tell: tell).prove(functions, &outcome.proofs)
-        try heedInterruption()
-    }
-
-    /// Whoever wants an end of it gets it before the next write, and everything back.
-    private func heedInterruption() throws(ClaimFailure) {
-        if let signal = host.interruption() { throw .interrupted(by: signal) }
+        try host.heedInterruption()
     }
 
     private func undo(_ record: ClaimRecord, after failure: ClaimFailure, _ outcome: inout ClaimOutcome) {

@@ -10,7 +10,7 @@ struct GuardedWriter {
     /// In milliseconds.
     let deadline: Int32
     /// Called several times a second while a write does not come back.
-    let tick: () -> Void
+    let tick: () -> Bool
 
     func write(_ value: String, to path: String) throws(FileTreeError) {
         var result = clinux_write()

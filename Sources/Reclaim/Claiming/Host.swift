@@ -58,6 +58,11 @@ package protocol Host {
 }
 
 extension Host {
+    /// Whoever wants an end of it gets it before the next write.
+    package func heedInterruption() throws(ClaimFailure) {
+        if let signal = interruption() { throw .interrupted(by: signal) }
+    }
+
     /// Whether another card is in the place of the one that the record is about.
     func isReplaced(_ record: ClaimRecord) -> Bool {
         identity(ofDevice: KernelPath.device(record.gpu)).map(record.isStale) ?? false

@@ -28,24 +28,22 @@ package struct MachineHost: Host {
         self.lockDeadline = lockDeadline ?? DeadlineReader.standardDeadline
     }
 
+    private func goOn() -> Bool {
+        tick()
+        return true
+    }
+
     package func snapshot(_ scope: SnapshotScope, withHolders: Bool) throws(SnapshotError) -> Snapshot {
         // Whoever looks after a card and is told to stop has no use for what it was about to see.
         let isWatching = if case .watch = scope { true } else { false }
-        let wait = {
-            tick(); return !isWatching || interruption() == nil
-        }
-        return try SnapshotReader(tree: tree, lockDeadline: lockDeadline, tick: wait).read(
+        let tick = { goOn() && (!isWatching || interruption() == nil) }
+        return try SnapshotReader(tree: tree, lockDeadline: lockDeadline, tick: tick).read(
             scope, withHolders: withHolders)
     }
 
     package func attribute(_ path: String) throws(FileTreeError) -> String? {
         guard let question = Question(attribute: path) else { return try tree.textIfPresent(path) }
-        return try DeadlineReader(
-            tree: tree, deadline: lockDeadline,
-            tick: {
-                tick(); return true
-            }
-        ).text(question)
+        return try DeadlineReader(tree: tree, deadline: lockDeadline, tick: goOn).text(question)
     }
 
     package func driver(ofDevice path: String) throws(FileTreeError) -> String? {
@@ -62,7 +60,7 @@ package struct MachineHost: Host {
     }
 
     package func write(_ value: String, to path: String) throws(FileTreeError) {
-        try GuardedWriter(tree: tree, deadline: writeDeadline, tick: tick).write(value, to: path)
+        try GuardedWriter(tree: tree, deadline: writeDeadline, tick: goOn).write(value, to: path)
     }
 
     /// Through modprobe, which knows aliases, dependencies and the administrator's options.
@@ -80,13 +78,13 @@ package struct MachineHost: Host {
                 module: module, reason: "modules are those of the machine itself, and not of a root",
                 isUnloading: isUnloading)
         }
-        return ModuleLoader(deadline: writeDeadline, tick: tick)
+        return ModuleLoader(deadline: writeDeadline, tick: goOn)
     }
 
     package func rescan(
         _ path: String, for address: PCIAddress, override: String
     ) throws(FileTreeError) {
-        try GuardedWriter(tree: tree, deadline: writeDeadline, tick: tick).rescan(
+        try GuardedWriter(tree: tree, deadline: writeDeadline, tick: goOn).rescan(
             path, for: address, override: override)
     }
 

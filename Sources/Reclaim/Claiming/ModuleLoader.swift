@@ -8,7 +8,7 @@ internal import SystemPackage
 package struct ModuleLoader {
     private let program: String
     private let deadline: Int32
-    private let tick: () -> Void
+    private let tick: () -> Bool
 
     /// How long a process that is ended may take to go, in milliseconds, if the kernel lets it.
     private static let grace: Int32 = 1000
@@ -17,7 +17,7 @@ package struct ModuleLoader {
     ///   - program: Another one than modprobe, for a test.
     ///   - deadline: How long it may take, in milliseconds.
     ///   - tick: Called several times a second meanwhile.
-    package init(program: String? = nil, deadline: Int32, tick: @escaping () -> Void = {}) {
+    package init(program: String? = nil, deadline: Int32, tick: @escaping () -> Bool = { true }) {
         self.tick = tick
         self.program = program ?? KernelPath.modprobe
         self.deadline = deadline

@@ -64,7 +64,7 @@ package struct Releaser<H: Host> {
             backTo: record.prior, in: snapshot, boundByUs: record.nativeDrivers, removedByUs: record.hasRemovedCard,
             unloadedByUs: record.unloadedModules, ignoresUnknownHolders: force)
         if !plan.refusals.isEmpty { return ReleaseOutcome(result: .refused(plan.refusals)) }
-        if let signal = host.interruption() { throw ClaimFailure.interrupted(by: signal) }
+        try host.heedInterruption()
         tell(.releasing)
         plan.losses.forEach { tell(.warning($0)) }
         record.state = .releasing

@@ -83,11 +83,8 @@ struct DeadlineReader {
             unsafe entry.path = unsafe UnsafePointer(path)
             return unsafe entry
         }
-        var tick = tick
-        let error = unsafe withUnsafeMutablePointer(to: &tick) { pointer in
-            unsafe clinux_read_within(
-                deadline, tree.enclosure, &asked, asked.count,
-                { context in unsafe context?.assumingMemoryBound(to: (() -> Bool).self).pointee() ?? true }, pointer)
+        let error = unsafe withTick(tick) {
+            unsafe clinux_read_within(deadline, tree.enclosure, &asked, asked.count, $0)
         }
         guard error == 0 else { throw FileTreeError(.read, first.path, Errno(rawValue: error)) }
         var answers: [Question: Result<[UInt8], FileTreeError>] = [:]

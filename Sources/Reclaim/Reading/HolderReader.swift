@@ -97,16 +97,13 @@ package struct HolderReader {
     private func search(_ processes: [Int32]) throws(Errno) -> [Finding] {
         var found = [clinux_holding](repeating: clinux_holding(), count: Self.mostFindings)
         var count = 0
-        var tick = tick
-        let error = unsafe withUnsafeMutablePointer(to: &tick) { pointer in
+        let error = unsafe withTick(tick) { tick in
             unsafe processes.withUnsafeBufferPointer { processes in
                 unsafe nodes.numbers.withUnsafeBufferPointer { numbers in
                     var wanted = unsafe clinux_search(
                         processes: processes.baseAddress, process_count: processes.count, devices: numbers.baseAddress,
                         device_count: numbers.count, process_deadline: deadlines.process, deadline: deadlines.all,
-                        tick: { context in unsafe context?.assumingMemoryBound(to: (() -> Bool).self).pointee() ?? true
-                        },
-                        context: pointer)
+                        tick: tick)
                     return unsafe clinux_find_holders(&wanted, &found, found.count, &count)
                 }
             }

@@ -12,6 +12,8 @@ struct PCIReader {
         fileprivate(set) var unreadable: [Snapshot.Unreadable] = []
         /// The functions to be read, in order.
         fileprivate(set) var cards: [PCIAddress] = []
+        /// The `virtfn…` links of the GPUs.
+        fileprivate(set) var links: [PCIAddress: [String]] = [:]
         /// What is to be asked of them, those of the one GPU first.
         fileprivate(set) var questions: [Question] = []
     }
@@ -28,16 +30,18 @@ struct PCIReader {
         }
         let gpus = addresses.filter { survey.classes[$0]?.isGPU == true }
         var virtual: Set<PCIAddress> = []
-        for gpu in gpus { virtual.formUnion(try virtualFunctions(of: gpu)) }
+        for gpu in gpus {
+            let links = try virtualFunctionLinks(of: gpu)
+            survey.links[gpu] = links
+            virtual.formUnion(try virtualFunctions(of: gpu, links))
+        }
         survey.cards = addresses.filter { address in
             guard survey.classes[address] != nil else { return false }
             return virtual.contains(address) || gpus.contains { $0.sharesSlot(with: address) }
         }
         for address in survey.cards where scope.includes(address) {
             survey.questions.append(.driverOverride(KernelPath.driverOverride(address)))
-            if tree.exists("\(KernelPath.device(address))/sriov_numvfs") {
-                survey.questions.append(.virtualFunctions(address))
-            }
+            if canHaveVirtualFunctions(address) { survey.questions.append(.virtualFunctions(address)) }
         }
         for address in survey.cards {
             let mayAsk = try mayAskConfiguration(of: address, survey.classes)
@@ -89,7 +93,7 @@ struct PCIReader {
             guard let pciClass = survey.classes[address] else { continue }
             do {
                 snapshot.functions.append(
-                    try function(at: address, pciClass, answers, survey.classes, snapshot.vfioDrivers))
+                    try function(at: address, pciClass, survey, answers, snapshot.vfioDrivers))
             } catch {
                 var unreadable = Snapshot.Unreadable(address: address, reason: error.description)
                 if case .unreadable(let error) = error { unreadable.isPassing = error.isAbsence }
@@ -99,30 +103,35 @@ struct PCIReader {
     }
 
     /// The targets of `virtfn0` and so on.
-    private func virtualFunctions(of address: PCIAddress) throws(FileTreeError) -> [PCIAddress] {
-        let path = KernelPath.device(address)
+    private func virtualFunctions(of address: PCIAddress, _ links: [String]) throws(FileTreeError) -> [PCIAddress] {
         var found: [PCIAddress] = []
-        for name in try virtualFunctionLinks(path) {
-            if let target = try tree.linkName("\(path)/\(name)"), let virtual = PCIAddress(target) {
+        for name in links {
+            if let target = try tree.linkName("\(KernelPath.device(address))/\(name)"), let virtual = PCIAddress(target)
+            {
                 found.append(virtual)
             }
         }
         return found
     }
 
-    private func virtualFunctionLinks(_ path: String) throws(FileTreeError) -> [String] {
-        guard tree.exists("\(path)/sriov_numvfs") else { return [] }
-        return try tree.listIfPresent(path).filter { $0.hasPrefix("virtfn") }
+    private func canHaveVirtualFunctions(_ address: PCIAddress) -> Bool {
+        tree.exists("\(KernelPath.device(address))/sriov_numvfs")
+    }
+
+    private func virtualFunctionLinks(of address: PCIAddress) throws(FileTreeError) -> [String] {
+        guard canHaveVirtualFunctions(address) else { return [] }
+        return try tree.listIfPresent(KernelPath.device(address)).filter { $0.hasPrefix("virtfn") }
     }
 
     /// There are as many links as `sriov_numvfs` says, which is shown under the device's lock (`sriov_numvfs_show()`).
     private func enabledVirtualFunctions(
-        _ address: PCIAddress, _ answers: Answers
+        of address: PCIAddress, _ survey: Survey, _ answers: Answers
     ) throws(FileTreeError) -> Int {
-        let links = try virtualFunctionLinks(KernelPath.device(address)).count
         // TotalVFs is a 16-bit register.
         let number = try answers.text(.virtualFunctions(address)).flatMap { Int($0) } ?? 0
-        return max(links, min(number, 0xffff))
+        var links = survey.links[address]
+        if links == nil { links = try virtualFunctionLinks(of: address) }
+        return max(links?.count ?? 0, min(number, 0xffff))
     }
 
     /// What a function is: its class and its ids.
@@ -138,7 +147,7 @@ struct PCIReader {
     }
 
     private func function(
-        at address: PCIAddress, _ pciClass: PCIClass, _ answers: Answers, _ classes: [PCIAddress: PCIClass],
+        at address: PCIAddress, _ pciClass: PCIClass, _ survey: Survey, _ answers: Answers,
         _ vfioDrivers: VFIODrivers
     ) throws(SnapshotError) -> PCIFunction {
         do {
@@ -149,12 +158,12 @@ struct PCIReader {
                 driverOverride: try answers.text(
                     .driverOverride(KernelPath.driverOverride(address)), isRequired: true),
                 bootVGA: try tree.textIfPresent("\(path)/boot_vga").map { $0 == "1" },
-                iommuGroup: try group(of: path, classes), resources: try resources("\(path)/resource"))
+                iommuGroup: try group(of: path, survey.classes), resources: try resources("\(path)/resource"))
             function.subsystemVendor = try numberIfPresent("\(path)/subsystem_vendor")
             function.subsystemDevice = try numberIfPresent("\(path)/subsystem_device")
             function.hasVFIODevice = hasVFIODevice(path, function.driver, vfioDrivers)
             function.physicalFunction = try tree.linkName("\(path)/physfn").flatMap { PCIAddress($0) }
-            function.enabledVirtualFunctions = try enabledVirtualFunctions(address, answers)
+            function.enabledVirtualFunctions = try enabledVirtualFunctions(of: address, survey, answers)
             function.isBridge = isBridge(path, pciClass)
             function.header = try answers.header(of: address)
             try readRule(&function, vfioDrivers)

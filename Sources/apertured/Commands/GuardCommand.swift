@@ -27,11 +27,11 @@ struct GuardCommand: ParsableCommand {
     func run() throws {
         let log = ClaimLog(address: address)
         let notifier: ServiceNotifier
+        if let refusal = WritingVerb.begin(machine) {
+            log.refuse(refusal)
+            throw ExitStatus.refused
+        }
         do {
-            if let refusal = WritingVerb.begin(machine) {
-                log.refuse(refusal)
-                throw ExitStatus.refused
-            }
             notifier = try ServiceNotifier()
             if try Self.isSwitchedOff(machine.tree) {
                 log.switchedOff()
@@ -39,8 +39,6 @@ struct GuardCommand: ParsableCommand {
                 try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
                 return try notifier.tellSurely(.stopping)
             }
-        } catch let status as ExitStatus {
-            throw status
         } catch {
             log.fail(error)
             throw ExitStatus.failed

@@ -28,18 +28,16 @@ struct RecoverCommand: ParsableCommand {
     func run() throws {
         var rows: [(PCIAddress, Restoration?)] = []
         var status = ExitStatus.done
+        if let refusal = WritingVerb.begin(common.machine) {
+            Terminal.complain("apertured: error: refused: \(refusal)")
+            throw ExitStatus.refused
+        }
         do {
-            if let refusal = WritingVerb.begin(common.machine) {
-                Terminal.complain("apertured: error: refused: \(refusal)")
-                throw ExitStatus.refused
-            }
             let host = locking.host(common.machine)
             // Without records there is nothing to settle.
             if host.hasRecords {
                 try host.locked(within: locking.lockMilliseconds) { status = try settleAll(host, &rows) }
             }
-        } catch let status as ExitStatus {
-            throw status
         } catch {
             if let refusal = WritingVerb.refusal(error) {
                 Terminal.complain("apertured: error: refused: \(refusal)")
@@ -60,7 +58,7 @@ struct RecoverCommand: ParsableCommand {
     private func settleAll(_ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)]) throws -> ExitStatus {
         var status = ExitStatus.done
         for address in addresses.isEmpty ? try host.recorded() : addresses {
-            if let signal = host.interruption() { throw ClaimFailure.interrupted(by: signal) }
+            try host.heedInterruption()
             status = max(status, settle(address, host, &rows))
         }
         return status

@@ -1,0 +1,24 @@
+/* Waiting in pieces. */
+#ifndef CLINUX_CLOCK_H
+#define CLINUX_CLOCK_H
+
+#include "clinux_tick.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+/* How long it is slept at most between two ticks, in milliseconds. */
+enum { TICK = 250 };
+
+/* CLOCK_MONOTONIC in milliseconds. */
+static inline int64_t milliseconds_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* Returns whether to go on waiting. */
+static inline bool tick_once(struct clinux_tick tick) { return tick.function == NULL || tick.function(tick.context); }
+
+#endif
