@@ -113,12 +113,15 @@ let package = Package(
 
 // These link only with the flags that Fuzz/run gives: libFuzzer comes with them.
 if Context.environment["APERTURED_FUZZ"] != nil {
-    package.targets.append(.target(name: "CFuzzer", path: "Fuzz/CFuzzer"))
+    package.targets += [
+        .target(name: "CFuzzer", path: "Fuzz/CFuzzer"),
+        .target(name: "Fuzzing", dependencies: ["CFuzzer"], path: "Fuzz/Fuzzing", swiftSettings: settings),
+    ]
     package.targets += ["Iomem", "Resource", "BootParameters", "Record", "Address", "Uevent", "Maps", "Configuration"]
         .map { name in
             .executableTarget(
                 name: "Fuzz\(name)",
-                dependencies: ["Aperture", "CFuzzer", "Configuration", "Record", "Reclaim", "Udev"],
+                dependencies: ["Aperture", "Configuration", "Fuzzing", "Record", "Reclaim", "Udev"],
                 path: "Fuzz/\(name)", exclude: ["seeds"], swiftSettings: settings)
         }
 }

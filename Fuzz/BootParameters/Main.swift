@@ -1,17 +1,10 @@
 internal import Aperture
-internal import CFuzzer
+internal import Fuzzing
 
 /// Fuzzes `boot_params`.
 @main
 enum Main {
-    static func main() {
-        var count = CommandLine.argc
-        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
-        unsafe exit(
-            LLVMFuzzerRunDriver(&count, &arguments) { start, size in
-                attempt(unsafe Array(UnsafeBufferPointer(start: start, count: size)))
-            })
-    }
+    static func main() { Fuzzer.run(attempt) }
 }
 
 private func attempt(_ bytes: [UInt8]) -> CInt {

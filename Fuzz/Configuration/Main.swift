@@ -1,18 +1,11 @@
-internal import CFuzzer
 internal import Aperture
 internal import Configuration
+internal import Fuzzing
 
 /// Fuzzes the configuration: what people and packages write in its folder, in one file or two (a NUL ends the first).
 @main
 enum Main {
-    static func main() {
-        var count = CommandLine.argc
-        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
-        unsafe exit(
-            LLVMFuzzerRunDriver(&count, &arguments) { start, size in
-                attempt(unsafe Array(UnsafeBufferPointer(start: start, count: size)))
-            })
-    }
+    static func main() { Fuzzer.run(attempt) }
 }
 
 private func attempt(_ bytes: [UInt8]) -> CInt {
