@@ -169,6 +169,19 @@ struct PlannerTests {
         #expect(isNamed == (driver != nil))
     }
 
+    @Test("What stays is the platform device's own range, not that of the driver in it", arguments: ["6.1.0", "6.12.0"])
+    func residueIsNamed(_ kernel: String) throws {
+        let host = try FixtureHost {
+            Kernel(kernel)
+            GPU(gpu)
+            FirmwareFramebuffer(.bootSimpledrm, fb)
+        }
+        let plan = Planner.plan(for: try #require(PCIAddress(gpu)), in: try host.snapshot(withHolders: true))
+        let texts = plan.refusals.map(\.message) + plan.steps.filter { $0.action == .removeDevice }.map(\.reason)
+        #expect(texts.count == 1)
+        #expect(texts.allSatisfy { $0.hasPrefix("BOOTFB ") }, "\(texts)")
+    }
+
     @Test("A function of the slot that could not be read refuses the card, unless the GPU goes alone")
     func unreadableSibling() throws {
         let host = try FixtureHost { GPU(gpu) }

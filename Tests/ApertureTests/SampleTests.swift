@@ -31,7 +31,7 @@ struct SampleTests {
     func unbind(of sample: Sample) throws {
         let conflicts = try Self.plan(sample).conflicts
         #expect(!conflicts.isEmpty)
-        #expect(conflicts.allSatisfy { !$0.leavesResidue && !$0.isHeld } == sample.unbindIsEnough)
+        #expect(conflicts.allSatisfy { $0.residue == nil && !$0.isHeld } == sample.unbindIsEnough)
     }
 
     private static func plan(_ sample: Sample) throws -> Plan {

@@ -187,7 +187,7 @@ struct VersionBoundTests {
         #expect(try #require(KernelRelease(text)).isAtLeast(5, 18) == isAtLeast)
     }
 
-    @Test("What begins with no two numbers is no version", arguments: ["", "6", "6.", "six.1", "6.x"])
+    @Test("What begins with no two numbers is no version", arguments: ["", "6", "6.", ".6.1", "6..1", "six.1", "6.x"])
     func noVersion(_ text: String) {
         #expect(KernelRelease(text) == nil)
     }

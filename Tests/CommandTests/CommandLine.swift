@@ -1,3 +1,4 @@
+import Fixtures
 import Foundation
 
 /// The built program, run as a person runs it.
@@ -25,14 +26,32 @@ struct CommandLine {
 
     static func run(_ arguments: String...) throws -> Result { try run(arguments) }
 
-    /// - Parameter environment: Variables beside this process's own.
-    static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
+    /// - Parameters:
+    ///   - environment: Variables beside this process's own.
+    ///   - user: The id of whom to run it as, which root alone may choose; this process's own without.
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:], asUser user: UInt32? = nil
+    ) throws -> Result {
         let process = Process()
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let output = Pipe()
         let errors = Pipe()
         process.executableURL = program
         process.arguments = arguments
+        var copy: TemporaryFolder?
+        if let user {
+            // A folder on the way to the program may be closed to that user.
+            let folder = try TemporaryFolder()
+            copy = folder
+            let path = "\(folder.path)/apertured"
+            try FileManager.default.copyItem(atPath: program.path, toPath: path)
+            for (place, mode) in [(folder.path, 0o755), (path, 0o755)] {
+                try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: place)
+            }
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
+            process.arguments = ["--reuid=\(user)", "--regid=\(user)", "--clear-groups", path] + arguments
+        }
+        defer { withExtendedLifetime(copy) {} }
         process.standardOutput = output
         process.standardError = errors
         process.standardInput = FileHandle.nullDevice

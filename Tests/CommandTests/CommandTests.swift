@@ -153,6 +153,24 @@ struct CommandTests {
         #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
     }
 
+    @Test("A claim of a device that is not there exits 3, and leaves no folder behind")
+    func absentDevice() throws {
+        let host = try Self.conflicted()
+        let result = try CommandLine.run("claim", "0000:09:00.0", "--root", host.folder.path)
+        #expect(result.status == 3)
+        #expect(result.errors.contains("no-such-device"))
+        #expect(!FileManager.default.fileExists(atPath: host.folder.path + "/run/apertured"))
+    }
+
+    @Test(
+        "What writes is root's alone, and says so to others before it does anything",
+        arguments: [["claim", gpu], ["release", gpu], ["recover"], ["settle", gpu], ["guard", gpu]])
+    func notRoot(_ arguments: [String]) throws {
+        let result = try CommandLine.run(arguments, asUser: 65534)
+        #expect(result.status == 3)
+        #expect(result.errors.contains("not-root") && result.errors.contains("user 65534"))
+    }
+
     @Test("A second caller waits, and is told who is at work")
     func locked() throws {
         let host = try Self.conflicted()

@@ -214,11 +214,16 @@ struct ReleaserTests {
         }
         #expect(try host.claim().isClaimed)
         let writes = host.writes.count
-        let outcome = try host.release()
+        var isAnnounced = false
+        let releaser = Releaser(host: host) { event in
+            if case .releasing = event { isAnnounced = true }
+        }
+        let outcome = try releaser.release(try #require(PCIAddress(gpu)))
         guard case .refused(let refusals) = outcome.result else {
             Issue.record("\(outcome.result)")
             return
         }
+        #expect(!isAnnounced)
         #expect(refusals.map(\.code) == [.inUse])
         #expect(refusals.first?.message.contains("qemu-system-x86 (pid 900)") == true)
         #expect(host.writes.count == writes)

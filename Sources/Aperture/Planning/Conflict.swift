@@ -46,9 +46,10 @@ package struct Conflict: Hashable, Sendable {
         }
     }
 
-    /// Whether some of it belongs to a platform device rather than to a driver, so that no unbind ends it.
-    package var leavesResidue: Bool {
-        isListed && ([claim] + enclosing).contains(where: FramebufferDriver.isDevicesOwn)
+    /// The claim that belongs to a platform device rather than to a driver, so that no unbind ends it: `BOOTFB`, where
+    /// simpledrm's own may lie in it.
+    package var residue: Claim? {
+        isListed ? ([claim] + enclosing).first(where: FramebufferDriver.isDevicesOwn) : nil
     }
 
     /// Whether nothing but a driverless device's own claim is left.

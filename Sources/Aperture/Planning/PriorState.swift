@@ -91,7 +91,7 @@ package struct PriorState: Hashable, Sendable {
             let conflict = plan.conflicts.first { $0.device == device.name }
             return Framebuffer(
                 name: device.name, driver: device.driver, driverOverride: device.driverOverride,
-                range: conflict?.claim.range, ownsRange: conflict?.leavesResidue ?? false)
+                range: conflict?.claim.range, ownsRange: conflict?.residue != nil)
         }
         consoles = plan.steps.filter { $0.action == .handOverConsole }.compactMap { Int($0.target.dropFirst(5)) }
     }

@@ -60,6 +60,9 @@ struct ResidueLadder {
         return !kernel.isAtLeast(6, 4) || kernel.isAtLeast(6, 11) || gpu.bootVGA == true
     }
 
+    /// What stays.
+    private var residue: Claim { conflict.residue ?? conflict.claim }
+
     private var device: String { conflict.device ?? "the framebuffer's device" }
 
     private var allowedDriver: NativeDriver? {
@@ -93,7 +96,7 @@ struct ResidueLadder {
                 "no framebuffer driver is bound to \(device), without which kernel \(kernel) does not drop it at a probe",
                 remedy: "Bind its framebuffer driver again first, or give --residue rescan.")
         }
-        let reason = "\(native.driver)'s probe makes the kernel drop the platform device behind \(conflict.claim)"
+        let reason = "\(native.driver)'s probe makes the kernel drop the platform device behind \(residue)"
         // One that is there needs no modprobe, whose modules the unit's sandbox hides.
         if !drivers.contains(native.driver) {
             steps.append(
@@ -128,7 +131,7 @@ struct ResidueLadder {
             return
         }
         let address = gpu.address.description
-        let reason = "\(conflict.claim) belongs to a platform device and outlives its driver (kernel \(kernel))"
+        let reason = "\(residue) belongs to a platform device and outlives its driver (kernel \(kernel))"
         steps = [
             PlanStep(
                 action: .removeDevice, rung: .rescan, target: address, path: KernelPath.remove(gpu.address), value: "1",
@@ -149,10 +152,10 @@ struct ResidueLadder {
             "\(address) is removed and found again: its BARs may get new addresses, and "
                 + (kernel.isAtLeast(6, 9)
                     ? "\(device) goes with it: the firmware console cannot come back before a reboot."
-                    : "\(conflict.claim) is not reserved again before a reboot."))
+                    : "\(residue) is not reserved again before a reboot."))
         if !kernel.isAtLeast(6, 9) {
             warnings.append(
-                "On kernel \(kernel) the orphaned \(conflict.claim.name) range keeps a pointer to freed memory.")
+                "On kernel \(kernel) the orphaned \(residue.name) range keeps a pointer to freed memory.")
         }
     }
 
@@ -160,7 +163,7 @@ struct ResidueLadder {
         refusals.append(
             Refusal(
                 .residueNeedsRescan,
-                "\(conflict.claim) stays in BAR \(conflict.bar) of \(gpu.address) when its driver is unbound, and "
+                "\(residue) stays in BAR \(conflict.bar) of \(gpu.address) when its driver is unbound, and "
                     + "\(why).",
                 remedy: remedy))
     }

@@ -39,7 +39,7 @@ struct StepList {
         if gpu.bootVGA == true { legacyVGA() }
         // A native driver's probe ends a framebuffer and its driver together, and on some kernels only together.
         let isBounced = ladder?.steps.first?.rung == .bounce
-        evict(conflicts.filter { !(isBounced && $0.leavesResidue) })
+        evict(conflicts.filter { !(isBounced && $0.residue != nil) })
         wait(conflicts.filter(\.isHeld))
         let nvidia = NvidiaGate(unclaimed, snapshot: snapshot, options: options)
         steps += nvidia.steps
@@ -212,7 +212,7 @@ struct StepList {
     }
 
     private func residueLadder(_ conflicts: [Conflict]) -> ResidueLadder? {
-        guard let conflict = conflicts.first(where: \.leavesResidue) else { return nil }
+        guard let conflict = conflicts.first(where: { $0.residue != nil }) else { return nil }
         var ladder = ResidueLadder(
             gpu: gpu, vfioDriver: driver(of: gpu), functions: functions, slot: snapshot.slot(of: gpu.address),
             conflict: conflict, kernel: kernel, options: options, holders: snapshot.holders,

@@ -6,7 +6,7 @@ package struct KernelRelease: Hashable, Sendable {
 
     /// Reads `6.1.0-50-amd64`; `nil` unless it begins with two numbers and a dot between them.
     package init?(_ text: String) {
-        let parts = text.split(separator: ".", maxSplits: 2)
+        let parts = text.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count >= 2, let major = Int(parts[0]), let minor = Int(parts[1].prefix(while: \.isNumber)) else {
             return nil
         }

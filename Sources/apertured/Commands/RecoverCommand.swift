@@ -36,7 +36,7 @@ struct RecoverCommand: ParsableCommand {
             let host = locking.host(common.machine)
             // Without records there is nothing to settle.
             if host.hasRecords {
-                try host.locked(within: locking.lockMilliseconds) { status = try settleAll(host, &rows) }
+                try host.locked(within: locking.lockMilliseconds) { try settleAll(host, &rows, &status) }
             }
         } catch {
             if let refusal = WritingVerb.refusal(error) {
@@ -44,7 +44,8 @@ struct RecoverCommand: ParsableCommand {
                 throw ExitStatus.refused
             }
             Terminal.complain("apertured: error: \(error)")
-            throw ExitStatus.failed
+            // Of the cards before it as well.
+            throw max(status, .failed)
         }
         if common.json {
             Terminal.print(RecoveryDocument(rows).json.text)
@@ -55,13 +56,13 @@ struct RecoverCommand: ParsableCommand {
     }
 
     /// A signal is heeded between two cards: what was begun for one goes on to its end.
-    private func settleAll(_ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)]) throws -> ExitStatus {
-        var status = ExitStatus.done
+    private func settleAll(
+        _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)], _ status: inout ExitStatus
+    ) throws {
         for address in addresses.isEmpty ? try host.recorded() : addresses {
             try host.heedInterruption()
             status = max(status, settle(address, host, &rows))
         }
-        return status
     }
 
     /// One unreadable record must not keep the others from being settled.

@@ -50,7 +50,7 @@ struct ClaimLog {
         guard plan.verdict == .claim else { return }
         write(.claimStarted, .info, "claiming \(plan.functions.map(\.address.description).joined(separator: ", "))")
         for conflict in plan.conflicts {
-            let id: MessageID? = conflict.leavesResidue ? .residueFound : nil
+            let id: MessageID? = conflict.residue != nil ? .residueFound : nil
             write(id, .info, "BAR \(conflict.bar) holds \(conflict.claim.name)", [.init(.bar, "\(conflict.bar)")])
         }
     }

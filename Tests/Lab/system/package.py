@@ -24,6 +24,8 @@ def disable_and_uninstall(test):
         disabled = guest.run(f"systemctl disable --now {unit(1)}")
         test.expect("disable --now succeeds", disabled.status == 0, disabled.text)
         test.expect_driver(guest, 1, "bochs-drm")
+        # What an administrator leaves, too.
+        guest.run(f"systemctl mask {unit(2)}")
         purged = guest.run("dpkg --purge apertured")
         test.expect("the package can be purged", purged.status == 0, purged.text)
         test.expect("without a warning", "warning" not in purged.text, purged.text)
