@@ -49,6 +49,7 @@ CASES = (
     Case("taken-away", disturbed.taken_away),
     Case("tried-again", disturbed.tried_again),
     Case("owned-by-another", disturbed.owned_by_another),
+    Case("no-room", disturbed.no_room),
     Case("stop-while-in-use", disturbed.stop_while_in_use),
     Case("restarted-while-in-use", disturbed.restarted_while_in_use),
     Case("watchdog", disturbed.watchdog),
@@ -58,6 +59,7 @@ CASES = (
     Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),
     Case("stop-beside-hang", drivers.stop_beside_hang, modules=("lab_gpu",)),
     Case("dies-guarded", drivers.dies_guarded, modules=("lab_dead",)),
+    Case("mappings-held", drivers.mappings_held, modules=("lab_mappings",)),
     Case("variant-at-boot", drivers.variant_at_boot, modules=("lab_vfio_pci",)),
 
     Case("enabled-at-boot-5.10", everyday.enabled_at_boot, "5.10"),

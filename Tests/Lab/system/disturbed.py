@@ -149,6 +149,26 @@ def owned_by_another(test):
             guest.run(f"systemctl stop {unit(2)}")
 
 
+def no_room(test):
+    """/run is full: a card can be given back all the same, and a claim begins nothing and says what is wrong."""
+    full = "dd if=/dev/zero of=/run/lab/full bs=64k 2>/dev/null; dd if=/dev/zero of=/run/lab/rest bs=1 2>/dev/null"
+    with test.boot() as guest:
+        expect_active(test, guest)
+        free = guest.text(f"{full}; df --output=avail /run | tail -n 1").strip()
+        test.expect("/run is full", free == "0", free)
+        refused = guest.run(f"apertured claim {ADDRESS[2]}")
+        test.expect("a claim fails", refused.status == 1 and "No space left on device" in refused.text, refused.text)
+        test.expect_driver(guest, 2, "bochs-drm")
+        released = guest.run(f"apertured release {ADDRESS[1]}")
+        test.expect("a release succeeds", released.status == 0, released.text)
+        test.expect_driver(guest, 1, "bochs-drm")
+        left = guest.text("ls -A /run/apertured | grep -v '^lock$'")
+        test.expect("no record is left, nor a part of one", not left, left)
+        guest.run("rm /run/lab/full /run/lab/rest")
+        claimed = guest.run(f"apertured claim {ADDRESS[2]}")
+        test.expect("with room again a claim succeeds", claimed.status == 0, claimed.text)
+
+
 def stop_while_in_use(test):
     """A stop while a guest has the card: refused with the holder's name, the card stays; given back afterwards."""
     with test.boot(files={"vfio-client": test.bench.client}) as guest:

@@ -127,6 +127,39 @@ def dies_guarded(test):
         test.expect_mapped(guest, 1)
 
 
+def mappings_held(test):
+    """Somebody's mappings are locked for as long as a file system keeps them waiting: whether that one has the card is not
+    known, which is a refusal with its name and no hang; a guard goes on; and all is well when the lock is free again."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        process = guest.text("sleep 3600 >/dev/null 2>&1 & echo $!")
+        guest.run(f"modprobe lab_mappings process={process}")
+        reader = guest.text(f"cat /proc/{process}/maps >/dev/null 2>&1 & echo $!; sleep 1")
+        test.expect("a reader of its mappings hangs", guest.run(f"[ -e /proc/{reader} ]").status == 0)
+        began = float(guest.text("cut -d ' ' -f 1 /proc/uptime"))
+        refused = guest.run(f"apertured claim {ADDRESS[2]}")
+        took = float(guest.text("cut -d ' ' -f 1 /proc/uptime")) - began
+        test.saw["refused after"] = f"{took:.1f} s"
+        test.expect("a claim is refused", refused.status == 3 and "holders-unknown" in refused.text, refused.text)
+        test.expect("with the process's name", f"process {process} (sleep)" in refused.text, refused.text)
+        test.expect("well before the walk's deadline", took < 10, f"{took:.1f} s")
+        test.expect_driver(guest, 2, "bochs-drm")
+        guest.run(f"systemctl reload {unit(1)}")
+        test.expect_stays(guest, 1, "active")
+        stopped = guest.run(f"systemctl stop {unit(1)}")
+        test.expect("a stop does not hang", stopped.status == 0, stopped.text)
+        test.saw["stop"] = property_of(guest, 1, "Result")
+        # It is not known whether that process has the card.
+        test.expect_driver(guest, 1, "vfio-pci")
+        guest.run(f"rmmod lab_mappings; kill {process}")
+        test.expect("the reader comes back", guest.until(f"[ ! -e /proc/{reader} ]", 20))
+        released = guest.run(f"apertured release {ADDRESS[1]}")
+        test.expect("then the card can be given back", released.status == 0, released.text)
+        test.expect_driver(guest, 1, "bochs-drm")
+        claimed = guest.run(f"apertured claim {ADDRESS[2]}")
+        test.expect("and the other one can be claimed", claimed.status == 0, claimed.text)
+
+
 def variant_at_boot(test):
     """The card's best VFIO driver is a variant: the unit loads it, claims with it and guards it; a stop undoes that."""
     with test.boot() as guest:
