@@ -55,7 +55,7 @@ fuzzers: packages
 sanitize: packages
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build/address --skip $(ALONE) --skip $(JOURNALED)
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --skip-build --sanitize=address --scratch-path .build/address --filter $(ALONE)
-	# A guarded write is a fork, and the one of a rescan starts a thread in it, which ThreadSanitizer only allows on demand.
+	# A deadline write is a fork, and the one of a rescan starts a thread in it, which ThreadSanitizer only allows on demand.
 	TSAN_OPTIONS=die_after_fork=0 $(SWIFT) test --sanitize=thread --scratch-path .build/thread --skip $(ALONE) --skip $(JOURNALED)
 	$(SWIFT) test --skip-build --sanitize=thread --scratch-path .build/thread --filter $(ALONE)
 

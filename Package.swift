@@ -35,26 +35,36 @@ let package = Package(
         .target(name: "CJournal"),
 
         // Effects.
-        .target(name: "Sysfs", dependencies: ["Aperture", "CLinux", systemPackage], swiftSettings: settings),
-        .target(name: "Record", dependencies: ["Aperture", "Sysfs", systemPackage], swiftSettings: settings),
-        .target(name: "Configuration", dependencies: ["Aperture", "Sysfs"], swiftSettings: settings),
+        .target(name: "KernelFiles", dependencies: ["Aperture", "CLinux", systemPackage], swiftSettings: settings),
+        .target(name: "JSONFormat", swiftSettings: settings),
+        .target(
+            name: "Record", dependencies: ["Aperture", "JSONFormat", "KernelFiles", systemPackage],
+            swiftSettings: settings),
+        .target(name: "Configuration", dependencies: ["Aperture", "KernelFiles"], swiftSettings: settings),
         .target(name: "PCIAccess", dependencies: ["Aperture", "CPCI", "CPCICallbacks"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
-        .target(name: "VFIO", dependencies: ["Aperture", "CLinux", "Sysfs", systemPackage], swiftSettings: settings),
+        .target(
+            name: "VFIO", dependencies: ["Aperture", "CLinux", "KernelFiles", systemPackage], swiftSettings: settings),
         .target(
             name: "Reclaim",
-            dependencies: ["Aperture", "CLinux", "Record", "Sysfs", "VFIO", systemPackage],
+            dependencies: ["Aperture", "CLinux", "Record", "KernelFiles", "VFIO", systemPackage],
             swiftSettings: settings),
         .target(
-            name: "Guard", dependencies: ["Aperture", "CLinux", "Journal", "Udev", systemPackage],
+            name: "Guard",
+            dependencies: [
+                "Aperture", "CLinux", "Configuration", "Journal", "KernelFiles", "Reclaim", "Record", "Udev", "VFIO",
+                systemPackage,
+            ],
             swiftSettings: settings),
 
         // Faces.
         .executableTarget(
             name: "apertured",
             dependencies: [
-                "Aperture", "CLinux", "Configuration", "Guard", "Journal", "PCIAccess", "Reclaim", "Record", "Sysfs",
+                "Aperture", "CLinux", "Configuration", "Guard", "JSONFormat", "Journal", "PCIAccess", "Reclaim",
+                "Record",
+                "KernelFiles",
                 "Udev", "VFIO",
                 argumentParser, systemPackage,
             ],
@@ -62,49 +72,52 @@ let package = Package(
 
         // Not part of the product: ratios, measured side by side.
         .executableTarget(
-            name: "ApertureBenchmarks", dependencies: ["Aperture", "Sysfs", systemPackage],
+            name: "ApertureBenchmarks", dependencies: ["Aperture", "KernelFiles", systemPackage],
             path: "Benchmarks/ApertureBenchmarks", swiftSettings: settings),
 
         .executableTarget(
             name: "GuardSoak",
-            dependencies: ["Aperture", "Guard", "Journal", "Reclaim", "Sysfs", "Udev", systemPackage],
+            dependencies: ["Aperture", "Guard", "Journal", "Reclaim", "KernelFiles", "Udev", systemPackage],
             path: "Benchmarks/GuardSoak", swiftSettings: settings),
 
         // Tests.
         .target(
-            name: "Fixtures", dependencies: ["Aperture", "Record", "Reclaim", "Sysfs", "VFIO", systemPackage],
+            name: "Fixtures", dependencies: ["Aperture", "Record", "Reclaim", "KernelFiles", "VFIO", systemPackage],
             path: "Tests/Fixtures", swiftSettings: settings),
         .testTarget(
             name: "ApertureTests", dependencies: ["Aperture", "Fixtures"], resources: [.copy("Samples")],
             swiftSettings: settings),
-        .testTarget(name: "SysfsTests", dependencies: ["Sysfs", "Fixtures"], swiftSettings: settings),
+        .testTarget(name: "KernelFilesTests", dependencies: ["KernelFiles", "Fixtures"], swiftSettings: settings),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Aperture", "Configuration", "Fixtures", "Sysfs", systemPackage],
+            dependencies: ["Aperture", "Configuration", "Fixtures", "KernelFiles", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "GuardTests",
             dependencies: [
-                "Aperture", "Fixtures", "Guard", "Journal", "Reclaim", "Udev",
+                "Aperture", "Configuration", "Fixtures", "Guard", "Journal", "KernelFiles", "Reclaim", "Record", "Udev",
+                systemPackage,
             ],
             swiftSettings: settings),
+        .testTarget(name: "JSONFormatTests", dependencies: ["JSONFormat"], swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Fixtures"], swiftSettings: settings),
         .testTarget(name: "PCIAccessTests", dependencies: ["PCIAccess", "Fixtures"], swiftSettings: settings),
         .testTarget(
             name: "ReclaimTests",
-            dependencies: ["Aperture", "Fixtures", "Record", "Reclaim", "Sysfs", "VFIO", systemPackage],
+            dependencies: ["Aperture", "Fixtures", "Record", "Reclaim", "KernelFiles", "VFIO", systemPackage],
             swiftSettings: settings),
         .testTarget(
-            name: "VFIOTests", dependencies: ["Aperture", "Fixtures", "Sysfs", "VFIO", systemPackage],
+            name: "VFIOTests", dependencies: ["Aperture", "Fixtures", "KernelFiles", "VFIO", systemPackage],
             swiftSettings: settings),
         .target(name: "CCalls", path: "Tests/CCalls"),
         .testTarget(
-            name: "RecordTests", dependencies: ["Aperture", "CCalls", "Fixtures", "Record", "Sysfs", systemPackage],
+            name: "RecordTests",
+            dependencies: ["Aperture", "CCalls", "Fixtures", "Record", "KernelFiles", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Aperture", "apertured", "Configuration", "Fixtures", "Journal", "Record", "Reclaim", "Sysfs",
+                "Aperture", "apertured", "Configuration", "Fixtures", "Journal", "Record", "Reclaim", "KernelFiles",
                 systemPackage,
             ],
             swiftSettings: settings),

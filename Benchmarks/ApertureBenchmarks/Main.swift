@@ -1,4 +1,4 @@
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 
 /// Measures what runs inside one process; `Benchmarks/run` does the rest and calls this.

@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Sysfs
+internal import KernelFiles
 
 /// Parses `/proc/iomem` below a root, over and over, from memory.
 struct ParseBenchmark {
@@ -9,7 +9,7 @@ struct ParseBenchmark {
     func run(rounds: Int) throws {
         let bytes = try tree.bytes("/proc/iomem")
         for _ in 0..<rounds {
-            var claims: [Claim] = []
+            var claims: [IomemEntry] = []
             let time = try cpuTime { claims = try Iomem.parse(bytes) }
             print(Int(time), claims.count)
         }

@@ -3,7 +3,7 @@ internal import Foundation
 internal import Guard
 internal import Journal
 internal import Reclaim
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 internal import Synchronization
 internal import Udev

@@ -8,11 +8,11 @@ enum Main {
 }
 
 private func attempt(_ bytes: [UInt8]) -> CInt {
-    // What parses also nests, and every claim is found again.
-    guard let claims = try? Iomem.parse(bytes) else { return 0 }
-    let tree = ClaimTree(claims)
-    for (index, claim) in claims.enumerated().prefix(64) {
-        precondition(tree.overlapping(claim.range).contains(index))
+    // What parses also nests, and every entry is found again.
+    guard let entries = try? Iomem.parse(bytes) else { return 0 }
+    let tree = IomemTree(entries)
+    for (index, entry) in entries.enumerated().prefix(64) {
+        precondition(tree.overlapping(entry.range).contains(index))
     }
     return 0
 }

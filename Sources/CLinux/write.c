@@ -47,7 +47,7 @@ static pid_t fork_bound(void) {
     return 0;
 }
 
-int clinux_write_guarded(
+int clinux_write_deadline(
     const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
     int milliseconds, struct clinux_tick tick, struct clinux_write *result) {
     pid_t child = fork_bound();
@@ -60,7 +60,7 @@ int clinux_write_guarded(
     return await(child, milliseconds, tick, result);
 }
 
-int clinux_unload_guarded(
+int clinux_unload_deadline(
     const char *module, int milliseconds, struct clinux_tick tick, struct clinux_write *result) {
     pid_t child = fork_bound();
     if (child < 0) return errno;

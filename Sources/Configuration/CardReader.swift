@@ -1,5 +1,5 @@
 internal import Aperture
-package import Sysfs
+package import KernelFiles
 
 /// Reads the facts of all GPUs.
 package struct CardReader {

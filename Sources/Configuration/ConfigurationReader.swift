@@ -1,4 +1,4 @@
-package import Sysfs
+package import KernelFiles
 
 /// Finds the configuration's files, as the UAPI group's configuration files specification has them.
 ///

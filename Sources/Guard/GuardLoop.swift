@@ -8,7 +8,7 @@ package import Udev
 ///
 /// Whoever makes events makes work for it, and anyone with a device to plug in does. So it takes so many in a turn, rests
 /// between two turns, and lets no look at the machine follow the last one at once. A signal waits for none of that.
-package final class GuardLoop {
+package final class GuardLoop: WakeupSource {
     /// How many events a turn takes at the most.
     private static let mostEvents = 256
     /// How long no event is taken after a turn, in milliseconds: those that come meanwhile are one turn.
@@ -54,25 +54,25 @@ package final class GuardLoop {
         interval = watchdog.map { Int64($0.intervalMilliseconds) }
     }
 
-    /// The next occasion. Events that came together are one, and what they say does not matter: the machine is read anew,
+    /// The next wake-up. Events that came together are one, and what they say does not matter: the machine is read anew,
     /// which is right after lost events as well.
-    package func next() throws -> Occasion {
+    package func next() throws -> Wakeup {
         endLook()
         while true {
-            giveSign()
+            notifyWatchdog()
             let now = Self.now
             let mayTake = restsUntil <= now
             var descriptors = [pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)]
             if mayTake { descriptors.append(pollfd(fd: monitor.descriptor, events: Int16(POLLIN), revents: 0)) }
-            let ready = unsafe poll(&descriptors, nfds_t(descriptors.count), patience(now, mayTake))
+            let ready = unsafe poll(&descriptors, nfds_t(descriptors.count), timeout(now, mayTake))
             if ready < 0, errno != EINTR { throw UdevError(call: "poll", errno: Errno(rawValue: errno)) }
             if let signal = signals.take() { return signal == SIGHUP ? .reload : .stop }
             if ready > 0, mayTake { try takeEvents() }
-            if let occasion = dueOccasion() { return occasion }
+            if let wakeup = dueWakeup() { return wakeup }
         }
     }
 
-    /// Makes a ``Occasion/change(areEventsLost:)`` of the time. Events that come until then are part of it: what was seen
+    /// Makes a ``Wakeup/change(areEventsLost:)`` of the time. Events that come until then are part of it: what was seen
     /// is in motion, and its end is worth a look, not each step.
     package func lookAgain(afterMilliseconds milliseconds: Int64) {
         due = Self.now + milliseconds
@@ -82,7 +82,7 @@ package final class GuardLoop {
     ///
     /// A manager that does not take it, because it is busy or starts anew, gets the next; one that misses too many ends
     /// the guard itself.
-    package func giveSign() {
+    package func notifyWatchdog() {
         guard let interval, nextSign <= Self.now else { return }
         do {
             try notifier.tell(.watchdog)
@@ -119,7 +119,7 @@ package final class GuardLoop {
         }
     }
 
-    private func dueOccasion() -> Occasion? {
+    private func dueWakeup() -> Wakeup? {
         let now = Self.now
         if let due {
             guard due <= now else { return nil }
@@ -146,7 +146,7 @@ package final class GuardLoop {
     // MARK: - Time
 
     /// For poll(2): until the next thing that is due without an event; -1 for nothing.
-    private func patience(_ now: Int64, _ mayTake: Bool) -> Int32 {
+    private func timeout(_ now: Int64, _ mayTake: Bool) -> Int32 {
         var next: Int64?
         func wake(at time: Int64) { next = min(next ?? time, time) }
         if interval != nil { wake(at: nextSign) }

@@ -1,3 +1,4 @@
+internal import JSONFormat
 internal import Aperture
 
 /// A record as JSON, and back. What comes back is distrusted: whoever could write the file must not gain a write

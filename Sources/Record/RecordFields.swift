@@ -1,3 +1,4 @@
+internal import JSONFormat
 internal import Aperture
 
 /// One value of a record's JSON, and where it stands, read field by field with a check for each.

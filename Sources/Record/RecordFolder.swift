@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 
 /// `/run/apertured`, entered and checked: a folder, not a link, that only its owner can use.

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 
 /// One claim or release at a time on a machine.

@@ -1,6 +1,6 @@
 package import Aperture
 internal import Glibc
-package import Sysfs
+package import KernelFiles
 internal import SystemPackage
 
 /// The records of this machine's claims, one file each, under `/run/apertured`.

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 package import Aperture
-package import Sysfs
+package import KernelFiles
 package import SystemPackage
 
 /// The kernel's own VFIO, with its nodes below a root.

@@ -1,7 +1,7 @@
 internal import Aperture
 internal import CLinux
 internal import Glibc
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 
 /// Opens functions through VFIO as a guest's monitor would, and maps every BAR.

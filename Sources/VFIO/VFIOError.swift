@@ -1,5 +1,5 @@
 package import Aperture
-internal import Sysfs
+internal import KernelFiles
 package import SystemPackage
 
 /// Why no BAR of a function could be tried.

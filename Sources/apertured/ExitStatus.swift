@@ -1,3 +1,4 @@
+package import Guard
 package import Reclaim
 
 /// The program's exit statuses; thrown by a command that has already said what is the matter.
@@ -15,6 +16,17 @@ package enum ExitStatus: Int32, Error, Comparable {
 
     /// The worse of two is the greater.
     package static func < (left: ExitStatus, right: ExitStatus) -> Bool { left.rawValue < right.rawValue }
+
+    /// `nil` for a guard that was told to stop.
+    package init?(_ end: GuardEnd) {
+        switch end {
+        case .stopped: return nil
+        case .gone: self = .gone
+        case .refused: self = .refused
+        case .failed: self = .failed
+        case .notRestored: self = .notRestored
+        }
+    }
 
     /// What came of going back to a prior state.
     package init(_ restoration: Restoration) {

@@ -39,10 +39,10 @@ struct IomemParserTests {
         Line("64 bits", "0000000000000000-ffffffffffffffff : a\n", 0, .max, "a"),
         Line("a name longer than 15 bytes", "0-1 : PCI Bus 0000:00 and more\n", 0, 1, "PCI Bus 0000:00 and more"),
     ])
-    func `reads a claim`(line: Line) throws {
-        let claims = try Iomem.parse(Array(line.text.utf8))
+    func `reads an entry`(line: Line) throws {
+        let entries = try Iomem.parse(Array(line.text.utf8))
         let range = try #require(AddressRange(start: line.start, last: line.last))
-        #expect(claims == [Claim(range: range, name: line.name)])
+        #expect(entries == [IomemEntry(range: range, name: line.name)])
     }
 
     @Test func `keeps the order of the lines`() throws {
@@ -52,19 +52,19 @@ struct IomemParserTests {
               c0000000-c0ffffff : 0000:01:00.0
                 c0000000-c03e7fff : efifb
             """
-        let claims = try Iomem.parse(Array(text.utf8))
-        #expect(claims.map(\.name) == ["System RAM", "PCI Bus 0000:01", "0000:01:00.0", "efifb"])
+        let entries = try Iomem.parse(Array(text.utf8))
+        #expect(entries.map(\.name) == ["System RAM", "PCI Bus 0000:01", "0000:01:00.0", "efifb"])
     }
 
     @Test func `repairs a name that is no UTF-8`() throws {
-        let claims = try Iomem.parse(Array("0-1 : a".utf8) + [0xff, 0x00] + Array("b\n".utf8))
-        #expect(claims.map(\.name) == ["a\u{fffd}\0b"])
+        let entries = try Iomem.parse(Array("0-1 : a".utf8) + [0xff, 0x00] + Array("b\n".utf8))
+        #expect(entries.map(\.name) == ["a\u{fffd}\0b"])
         let long = try Iomem.parse(Array("0-1 : a name long enough ".utf8) + [0xc3] + Array(" for an allocation".utf8))
         #expect(long.map(\.name) == ["a name long enough \u{fffd} for an allocation"])
     }
 
     @Test(arguments: ["", "\n", " ", "\r\n", "\r", " \t\r\n\n\t"])
-    func `finds no claim in blank lines`(text: String) throws {
+    func `finds no entry in blank lines`(text: String) throws {
         #expect(try Iomem.parse(Array(text.utf8)).isEmpty)
     }
 
@@ -116,7 +116,7 @@ struct IomemParserTests {
         Fault("\r0-1 : a\n", 1, 1, "a hexadecimal number"),
         Fault("0\u{2013}1 : a\n", 1, 2, "\"-\""),
     ])
-    func `refuses what is no claim, and says where`(fault: Fault) {
+    func `refuses what is no entry, and says where`(fault: Fault) {
         let error = #expect(throws: ParseError.self) { try Iomem.parse(Array(fault.text.utf8)) }
         let expected = ParseError(
             source: "/proc/iomem", line: fault.line, column: fault.column, expected: fault.expected)
@@ -149,15 +149,15 @@ struct IomemParserTests {
         #expect(try Iomem.parse([UInt8](repeating: UInt8(ascii: "\n"), count: 10 << 20)).isEmpty)
     }
 
-    @Test func `a listing with one byte changed or cut off ends in claims or an error`() throws {
+    @Test func `a listing with one byte changed or cut off ends in entries or an error`() throws {
         for seed in 0..<500 as Range<UInt64> {
             var generator = SeededGenerator(seed: seed)
             var bytes = Array("00001000-0009ffff : System RAM\n  000a0000-000bffff : PCI Bus 0000:00\r\n".utf8)
             bytes[Int.random(in: bytes.indices, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
             let cut = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &generator)))
             switch Result(catching: { () throws(ParseError) in try Iomem.parse(cut) }) {
-            case .success(let claims):
-                #expect(claims.count <= 3, "seed \(seed)")
+            case .success(let entries):
+                #expect(entries.count <= 3, "seed \(seed)")
             case .failure(let error):
                 #expect((1...3).contains(error.line), "seed \(seed)")
                 #expect((1...bytes.count + 1).contains(error.column), "seed \(seed)")

@@ -92,7 +92,7 @@ struct PlannerTests {
         #expect(plan.refusals.map(\.code) == row.refusals)
         #expect(plan.steps.map { "\($0.action.rawValue) \($0.target)" } == row.steps)
         let conflicts = plan.conflicts.map {
-            "\($0.bar) \($0.claim.name) \($0.device ?? "-") \($0.driver ?? "-")"
+            "\($0.bar) \($0.entry.name) \($0.device ?? "-") \($0.driver ?? "-")"
         }
         #expect(conflicts == row.conflicts)
         #expect(plan.steps.allSatisfy { !$0.reason.isEmpty && $0.path.hasPrefix("/") })
@@ -169,7 +169,8 @@ struct PlannerTests {
         #expect(isNamed == (driver != nil))
     }
 
-    @Test("What stays is the platform device's own range, not that of the driver in it", arguments: ["6.1.0", "6.12.0"])
+    @Test(
+        "What stays is the platform device's own range, not that of the driver in it", arguments: ["6.1.0", "6.12.0"])
     func residueIsNamed(_ kernel: String) throws {
         let host = try FixtureHost {
             Kernel(kernel)

@@ -18,7 +18,7 @@ struct SampleTests {
             return
         }
         let found = plan.conflicts.flatMap { conflict in
-            ([conflict.claim] + conflict.enclosing).map {
+            ([conflict.entry] + conflict.enclosing).map {
                 Sample.Expected(bar: conflict.bar, range: $0.range, owner: $0.name)
             }
         }
@@ -48,8 +48,8 @@ struct SampleTests {
         snapshot.vfioDriver = .registered
         // New enough for every rung: the question here is what is found.
         snapshot.kernel = KernelRelease("7.2.0")
-        let claims = try Iomem.parse(sample.iomem)
-        snapshot.memoryMap = Iomem.isMasked(claims) ? .masked : .claims(ClaimTree(claims))
+        let entries = try Iomem.parse(sample.iomem)
+        snapshot.memoryMap = Iomem.isMasked(entries) ? .masked : .entries(IomemTree(entries))
         return Planner.plan(for: address, in: snapshot)
     }
 }

@@ -164,7 +164,7 @@ struct CommandTests {
 
     @Test(
         "What writes is root's alone, and says so to others before it does anything",
-        arguments: [["claim", gpu], ["release", gpu], ["recover"], ["settle", gpu], ["guard", gpu]])
+        arguments: [["claim", gpu], ["release", gpu], ["recover"], ["post-stop", gpu], ["guard", gpu]])
     func notRoot(_ arguments: [String]) throws {
         let result = try CommandLine.run(arguments, asUser: 65534)
         #expect(result.status == 3)
@@ -225,7 +225,7 @@ struct CommandTests {
         for (mark, expected) in [("E:APERTURED_OVERRIDE=vfio-pci\n", ""), ("E:OTHER=1\n", "vfio-pci")] {
             let host = try FixtureHost { GPU(gpu, override: "vfio-pci") }
             try host.folder.write(mark, to: "/run/udev/data/+pci:\(gpu)")
-            let result = try CommandLine.run("settle", gpu, "--root", host.folder.path)
+            let result = try CommandLine.run("post-stop", gpu, "--root", host.folder.path)
             #expect(result.status == 0, "\(result.errors)")
             let override = try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override")
             #expect(override.trimmingCharacters(in: .whitespacesAndNewlines) == expected)

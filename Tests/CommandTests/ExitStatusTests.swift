@@ -3,7 +3,7 @@ import Fixtures
 import Foundation
 import Record
 import Reclaim
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 import apertured
@@ -82,7 +82,7 @@ struct ExitStatusTests {
         },
         Row("the machine could no longer be read", .notRestored) {
             $0.performed = [$1]
-            $0.interruption = .device(gpu, reason: "it makes no sense")
+            $0.interruption = .snapshot(.device(gpu, reason: "it makes no sense"))
         },
     ]
 
@@ -178,10 +178,10 @@ struct ExitStatusTests {
         Run("a write of an earlier run is stuck", 1, "claim", gpu) { try stuck() },
         Run("nothing is to be done, and no proof is wanted", 0, "claim", gpu, "--no-verify") { try claimed() },
         Run("nothing is to be done, and the proof fails", 1, "claim", gpu) { try claimed() },
-        Run("a standing claim", 0, "settle", gpu) { try claimed() },
-        Run("a step fails", 4, "settle", gpu) { try claimed(.releasing) },
-        Run("a guest has the card", 3, "settle", gpu) { try inUse(.releasing) },
-        Run("a write is stuck", 1, "settle", gpu) { try stuck() },
+        Run("a standing claim", 0, "post-stop", gpu) { try claimed() },
+        Run("a step fails", 4, "post-stop", gpu) { try claimed(.releasing) },
+        Run("a guest has the card", 3, "post-stop", gpu) { try inUse(.releasing) },
+        Run("a write is stuck", 1, "post-stop", gpu) { try stuck() },
         Run("there is no such device", 3, "verify", "0000:09:00.0") { try claimed() },
         Run("there is no such device", 3, "plan", "0000:09:00.0") { try claimed() },
     ]

@@ -2,7 +2,7 @@ import Aperture
 import Configuration
 import Fixtures
 import Glibc
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 

@@ -1,7 +1,7 @@
 package import Aperture
 package import Record
 package import Reclaim
-package import Sysfs
+package import KernelFiles
 package import SystemPackage
 package import VFIO
 
@@ -114,8 +114,8 @@ package final class FixtureHost: Host {
     private let real: MachineHost
     private var removed: [Function] = []
     private var unloadedModules: [String: (module: KernelModule, bound: [String])] = [:]
-    private var heldLines: [Claim] = []
-    private var nativeLines: [Claim] = []
+    private var heldLines: [IomemEntry] = []
+    private var nativeLines: [IomemEntry] = []
 
     package init(@MachineBuilder _ parts: () -> [any Part]) throws {
         machine = Machine(parts)
@@ -123,6 +123,17 @@ package final class FixtureHost: Host {
         files = MachineFiles(folder: folder)
         try files.write(machine)
         real = MachineHost(tree: FileTree(root: FilePath(folder.path)))
+    }
+
+    /// Why the next runs do not get the lock, one each.
+    package var lockErrors: [RecordError] = []
+
+    /// Nobody else is at work, unless it was said.
+    package func locked<Outcome>(
+        within milliseconds: Int32, _ work: () throws(ReclaimError) -> Outcome
+    ) throws(ReclaimError) -> Outcome {
+        if !lockErrors.isEmpty { throw .record(lockErrors.removeFirst()) }
+        return try work()
     }
 
     // MARK: - Reading
@@ -332,7 +343,7 @@ package final class FixtureHost: Host {
         beforePause?(pauses)
         pauses += 1
         paused += Int(milliseconds)
-        if let limit = heldForPauses, pauses >= limit { release(heldLines) }
+        if let limit = heldForPauses, pauses >= limit { remove(heldLines) }
     }
 
     // MARK: - Records
@@ -425,15 +436,15 @@ package final class FixtureHost: Host {
         }
     }
 
-    /// The driver's claim goes, unless its node is held open; the device's own (BOOTFB) stays.
+    /// The driver's entry goes, unless its node is held open; the device's own (BOOTFB) stays.
     private func unbindFramebuffer(_ name: String) throws {
         let link = "\(KernelPath.platformDevice(name))/driver"
         guard let framebuffer = machine.framebuffers.first(where: { $0.name == name }), folder.exists(link) else {
             throw Errno.noSuchDevice
         }
         try folder.remove(link)
-        let claims = machine.lines.filter { $0.name == framebuffer.kind.claim && $0.range == framebuffer.range }
-        if heldForPauses == nil { release(claims) } else { heldLines = claims }
+        let entries = machine.lines.filter { $0.name == framebuffer.kind.entryName && $0.range == framebuffer.range }
+        if heldForPauses == nil { remove(entries) } else { heldLines = entries }
     }
 
     private func bindFramebuffer(_ name: String, to driver: String) throws {
@@ -446,7 +457,7 @@ package final class FixtureHost: Host {
             "\(MachineFiles.home(of: framebuffer, among: machine.functions))/driver",
             to: "\(KernelPath.platformDrivers)/\(driver)")
         if framebuffer.isListed, framebuffer.kind != .vga16fb {
-            machine.lines.append(Claim(range: framebuffer.range, name: framebuffer.kind.claim))
+            machine.lines.append(IomemEntry(range: framebuffer.range, name: framebuffer.kind.entryName))
         }
     }
 
@@ -502,7 +513,7 @@ package final class FixtureHost: Host {
             try folder.remove(home)
             machine.lines.removeAll {
                 $0.range == framebuffer.range
-                    && ($0.name == framebuffer.kind.residue || $0.name == framebuffer.kind.claim)
+                    && ($0.name == framebuffer.kind.residue || $0.name == framebuffer.kind.entryName)
             }
         }
         machine.framebuffers.removeAll { framebuffer in dropped.contains { $0.name == framebuffer.name } }
@@ -536,7 +547,7 @@ package final class FixtureHost: Host {
             function.override = nil
             if let bars = barsAfterRescan, function.pciClass >> 16 == 0x03 { function.bars = bars }
             machine.functions.append(function)
-            machine.lines += function.bars.map { Claim(range: $0.range, name: function.address) }
+            machine.lines += function.bars.map { IomemEntry(range: $0.range, name: function.address) }
             try files.write(function)
             if let native = nativeWinsRescan {
                 try files.writeDriver(native)
@@ -546,9 +557,9 @@ package final class FixtureHost: Host {
         removed = []
     }
 
-    private func release(_ claims: [Claim]) {
-        machine.lines.removeAll { claims.contains($0) }
-        heldLines.removeAll { claims.contains($0) }
+    private func remove(_ entries: [IomemEntry]) {
+        machine.lines.removeAll { entries.contains($0) }
+        heldLines.removeAll { entries.contains($0) }
         try? files.writeMemoryMap(machine)
     }
 

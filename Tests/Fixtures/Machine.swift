@@ -7,7 +7,7 @@ package struct Machine {
     package var framebuffers: [FirmwareFramebuffer] = []
     package var consoles: [VirtualConsole] = []
     /// /proc/iomem, in no order.
-    package var lines: [Claim] = []
+    package var lines: [IomemEntry] = []
     package var drivers: Set<String> = []
     package var bootParameters: [UInt8]?
     package var vfio = Snapshot.VFIODriver.registered
@@ -20,11 +20,12 @@ package struct Machine {
     package init(@MachineBuilder _ parts: () -> [any Part]) {
         // Bridge windows first: equal ranges nest in the order of their lines.
         lines = [
-            Claim(range: AddressRange(start: 0x4000_0000, last: 0xfebf_ffff) ?? .all, name: "PCI Bus 0000:00"),
-            Claim(range: AddressRange(start: 0x1_0000_0000, last: 0xff_ffff_ffff) ?? .all, name: "PCI Bus 0000:00"),
+            IomemEntry(range: AddressRange(start: 0x4000_0000, last: 0xfebf_ffff) ?? .all, name: "PCI Bus 0000:00"),
+            IomemEntry(
+                range: AddressRange(start: 0x1_0000_0000, last: 0xff_ffff_ffff) ?? .all, name: "PCI Bus 0000:00"),
         ]
         let parts = parts()
-        // Framebuffers last, for the same reason: a claim stands below its BAR.
+        // Framebuffers last, for the same reason: an entry stands below its BAR.
         for part in parts where !(part is FirmwareFramebuffer) { part.place(in: &self) }
         for part in parts where part is FirmwareFramebuffer { part.place(in: &self) }
     }

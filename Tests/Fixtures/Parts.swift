@@ -84,7 +84,7 @@ package struct Function: Part {
 
     package func place(in machine: inout Machine) {
         machine.functions.append(self)
-        machine.lines += bars.map { Claim(range: $0.range, name: address) }
+        machine.lines += bars.map { IomemEntry(range: $0.range, name: address) }
         if let driver { machine.drivers.insert(driver) }
     }
 }
@@ -110,16 +110,16 @@ package struct GPU: Part {
 
 /// A line of /proc/iomem that belongs to nothing else in the fixture.
 package struct Line: Part {
-    let claim: Claim
+    let entry: IomemEntry
 
     package init(_ range: ClosedRange<UInt64>, _ name: String) {
-        claim = Claim(range: AddressRange(start: range.lowerBound, last: range.upperBound) ?? .all, name: name)
+        entry = IomemEntry(range: AddressRange(start: range.lowerBound, last: range.upperBound) ?? .all, name: name)
     }
 
-    package func place(in machine: inout Machine) { machine.lines.append(claim) }
+    package func place(in machine: inout Machine) { machine.lines.append(entry) }
 }
 
-/// A firmware framebuffer: its platform device, its driver, its claims.
+/// A firmware framebuffer: its platform device, its driver, its entries in /proc/iomem.
 package struct FirmwareFramebuffer: Part {
     package enum Kind: String, Sendable {
         case efifb, efidrm, vesafb, simplefb, simpledrm
@@ -131,13 +131,13 @@ package struct FirmwareFramebuffer: Part {
         case ofdrm
         case vga16fb
 
-        var claim: String {
+        var entryName: String {
             switch self {
             case .bootSimpledrm, .corebootSimpledrm: "simpledrm"
             default: rawValue
             }
         }
-        /// The claim of the device itself.
+        /// The entry of the device itself.
         var residue: String? {
             switch self {
             case .bootSimpledrm: "BOOTFB"
@@ -165,7 +165,7 @@ package struct FirmwareFramebuffer: Part {
     package var isBound: Bool
     /// The PCI parent (6.9 and later).
     package var parent: String?
-    /// Whether /proc/iomem has the claim.
+    /// Whether /proc/iomem has its entry.
     package var isListed: Bool
     package var override: String?
 
@@ -189,8 +189,8 @@ package struct FirmwareFramebuffer: Part {
     package func place(in machine: inout Machine) {
         machine.framebuffers.append(self)
         guard isListed, kind != .vga16fb else { return }
-        if let residue = kind.residue { machine.lines.append(Claim(range: range, name: residue)) }
-        if isBound { machine.lines.append(Claim(range: range, name: kind.claim)) }
+        if let residue = kind.residue { machine.lines.append(IomemEntry(range: range, name: residue)) }
+        if isBound { machine.lines.append(IomemEntry(range: range, name: kind.entryName)) }
     }
 }
 

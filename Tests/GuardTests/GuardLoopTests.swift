@@ -46,7 +46,7 @@ struct GuardLoopTests {
         #expect(try loop.next { try testbed.send("remove", Self.card) } == .change(areEventsLost: false))
     }
 
-    @Test("Events that came together are one occasion")
+    @Test("Events that came together are one wakeup")
     func together() throws {
         let loop = try guarded()
         for device in [Self.usb, Self.framebuffer, Self.graphics, Self.usb, Self.node, Self.otherCard] {
@@ -146,10 +146,10 @@ struct GuardLoopTests {
     @Test("SIGHUP asks for a look, SIGTERM and SIGINT for the end")
     func signals() throws {
         let loop = try guarded()
-        for (signal, occasion) in [(SIGHUP, Occasion.reload), (SIGTERM, .stop), (SIGINT, .stop)] {
+        for (signal, wakeup) in [(SIGHUP, Wakeup.reload), (SIGTERM, .stop), (SIGINT, .stop)] {
             // To this thread: it is blocked in no other.
             try #require(pthread_kill(pthread_self(), signal) == 0)
-            #expect(try loop.next() == occasion)
+            #expect(try loop.next() == wakeup)
         }
     }
 
@@ -167,24 +167,24 @@ struct GuardLoopTests {
         let host = try FixtureHost { GPU(Self.card.name) }
         let loop = try guarded()
         try claim(host)
-        var guardian = Guardian(host: host, address: address, options: ClaimOptions()) { _ in }
-        #expect(guardian.check() == .goOn)
+        var check = ClaimCheck(host: host, address: address, options: ClaimOptions()) { _ in }
+        #expect(check.check() == .goOn)
 
         try host.appear(FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff))
         try testbed.send("add", Self.framebuffer)
         #expect(try loop.next() == .change(areEventsLost: false))
-        #expect(guardian.check() == .claimAgain)
+        #expect(check.check() == .claimAgain)
 
         try claim(host)
-        guardian.haveClaimed()
+        check.claimSucceeded()
         try testbed.send("unbind", Self.framebuffer)
         #expect(try loop.next() == .change(areEventsLost: false))
-        #expect(guardian.check() == .goOn)
+        #expect(check.check() == .goOn)
         #expect(try !host.folder.text("/proc/iomem").contains("efifb"))
 
         try host.write("1", to: "/sys/bus/pci/devices/\(Self.card.name)/remove")
         #expect(try loop.next { try testbed.send("remove", Self.card) } == .change(areEventsLost: false))
-        #expect(guardian.check() == .end)
+        #expect(check.check() == .end)
     }
 
     private func claim(_ host: FixtureHost) throws {

@@ -35,19 +35,19 @@ final class GuardedLoop {
         unsafe pthread_sigmask(SIG_SETMASK, &mask, nil)
     }
 
-    func next() throws -> Occasion {
+    func next() throws -> Wakeup {
         let deadline = Deadline(for: manager)
-        let occasion = Result { try loop.next() }
+        let wakeup = Result { try loop.next() }
         if deadline.end() { Issue.record("The guard was not woken.") }
-        return try occasion.get()
+        return try wakeup.get()
     }
 
-    /// The next occasion, where none is due before `action`: that is done when the guard has waited in vain.
-    func next(afterSilence action: @escaping @Sendable () throws -> Void) throws -> Occasion {
+    /// The next wakeup, where none is due before `action`: that is done when the guard has waited in vain.
+    func next(afterSilence action: @escaping @Sendable () throws -> Void) throws -> Wakeup {
         manager.forget()
         let done = DispatchSemaphore(value: 0)
         DispatchQueue.global().async { [manager] in
-            // The second comes when the first wait is over; without it the guard is awake, and its occasion says why.
+            // The second comes when the first wait is over; without it the guard is awake, and its wakeup says why.
             _ = manager.awaitSign() && manager.awaitSign()
             #expect(throws: Never.self) { try action() }
             done.signal()

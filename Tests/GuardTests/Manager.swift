@@ -13,10 +13,16 @@ final class Manager: Sendable {
 
     private let folder: TemporaryFolder
     private let descriptor: CInt
-    private let heard = Mutex(0)
+    private let heard = Mutex<[String]>([])
 
     /// How many signs of life there were so far.
     var count: Int {
+        forget()
+        return heard.withLock(\.count)
+    }
+
+    /// What it was told so far, one datagram each.
+    var texts: [String] {
         forget()
         return heard.withLock(\.self)
     }
@@ -56,9 +62,11 @@ final class Manager: Sendable {
     func awaitSign() -> Bool { take(0) }
 
     private func take(_ flags: CInt) -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 64)
-        let hasCome = unsafe recv(descriptor, &bytes, bytes.count, flags) > 0
-        if hasCome { heard.withLock { $0 += 1 } }
-        return hasCome
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe recv(descriptor, &bytes, bytes.count, flags)
+        guard count > 0 else { return false }
+        let text = String(decoding: bytes.prefix(count), as: UTF8.self)
+        heard.withLock { $0.append(text) }
+        return true
     }
 }

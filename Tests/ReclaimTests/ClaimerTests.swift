@@ -9,34 +9,8 @@ import VFIO
 private let gpu = "0000:01:00.0"
 private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
 
-extension FixtureHost {
-    /// Claims the GPU with a short patience.
-    func claim(
-        _ address: String = gpu, options: ClaimOptions = ClaimOptions(), proves: Bool = true
-    ) throws -> ClaimOutcome {
-        var settings = Claimer<FixtureHost>.Settings()
-        settings.options = options
-        settings.proves = proves
-        settings.releaseDeadline = 1000
-        return try Claimer(host: self, settings: settings).claim(try #require(PCIAddress(address)))
-    }
-
-    var driver: String? { get throws { try driver(ofDevice: "/sys/bus/pci/devices/\(gpu)") } }
-}
-
-extension TemporaryFolder {
-    /// The machine's state; a module that was loaded for a claim stays loaded, and changes nothing by itself.
-    func state() throws -> [String: String] {
-        try contents().filter { file in
-            !["bochs-drm", "vfio-pci"].contains { file.key.hasPrefix("sys/bus/pci/drivers/\($0)") }
-        }
-    }
-}
-
 extension ClaimOutcome {
-    var isClaimed: Bool { if case .claimed = result { true } else { false } }
-
-    var failure: ClaimFailure? { if case .failed(let failure) = result { failure } else { nil } }
+    var failure: ReclaimError? { if case .failed(let failure) = result { failure } else { nil } }
 
     var stepFailure: StepFailure? {
         if case .step(let failure) = failure { failure } else { nil }
@@ -348,9 +322,9 @@ struct ClaimerTests {
         let record = try #require(try host.recorded().first.flatMap(host.record))
         #expect(record.state == .claiming)
         #expect(host.writes.allSatisfy { !$0.path.hasSuffix("efi-framebuffer/bind") })
-        #expect(throws: ClaimFailure.self) { try host.claim() }
+        #expect(throws: ReclaimError.self) { try host.claim() }
         host.heldForPauses = host.pauses + 1
-        #expect(try Recoverer(host: host).recover(record)?.isComplete == true)
+        #expect(try Releaser(host: host).recover(record)?.isComplete == true)
         #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/efi-framebuffer.0") == "efi-framebuffer")
         #expect(try host.recorded().isEmpty)
     }

@@ -2,7 +2,7 @@ import Aperture
 import Fixtures
 import Record
 import Reclaim
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 
@@ -34,7 +34,7 @@ struct DeadlineTests {
         let outcome = try Claimer(host: host, settings: settings).claim(try #require(PCIAddress(gpu)))
         let failure = try #require(outcome.stepFailure)
         #expect(failure.step.action == .awaitRelease)
-        #expect(failure.description.contains("is still claimed after \(deadline) ms"))
+        #expect(failure.description.contains("is still in /proc/iomem after \(deadline) ms"))
         // The undo waits as long, for the same one.
         #expect(outcome.undo?.failures.map(\.step.action) == [.awaitRelease])
         #expect(host.paused == 2 * Int(deadline))
@@ -48,7 +48,7 @@ struct DeadlineTests {
         let host = try held()
         _ = try host.claim()
         let before = host.paused
-        _ = try Recoverer(host: host).recover(try record(host))
+        _ = try Releaser(host: host).recover(try record(host))
         #expect(host.paused - before == 10_000)
     }
 
@@ -57,7 +57,7 @@ struct DeadlineTests {
         let host = try held()
         _ = try host.claim()
         let before = host.paused
-        #expect(throws: ClaimFailure.self) { try host.claim() }
+        #expect(throws: ReclaimError.self) { try host.claim() }
         #expect(host.paused - before == 1000)
     }
 
@@ -83,10 +83,10 @@ struct DeadlineTests {
             }
         }
         if let appearance, appearance < 19 {
-            #expect(try Recoverer(host: host).recover(record)?.isComplete == true)
+            #expect(try Releaser(host: host).recover(record)?.isComplete == true)
             #expect(host.pauses == appearance + 1)
         } else {
-            #expect(throws: SnapshotError.self) { try Recoverer(host: host).recover(record) }
+            #expect(throws: ReclaimError.self) { try Releaser(host: host).recover(record) }
             #expect(host.pauses == 19)
             #expect(host.writes.count == FaultedPlan.evict.writes)
         }
@@ -99,7 +99,7 @@ struct DeadlineTests {
         var record = try record(host)
         record.state = .releasing
         try host.folder.write("nonsense\n", to: vendor)
-        #expect(throws: SnapshotError.self) { try Recoverer(host: host).recover(record) }
+        #expect(throws: ReclaimError.self) { try Releaser(host: host).recover(record) }
         #expect(host.pauses == 0)
     }
 }

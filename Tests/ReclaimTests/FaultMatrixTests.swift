@@ -2,7 +2,7 @@ import Aperture
 import Fixtures
 import Record
 import Reclaim
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 import VFIO
@@ -81,7 +81,7 @@ struct FaultMatrixTests {
                     host.recordFaults = [:]
                     for address in try host.recorded() {
                         let record = try #require(try host.record(of: address), name)
-                        #expect(try Recoverer(host: host).recover(record)?.failures.isEmpty ?? true, name)
+                        #expect(try Releaser(host: host).recover(record)?.failures.isEmpty ?? true, name)
                     }
                     if losses.isEmpty { #expect(try host.folder.state() == start.files, name) }
                     #expect(try host.claim(options: plan.options).failure == nil, name)
@@ -109,9 +109,9 @@ struct FaultMatrixTests {
         } else {
             // The driver's probe may be what hangs: nothing more is written until modprobe has ended.
             let record = try #require(try host.recorded().first.flatMap(host.record))
-            #expect(throws: StuckWrite.self) { try Recoverer(host: host).recover(record) }
+            #expect(throws: ReclaimError.self) { try Releaser(host: host).recover(record) }
             host.processes = [:]
-            #expect(try Recoverer(host: host).recover(record)?.isComplete == true)
+            #expect(try Releaser(host: host).recover(record)?.isComplete == true)
             #expect(try host.folder.state() == start.files)
         }
     }
@@ -156,7 +156,7 @@ struct FaultMatrixTests {
                 let record = try #require(try host.recorded().first.flatMap(host.record), name)
                 #expect(record.state == .releasing, name)
                 host.faults = [:]
-                let finished = try #require(try Recoverer(host: host).recover(record), name)
+                let finished = try #require(try Releaser(host: host).recover(record), name)
                 #expect(finished.failures.isEmpty, name)
                 #expect(try host.recorded().isEmpty, name)
                 if case .vanishes = fault {

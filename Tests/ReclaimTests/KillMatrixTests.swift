@@ -53,7 +53,7 @@ struct KillMatrixTests {
             host.kill = FixtureHost.Kill(1, isAfter: kill.isAfter)
             for address in try host.recorded() {
                 let record = try #require(try host.record(of: address), name)
-                _ = try? Recoverer(host: host).recover(record)
+                _ = try? Releaser(host: host).recover(record)
             }
             host.revive()
             // The last write of the claim failed, and lost nothing.
@@ -89,7 +89,7 @@ struct KillMatrixTests {
             host.revive()
             for address in try host.recorded() {
                 let record = try #require(try host.record(of: address))
-                let result = try Recoverer(host: host).recover(record)
+                let result = try Releaser(host: host).recover(record)
                 #expect(result?.failures.isEmpty ?? true, name)
             }
             // Killed before its first effect, a release has not begun: the claim stands.
@@ -107,7 +107,7 @@ struct KillMatrixTests {
         var isWhole = !canLose
         for address in try host.recorded() {
             let record = try #require(try host.record(of: address), name)
-            let result = try Recoverer(host: host).recover(record)
+            let result = try Releaser(host: host).recover(record)
             guard record.state != .claimed else {
                 // All of the claim was made, or nothing of this one yet.
                 #expect(result == nil, name)

@@ -1,7 +1,7 @@
 import Aperture
 import Fixtures
 import Reclaim
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 import VFIO
@@ -39,7 +39,7 @@ struct MachineHostTests {
         }
     }
 
-    @Test("No write and no guarded read follows a link out of the root", arguments: Escape.all)
+    @Test("No write and no deadline read follows a link out of the root", arguments: Escape.all)
     func escapes(_ escape: Escape) throws {
         let address = try #require(PCIAddress("0000:01:00.0"))
         let override = KernelPath.driverOverride(address)

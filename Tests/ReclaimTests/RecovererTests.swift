@@ -43,14 +43,14 @@ struct RecovererTests {
         record.state = isReleasing ? .releasing : .claiming
         try host.save(record)
         let writes = host.writes.count
-        let result = try #require(try Recoverer(host: host).recover(record))
+        let result = try #require(try Releaser(host: host).recover(record))
         #expect(result.refusals.map(\.code) == [.inUse])
         #expect(result.refusals.first?.message.contains("qemu-system-x86 (pid 900)") == true)
         #expect(!result.isFinished)
         #expect(host.writes.count == writes)
-        #expect(throws: ClaimFailure.self) { try host.claim() }
+        #expect(throws: ReclaimError.self) { try host.claim() }
         try host.end(900)
-        #expect(try Recoverer(host: host).recover(try host.standing)?.isComplete == true)
+        #expect(try Releaser(host: host).recover(try host.standing)?.isComplete == true)
         #expect(try host.folder.state() == start)
     }
 
@@ -67,7 +67,7 @@ struct RecovererTests {
         try host.bindByHand(to: "vfio-pci")
         let writes = host.writes.count
         if isClaiming {
-            let result = try #require(try Recoverer(host: host).recover(record))
+            let result = try #require(try Releaser(host: host).recover(record))
             #expect(result.losses.contains { $0.contains("another card") })
             #expect(result.performed.isEmpty)
         } else {

@@ -8,12 +8,6 @@ import Testing
 private let gpu = "0000:01:00.0"
 private let fb: ClosedRange<UInt64> = 0xc000_0000...0xc03e_7fff
 
-extension FixtureHost {
-    func release(keeps: Bool = false) throws -> ReleaseOutcome {
-        try Releaser(host: self).release(try #require(PCIAddress(gpu)), keeps: keeps)
-    }
-}
-
 @Suite("Releaser")
 struct ReleaserTests {
     @Test("A card that does not answer is let go, and given to nobody", arguments: ["amdgpu", nil])
@@ -73,7 +67,7 @@ struct ReleaserTests {
         let releaser = Releaser(host: host) { event in
             if case .releasing = event { told += 1 }
         }
-        #expect(throws: ClaimFailure.self) { try releaser.release(address) }
+        #expect(throws: ReclaimError.self) { try releaser.release(address) }
         #expect(host.writes.count == writes && told == 0)
         // The mark is the first effect.
         host.interruptedAfterEffects = host.effects + 1
@@ -116,13 +110,13 @@ struct ReleaserTests {
         try host.folder.remove(path)
         try host.folder.makeFolder(path)
         let writes = host.writes.count
-        let error = #expect(throws: SnapshotError.self) { try host.release() }
+        let error = #expect(throws: ReclaimError.self) { try host.release() }
         #expect(error?.description.hasPrefix("efi-framebuffer.0: ") == true)
         #expect(host.writes.count == writes)
         let address = try #require(PCIAddress(gpu))
         var record = try #require(try host.record(of: address))
         record.state = .releasing
-        #expect(throws: SnapshotError.self) { try Recoverer(host: host).recover(record) }
+        #expect(throws: ReclaimError.self) { try Releaser(host: host).recover(record) }
         #expect(host.writes.count == writes)
         guard case .released = try Releaser(host: host).release(try #require(PCIAddress(second))).result else {
             Issue.record("the other card was not released")
@@ -149,7 +143,7 @@ struct ReleaserTests {
         try host.folder.remove(path)
         try host.folder.makeFolder(path)
         let writes = host.writes.count
-        let error = #expect(throws: SnapshotError.self) { try host.release() }
+        let error = #expect(throws: ReclaimError.self) { try host.release() }
         #expect(error?.description.hasPrefix("vtcon1: ") == true)
         #expect(host.writes.count == writes)
         #expect(try host.recorded().map { try host.record(of: $0)?.state } == [.claimed])
@@ -259,12 +253,12 @@ struct ReleaserTests {
         #expect(try host.claim().isClaimed)
         let writes = host.writes.count
         try host.folder.write("nonsense\n", to: "/sys/bus/pci/devices/\(gpu)/vendor")
-        #expect(throws: SnapshotError.self) { try host.release() }
+        #expect(throws: ReclaimError.self) { try host.release() }
         let address = try #require(PCIAddress(gpu))
         let record = try #require(try host.record(of: address))
         // Nor is it said to be on its way back.
         #expect(record.state == .claimed)
-        #expect(throws: SnapshotError.self) { try Recoverer(host: host).undo(record) }
+        #expect(throws: ReclaimError.self) { try Releaser(host: host).undo(record) }
         #expect(host.writes.count == writes)
         #expect(try host.recorded().count == 1)
     }

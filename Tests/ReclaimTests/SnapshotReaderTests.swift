@@ -1,7 +1,7 @@
 import Aperture
 import Fixtures
 import Reclaim
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 

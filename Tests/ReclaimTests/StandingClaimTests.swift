@@ -2,7 +2,7 @@ import Aperture
 import Fixtures
 import Record
 import Reclaim
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 import VFIO
@@ -113,7 +113,7 @@ struct StandingClaimTests {
         let host = try FaultedPlan.evict.claimed()
         let record = try #require(try host.standing)
         let writes = host.writes.count
-        #expect(try Recoverer(host: host).recover(record) == nil)
+        #expect(try Releaser(host: host).recover(record) == nil)
         #expect(host.writes.count == writes)
         #expect(try host.standing == record)
     }
@@ -254,7 +254,7 @@ struct FailingMidwayTests {
             try host.save(record)
             let writes = host.writes.count
             if isReleasing {
-                let result = try #require(try Recoverer(host: host).recover(record))
+                let result = try #require(try Releaser(host: host).recover(record))
                 #expect(result.refusals.map(\.code) == [.holdersUnknown])
             } else {
                 guard case .refused(let refusals) = try host.release().result else {
@@ -265,9 +265,9 @@ struct FailingMidwayTests {
             }
             #expect(host.writes.count == writes)
             if isReleasing {
-                #expect(try Recoverer(host: host, force: true).recover(record)?.isComplete == true)
+                #expect(try Releaser(host: host, force: true).recover(record)?.isComplete == true)
             } else {
-                let outcome = try Releaser(host: host).release(record.gpu, force: true)
+                let outcome = try Releaser(host: host, force: true).release(record.gpu)
                 #expect(outcome.restoration.isComplete)
             }
             #expect(try host.driver == nil)

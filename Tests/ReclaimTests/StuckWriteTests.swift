@@ -87,7 +87,7 @@ struct StuckWriteTests {
             let name: Comment = "\(plan.name), recover, write \(stuck - first)"
             host.stuckWrite = stuck
             let record = try record(host)
-            let result = try #require(try Recoverer(host: host).recover(record), name)
+            let result = try #require(try Releaser(host: host).recover(record), name)
             #expect(result.failures.map(\.isStuck) == [true], name)
             try expectRest(host, after: stuck, .claiming, name)
             #expect(try host.folder.state() == whole.folder.state(), name)
@@ -130,7 +130,7 @@ struct StuckWriteTests {
         _ = try host.claim()
         let record = try record(host)
         #expect(record.state == .claiming && record.stuckWrite == nil)
-        #expect(try Recoverer(host: host).recover(record)?.isComplete == true)
+        #expect(try Releaser(host: host).recover(record)?.isComplete == true)
     }
 
     // MARK: - What comes after it
@@ -156,7 +156,7 @@ struct StuckWriteTests {
     @discardableResult
     private func recover(_ host: FixtureHost) throws -> Restoration {
         let record = try record(host)
-        return try #require(try Recoverer(host: host).recover(record))
+        return try #require(try Releaser(host: host).recover(record))
     }
 
     /// Nothing is written after the stuck write, by this run or by another, until its process has ended.
@@ -171,11 +171,11 @@ struct StuckWriteTests {
         #expect(record.stuckWrite?.path == host.writes.last?.path, name)
         #expect(record.stuckWrite?.process == 4711 && record.stuckWrite?.started == 1, name)
         let modules = host.loadedModules
-        let said = #expect(throws: StuckWrite.self, name) { try Recoverer(host: host).recover(record) }
+        let said = #expect(throws: ReclaimError.self, name) { try Releaser(host: host).recover(record) }
         #expect(said?.description.contains("pid 4711") == true, name)
-        #expect(throws: StuckWrite.self, name) { try Releaser(host: host).release(address) }
-        #expect(throws: StuckWrite.self, name) { try Releaser(host: host).release(address, keeps: true) }
-        let failure = #expect(throws: ClaimFailure.self, name) { try host.claim() }
+        #expect(throws: ReclaimError.self, name) { try Releaser(host: host).release(address) }
+        #expect(throws: ReclaimError.self, name) { try Releaser(host: host).release(address, keeps: true) }
+        let failure = #expect(throws: ReclaimError.self, name) { try host.claim() }
         #expect(failure?.description.contains("pid 4711") == true, name)
         #expect(host.writes.count == stuck + 1 && host.loadedModules == modules, name)
         #expect(try host.record(of: address) == record, name)

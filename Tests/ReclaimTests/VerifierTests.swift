@@ -1,7 +1,7 @@
 import Aperture
 import Fixtures
 import Reclaim
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 import VFIO
@@ -129,7 +129,7 @@ struct RuleTests {
         let host = try host()
         try host.folder.makeFolder("/sys/bus/pci/drivers/bochs-drm")
         host.matchingDriver = driver
-        let result = try Recoverer(host: host).takeBackRule(of: try #require(PCIAddress(gpu)))
+        let result = try Releaser(host: host).undoRule(of: try #require(PCIAddress(gpu)))
         #expect(result?.isComplete == true)
         #expect(try host.driver == driver)
         #expect(try host.attribute("/sys/bus/pci/devices/\(gpu)/driver_override") == nil)
@@ -138,7 +138,7 @@ struct RuleTests {
     @Test("Who has the card open keeps it, and what no rule did is left", arguments: [(true, true), (false, false)])
     func left(_ isUsed: Bool, _ isMarked: Bool) throws {
         let host = try host(user: isUsed, marked: isMarked)
-        #expect(try Recoverer(host: host).takeBackRule(of: try #require(PCIAddress(gpu))) == nil)
+        #expect(try Releaser(host: host).undoRule(of: try #require(PCIAddress(gpu))) == nil)
         #expect(host.writes.isEmpty)
     }
 }

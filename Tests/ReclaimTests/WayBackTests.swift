@@ -2,7 +2,7 @@ import Aperture
 import Fixtures
 import Record
 import Reclaim
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 import VFIO
@@ -220,11 +220,11 @@ struct WayBackTests {
         try host.folder.write(text, to: "\(card)/vendor")
         let record = try #require(try host.record(of: address))
         #expect(record.state == .releasing)
-        #expect(try Recoverer(host: host).recover(record)?.isComplete == true)
+        #expect(try Releaser(host: host).recover(record)?.isComplete == true)
         #expect(try isBound(host))
     }
 
-    @Test("A console that somebody took from the VGA text console's heir is left so")
+    @Test("A console that somebody took from the VGA text console's successor is left so")
     func console() throws {
         let host = try FixtureHost {
             Kernel("5.10.0-32-amd64")
@@ -253,7 +253,7 @@ struct WayBackTests {
         try host.save(record)
         try host.write("1", to: "\(card)/remove")
         let first = host.writes.count
-        let result = try #require(try Recoverer(host: host).recover(record))
+        let result = try #require(try Releaser(host: host).recover(record))
         #expect(host.exists(card) == isOurs)
         #expect(host.writes[first...].map(\.path).contains { $0.hasSuffix("/rescan") } == isOurs)
         #expect(result.losses == (isOurs ? [] : ["\(gpu) is gone from the machine."]))

@@ -2,7 +2,7 @@ import Aperture
 import CCalls
 import Fixtures
 import Record
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 

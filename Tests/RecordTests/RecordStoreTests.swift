@@ -2,7 +2,7 @@ import Aperture
 import Fixtures
 import Foundation
 import Record
-import Sysfs
+import KernelFiles
 import SystemPackage
 import Testing
 

@@ -1,5 +1,5 @@
 import Aperture
-import Sysfs
+import KernelFiles
 import SystemPackage
 import VFIO
 

@@ -1,32 +1,33 @@
-/// A claim in one of the GPU's memory BARs that is neither the BAR's own line nor vfio-pci's: what makes
+/// An entry in one of the GPU's memory BARs that is neither the BAR's own line nor vfio-pci's: what makes
 /// `pci_request_region()` fail with EBUSY.
 package struct Conflict: Hashable, Sendable {
-    /// Whose claim it is.
+    /// Whose entry it is.
     package enum Owner: Hashable, Sendable {
         /// A firmware framebuffer. `device` is nil when its platform device is gone, `driver` when none is bound.
         case framebuffer(device: String?, driver: String?)
-        /// The driver that the GPU is bound to; its claim goes when it is unbound.
+        /// The driver that the GPU is bound to; its entry goes when it is unbound.
         case nativeDriver(String)
         case unknown
     }
 
     /// The BAR's index, 0 to 5.
     package let bar: Int
-    /// The innermost claim.
-    package let claim: Claim
-    /// The claims between the BAR and the innermost one, outermost first: `BOOTFB` around `simpledrm`.
-    package let enclosing: [Claim]
+    /// The innermost entry.
+    package let entry: IomemEntry
+    /// The entries between the BAR and the innermost one, outermost first: `BOOTFB` around `simpledrm`.
+    package let enclosing: [IomemEntry]
     package let owner: Owner
     package let witnesses: [Witness]
-    /// Whether /proc/iomem shows the claim; one that it does not show carries its device's name.
+    /// Whether /proc/iomem shows the entry; one that it does not show carries its device's name.
     package let isListed: Bool
 
     package init(
-        bar: Int, claim: Claim, enclosing: [Claim] = [], owner: Owner, witnesses: [Witness], isListed: Bool = true
+        bar: Int, entry: IomemEntry, enclosing: [IomemEntry] = [], owner: Owner, witnesses: [Witness],
+        isListed: Bool = true
     ) {
         self.bar = bar
         self.isListed = isListed
-        self.claim = claim
+        self.entry = entry
         self.enclosing = enclosing
         self.owner = owner
         self.witnesses = witnesses
@@ -37,7 +38,7 @@ package struct Conflict: Hashable, Sendable {
         if case .framebuffer(let device, _) = owner { device } else { nil }
     }
 
-    /// The driver whose unbind is meant to end the claim.
+    /// The driver whose unbind is meant to end the entry.
     package var driver: String? {
         switch owner {
         case .framebuffer(_, let driver): driver
@@ -46,18 +47,18 @@ package struct Conflict: Hashable, Sendable {
         }
     }
 
-    /// The claim that belongs to a platform device rather than to a driver, so that no unbind ends it: `BOOTFB`, where
+    /// The entry that belongs to a platform device rather than to a driver, so that no unbind ends it: `BOOTFB`, where
     /// simpledrm's own may lie in it.
-    package var residue: Claim? {
-        isListed ? ([claim] + enclosing).first(where: FramebufferDriver.isDevicesOwn) : nil
+    package var residue: IomemEntry? {
+        isListed ? ([entry] + enclosing).first(where: FramebufferDriver.isDevicesOwn) : nil
     }
 
-    /// Whether nothing but a driverless device's own claim is left.
+    /// Whether nothing but a driverless device's own entry is left.
     package var isResidue: Bool {
-        isListed && FramebufferDriver.isDevicesOwn(claim)
+        isListed && FramebufferDriver.isDevicesOwn(entry)
     }
 
-    /// Whether a driver that is no longer bound still claims: someone holds its node open (efifb, vesafb, simplefb),
+    /// Whether a driver that is no longer bound still has its entry: someone holds its node open (efifb, vesafb, simplefb),
     /// until the last close.
     package var isHeld: Bool {
         guard case .framebuffer(_, let driver) = owner else { return false }

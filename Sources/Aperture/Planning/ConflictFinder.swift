@@ -1,4 +1,4 @@
-/// Gives every claim in the GPU's BARs its owner, and lists what could not be settled.
+/// Gives every entry in the GPU's BARs its owner, and lists what could not be settled.
 struct ConflictFinder {
     /// What the evidence came to.
     struct Result {
@@ -9,46 +9,46 @@ struct ConflictFinder {
 
     let gpu: PCIFunction
     let snapshot: Snapshot
-    let tree: ClaimTree
+    let tree: IomemTree
 
     func find() -> Result {
         var result = Result()
-        result.attributions = WitnessStand(gpu: gpu, snapshot: snapshot, tree: tree).attributions()
-        let (findings, unlisted) = ClaimFinder(tree: tree).findings(of: gpu)
+        result.attributions = AttributionFinder(gpu: gpu, snapshot: snapshot, tree: tree).attributions()
+        let (findings, unlisted) = EntryFinder(tree: tree).findings(of: gpu)
         result.conflicts = findings.map { conflict($0, result.attributions) } + silentConflicts(result.attributions)
         result.refusals = unlisted.map(refusal(unlisted:))
         result.refusals += unreadable(result.attributions).compactMap(refusal(unreadable:))
         result.refusals += result.attributions.compactMap(refusal(attribution:))
         let isContradictory = result.refusals.contains { $0.code == .contradictoryEvidence }
         result.refusals += result.conflicts.compactMap(refusal(conflict:)).filter {
-            // A claim that nobody owns is explained already when the witnesses disagree on its owner.
+            // An entry that nobody owns is explained already when the witnesses disagree on its owner.
             $0.code != .framebufferHeld || !isContradictory
         }
         return result
     }
 
-    private func conflict(_ finding: ClaimFinder.Finding, _ attributions: [Attribution]) -> Conflict {
+    private func conflict(_ finding: EntryFinder.Finding, _ attributions: [Attribution]) -> Conflict {
         let owner: Conflict.Owner
         var witnesses: [Witness] = [.iomem]
-        if let kind = FramebufferDriver.kind(claimedAs: finding.claim.name) {
-            let attribution = attributions.first { $0.verdict == .claims && $0.device.kind == kind.deviceKind }
+        if let kind = FramebufferDriver.kind(ofEntryNamed: finding.entry.name) {
+            let attribution = attributions.first { $0.verdict == .inBAR && $0.device.kind == kind.deviceKind }
             witnesses = attribution?.witnesses ?? witnesses
             let device = attribution?.device
             // BOOTFB is the device's own, whether or not a driver is bound.
             owner = .framebuffer(device: device?.name, driver: device?.driver)
-        } else if let driver = gpu.driver, NativeDriver.driver(driver, ownsClaimNamed: finding.claim.name) {
+        } else if let driver = gpu.driver, NativeDriver.driver(driver, ownsEntryNamed: finding.entry.name) {
             owner = .nativeDriver(driver)
         } else {
             owner = .unknown
         }
         return Conflict(
-            bar: finding.bar.index, claim: finding.claim, enclosing: finding.enclosing, owner: owner,
+            bar: finding.bar.index, entry: finding.entry, enclosing: finding.enclosing, owner: owner,
             witnesses: witnesses)
     }
 
     /// Framebuffers that draw into the GPU without a line in /proc/iomem.
     private func silentConflicts(_ attributions: [Attribution]) -> [Conflict] {
-        attributions.filter { $0.verdict == .claimsSilently }.compactMap { attribution in
+        attributions.filter { $0.verdict == .inBARUnlisted }.compactMap { attribution in
             guard
                 let bar = gpu.memoryBARs.first(where: { bar in
                     attribution.namedRange.map(bar.range.overlaps) ?? true
@@ -56,7 +56,7 @@ struct ConflictFinder {
             else { return nil }
             return Conflict(
                 bar: bar.index,
-                claim: Claim(range: attribution.namedRange ?? bar.range, name: attribution.device.name),
+                entry: IomemEntry(range: attribution.namedRange ?? bar.range, name: attribution.device.name),
                 owner: .framebuffer(device: attribution.device.name, driver: attribution.device.driver),
                 witnesses: attribution.witnesses, isListed: false)
         }
@@ -91,9 +91,9 @@ struct ConflictFinder {
     }
 
     private func refusal(attribution: Attribution) -> Refusal? {
-        let said = attribution.testimonies.map(\.description).joined(separator: "; ")
+        let said = attribution.evidence.map(\.description).joined(separator: "; ")
         switch attribution.verdict {
-        case .unrelated, .claims, .claimsSilently:
+        case .unrelated, .inBAR, .inBARUnlisted:
             return nil
         case .contradictory:
             return Refusal(
@@ -116,13 +116,13 @@ struct ConflictFinder {
             let bound = gpu.driver.map { "is bound to \($0)" } ?? "has no driver"
             return Refusal(
                 .unknownOwner,
-                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.claim), which is no known framebuffer, and the "
+                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.entry), which is no known framebuffer, and the "
                     + "GPU \(bound).",
                 remedy: "Find the driver that claims it and unbind it first.")
         case .framebuffer(nil, _) where !conflict.isResidue:
             return Refusal(
                 .framebufferHeld,
-                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.claim), whose platform device is gone: "
+                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.entry), whose platform device is gone: "
                     + "something keeps its framebuffer open.",
                 remedy: "End the process that holds /dev/fb0 (fuser -v /dev/fb0), and try again.")
         case .framebuffer, .nativeDriver:

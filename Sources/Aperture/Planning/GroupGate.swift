@@ -76,6 +76,6 @@ struct GroupGate {
     private func isTolerated(_ member: IOMMUGroup.Member, _ driver: String) -> Bool {
         if member.hasVFIODevice || vfioDrivers.contains(driver) || Self.managedDrivers.contains(driver) { return true }
         // Before 5.19 the header decided (`vfio_dev_driver_allowed()`), since then the driver alone does.
-        return member.isBridge && kernel?.isAtLeast(5, 19) == false
+        return member.isBridge && kernel?.hasManagedDMA == false
     }
 }

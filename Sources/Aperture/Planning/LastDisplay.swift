@@ -71,9 +71,9 @@ package struct LastDisplay: Sendable {
 
     private static func ranges(of device: PlatformFramebuffer, in snapshot: Snapshot) -> [AddressRange] {
         var ranges = snapshot.framebuffers.filter { $0.device == device.name }.compactMap(\.memory)
-        if case .claims(let tree) = snapshot.memoryMap {
-            let names = FramebufferDriver.claimNames(ofDeviceKind: device.kind) + [device.name]
-            ranges += tree.claims.filter { names.contains($0.name) }.map(\.range)
+        if case .entries(let tree) = snapshot.memoryMap {
+            let names = FramebufferDriver.entryNames(ofDeviceKind: device.kind) + [device.name]
+            ranges += tree.entries.filter { names.contains($0.name) }.map(\.range)
         }
         return ranges
     }

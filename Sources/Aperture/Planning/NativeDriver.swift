@@ -24,7 +24,7 @@ package struct NativeDriver: Hashable, Sendable {
     /// Whether a claim in a BAR carries the name of the driver that is bound to it: the same name, the same name with
     /// more behind it (`bochs` and `bochs-drm`, `virtio-pci` and `virtio-pci-modern`), or one of the few drivers that
     /// name their regions otherwise.
-    package static func driver(_ driver: String, ownsClaimNamed claim: String) -> Bool {
+    package static func driver(_ driver: String, ownsEntryNamed claim: String) -> Bool {
         let driver = plain(driver)
         let claim = plain(claim)
         let known = ["mgag200": "mgadrmfb", "cirrus": "cirrusdrmfb"]

@@ -136,7 +136,7 @@ struct NvidiaGate {
 
     private func unload(_ module: String) -> PlanStep {
         PlanStep(
-            action: .unloadModule, rung: .unload, target: module, path: KernelPath.module(module), value: "",
+            action: .unloadModule, rung: .unload, target: module, effect: .unload(module: module),
             reason: "it can keep \(cardNames) busy, and an unbind would wait for it",
             expectation: .gone(KernelPath.module(module)))
     }

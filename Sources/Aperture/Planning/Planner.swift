@@ -46,7 +46,7 @@ package struct Planner: Sendable {
         if gpu.memoryBARs.isEmpty, gpu.unassignedBARs.isEmpty, gpu.header != nil, !gpu.isDead {
             refusals.append(emptyRefusal(gpu))
         }
-        guard case .claims(let tree) = snapshot.memoryMap else {
+        guard case .entries(let tree) = snapshot.memoryMap else {
             return refused(gpu, [memoryMapRefusal()] + refusals)
         }
         guard let kernel = snapshot.kernel else { return refused(gpu, [kernelRefusal()] + refusals) }

@@ -77,12 +77,12 @@ package struct PriorState: Hashable, Sendable {
     }
 
     /// What the plan is about to change, as the snapshot that it was made from shows it.
-    /// - Parameter ruleAside: Whether what the udev rule did counts as changed already: for a release it does, and an
+    /// - Parameter beforeRule: Whether what the udev rule did counts as changed already: for a release it does, and an
     ///   undo leaves it to the next try.
-    package init(_ plan: Plan, in snapshot: Snapshot, ruleAside: Bool) {
+    package init(_ plan: Plan, in snapshot: Snapshot, beforeRule: Bool) {
         functions = plan.functions.map { function in
             let driver = plan.drivers[function.address] ?? VFIODrivers.generic
-            return ruleAside
+            return beforeRule
                 ? Function(beforeRule: function, vfioDriver: driver) : Function(function, vfioDriver: driver)
         }
         let names = Set(plan.conflicts.compactMap(\.device)).union(
@@ -91,9 +91,11 @@ package struct PriorState: Hashable, Sendable {
             let conflict = plan.conflicts.first { $0.device == device.name }
             return Framebuffer(
                 name: device.name, driver: device.driver, driverOverride: device.driverOverride,
-                range: conflict?.claim.range, ownsRange: conflict?.residue != nil)
+                range: conflict?.entry.range, ownsRange: conflict?.residue != nil)
         }
-        consoles = plan.steps.filter { $0.action == .handOverConsole }.compactMap { Int($0.target.dropFirst(5)) }
+        consoles = plan.steps.compactMap { step in
+            if case .switchConsole(let number, true) = step.effect { number } else { nil }
+        }
     }
 
     /// The BARs that a function had and has no longer, each a sentence; none for a function that is gone itself.

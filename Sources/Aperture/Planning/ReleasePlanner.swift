@@ -92,8 +92,9 @@ package struct ReleasePlanner: Sendable {
         }
         steps.append(
             PlanStep(
-                action: .rescanBus, rung: .rescan, target: address.description, path: KernelPath.busRescan(address),
-                value: "1", reason: "\(address) was removed and has not come back",
+                action: .rescanBus, rung: .rescan, target: address.description,
+                effect: .rescan(expecting: address, override: nil),
+                reason: "\(address) was removed and has not come back",
                 expectation: .exists(KernelPath.device(address))))
     }
 
@@ -121,8 +122,9 @@ package struct ReleasePlanner: Sendable {
         steps.append(
             PlanStep(
                 action: function.driverOverride == nil ? .clearDriverOverride : .setDriverOverride, rung: .override,
-                target: function.address.description, path: KernelPath.driverOverride(function.address),
-                value: function.driverOverride ?? "\n", reason: "so it was before the claim",
+                target: function.address.description,
+                effect: .setOverride(function.driverOverride, of: KernelPath.device(function.address)),
+                reason: "restores the original value",
                 expectation: .attribute(function.driverOverride)))
     }
 
@@ -147,7 +149,7 @@ package struct ReleasePlanner: Sendable {
         steps.append(
             PlanStep(
                 action: .bindDriver, rung: .rebind, target: function.address.description,
-                path: KernelPath.bind(driver: driver), value: function.address.description,
+                effect: .bind(function.address.description, to: driver, on: .pci),
                 reason: "\(driver) had it before the claim",
                 expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
     }
@@ -163,7 +165,7 @@ package struct ReleasePlanner: Sendable {
     private mutating func load(_ module: String) {
         steps.append(
             PlanStep(
-                action: .loadDriver, rung: .probe, target: module, path: KernelPath.modprobe, value: module,
+                action: .loadDriver, rung: .probe, target: module, effect: .load(module: module),
                 reason: "the claim unloaded it", expectation: .exists(KernelPath.module(module))))
     }
 
@@ -179,7 +181,7 @@ package struct ReleasePlanner: Sendable {
         steps.append(
             PlanStep(
                 action: .probeDriver, rung: .probe, target: function.address.description,
-                path: KernelPath.driversProbe, value: function.address.description,
+                effect: .probe(function.address),
                 reason: "the udev rule came before the host's own driver",
                 expectation: .exists(KernelPath.device(function.address))))
     }
@@ -228,11 +230,12 @@ package struct ReleasePlanner: Sendable {
         }
         // One that is off a claimed card is not to come back before its release.
         if isClaimed, current.driver == nil, framebuffer.driver != nil { return }
-        let path = "\(KernelPath.platformDevice(framebuffer.name))/driver_override"
         steps.append(
             PlanStep(
-                action: .restoreFramebufferOverride, rung: .override, target: framebuffer.name, path: path,
-                value: framebuffer.driverOverride ?? "\n", reason: "so it was before the claim",
+                action: .restoreFramebufferOverride, rung: .override, target: framebuffer.name,
+                effect: .setOverride(
+                    framebuffer.driverOverride, of: KernelPath.platformDevice(framebuffer.name)),
+                reason: "restores the original value",
                 expectation: .attribute(framebuffer.driverOverride)))
     }
 
@@ -254,7 +257,7 @@ package struct ReleasePlanner: Sendable {
                 "\(framebuffer.name) is not bound again: the card stays claimed, and its release gives that back.")
             return
         }
-        if let held = heldClaim(of: framebuffer) { return wait(for: held, framebuffer) }
+        if let held = heldEntry(of: framebuffer) { return wait(for: held, framebuffer) }
         if let range = framebuffer.range, let why = obstacle(to: range) {
             losses.append("\(framebuffer.name) is not bound again: \(why).")
             return
@@ -262,7 +265,7 @@ package struct ReleasePlanner: Sendable {
         steps.append(
             PlanStep(
                 action: .bindFramebuffer, rung: .rebind, target: framebuffer.name,
-                path: KernelPath.bind(platformDriver: driver), value: framebuffer.name,
+                effect: .bind(framebuffer.name, to: driver, on: .platform),
                 reason: "\(driver) had it before the claim",
                 expectation: .driver(ofDevice: KernelPath.platformDevice(framebuffer.name), is: driver)))
     }
@@ -279,25 +282,25 @@ package struct ReleasePlanner: Sendable {
 
     /// The driver's own claim, while no driver is bound: someone has its node open. Bound again now, efifb would go on
     /// without a claim, and the old one would end under it (`efifb_probe()` only warns).
-    private func heldClaim(of framebuffer: PriorState.Framebuffer) -> Claim? {
-        guard case .claims(let tree) = snapshot.memoryMap, let range = framebuffer.range else { return nil }
-        return tree.claims.first { claim in
-            claim.range == range && FramebufferDriver.kind(claimedAs: claim.name)?.outlivesUnbindWhileOpen == true
+    private func heldEntry(of framebuffer: PriorState.Framebuffer) -> IomemEntry? {
+        guard case .entries(let tree) = snapshot.memoryMap, let range = framebuffer.range else { return nil }
+        return tree.entries.first { entry in
+            entry.range == range && FramebufferDriver.kind(ofEntryNamed: entry.name)?.outlivesUnbindWhileOpen == true
         }
     }
 
-    private mutating func wait(for claim: Claim, _ framebuffer: PriorState.Framebuffer) {
+    private mutating func wait(for entry: IomemEntry, _ framebuffer: PriorState.Framebuffer) {
         let node = snapshot.framebuffers.first { $0.device == framebuffer.name }?.path ?? "/dev/fb0"
         steps.append(
             PlanStep(
-                action: .awaitRelease, rung: .wait, target: framebuffer.name, path: node, value: "",
-                reason: "\(claim) goes with the last close, and only then can its driver be bound again",
-                expectation: .released(claim)))
+                action: .awaitRelease, rung: .wait, target: framebuffer.name, effect: .wait(for: entry, node: node),
+                reason: "\(entry) goes with the last close, and only then can its driver be bound again",
+                expectation: .seen))
     }
 
     private func isReserved(_ range: AddressRange) -> Bool {
-        guard case .claims(let tree) = snapshot.memoryMap else { return false }
-        return tree.claims.contains { $0.range == range && FramebufferDriver.isDevicesOwn($0) }
+        guard case .entries(let tree) = snapshot.memoryMap else { return false }
+        return tree.entries.contains { $0.range == range && FramebufferDriver.isDevicesOwn($0) }
     }
 
     private func obstacle(to range: AddressRange) -> String? {
@@ -327,7 +330,8 @@ package struct ReleasePlanner: Sendable {
         guard console.isBound == true else { return }
         steps.append(
             PlanStep(
-                action: .restoreConsole, rung: .console, target: "vtcon\(number)", path: KernelPath.consoleBind(number),
-                value: "0", reason: "the VGA text console gets its terminals back", expectation: .attribute("0")))
+                action: .restoreConsole, rung: .console, target: "vtcon\(number)",
+                effect: .switchConsole(number, isBound: false), reason: "the VGA text console gets its terminals back",
+                expectation: .attribute("0")))
     }
 }

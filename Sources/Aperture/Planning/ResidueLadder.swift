@@ -43,8 +43,8 @@ struct ResidueLadder {
         // left after that is seen by the next reading.
         if gpu.pciClass.isVGA, isDroppedUnbound, !gpu.isOnVFIO, options.residue == .auto { return }
         switch options.residue {
-        case .auto where kernel.isAtLeast(6, 9): rescan()
-        case .auto where kernel.isAtLeast(6, 0) && allowedDriver != nil: bounce()
+        case .auto where kernel.removalFreesBootFB: rescan()
+        case .auto where kernel.nativeProbeDropsFramebuffer && allowedDriver != nil: bounce()
         case .auto: refuse("kernel \(kernel) is older than 6.9", remedy: autoRemedy)
         case .bounce: bounce()
         case .rescan: rescan()
@@ -55,13 +55,13 @@ struct ResidueLadder {
     /// Whether the kernel's helper drops the platform device although no driver is bound to it. `sysfb_disable()` does, for
     /// sysfb's own device and not for coreboot's or a device tree's; from 6.4 to 6.10 for the boot VGA device alone.
     private var isDroppedUnbound: Bool {
-        let isSysfbs = ([conflict.claim] + conflict.enclosing).contains { $0.name == "BOOTFB" }
-        guard isSysfbs, kernel.isAtLeast(6, 0) else { return false }
-        return !kernel.isAtLeast(6, 4) || kernel.isAtLeast(6, 11) || gpu.bootVGA == true
+        let isSysfbs = ([conflict.entry] + conflict.enclosing).contains { $0.name == "BOOTFB" }
+        guard isSysfbs, kernel.nativeProbeDropsFramebuffer else { return false }
+        return !kernel.sysfbDisableIsForBootVGA || gpu.bootVGA == true
     }
 
     /// What stays.
-    private var residue: Claim { conflict.residue ?? conflict.claim }
+    private var residue: IomemEntry { conflict.residue ?? conflict.entry }
 
     private var device: String { conflict.device ?? "the framebuffer's device" }
 
@@ -74,13 +74,13 @@ struct ResidueLadder {
             "`--residue rescan` removes and rescans the GPU all the same; on this kernel the orphaned range keeps "
             + "a pointer to freed memory, so later reads of /proc/iomem are at risk until the next boot."
         let bounce = "`--allow-native DRIVER` lets the GPU's own driver probe it once, which ends the range. "
-        return kernel.isAtLeast(6, 0) ? bounce + rescan : rescan
+        return kernel.nativeProbeDropsFramebuffer ? bounce + rescan : rescan
     }
 
     // MARK: - Rungs
 
     private mutating func bounce() {
-        guard kernel.isAtLeast(6, 0) else {
+        guard kernel.nativeProbeDropsFramebuffer else {
             return refuse(
                 "before 6.0 a native driver's probe leaves the range in place (kernel \(kernel))", remedy: autoRemedy)
         }
@@ -101,18 +101,18 @@ struct ResidueLadder {
         if !drivers.contains(native.driver) {
             steps.append(
                 PlanStep(
-                    action: .loadDriver, rung: .bounce, target: native.driver, path: KernelPath.modprobe,
-                    value: native.module, reason: "\(native.driver) is to probe the card once",
+                    action: .loadDriver, rung: .bounce, target: native.driver, effect: .load(module: native.module),
+                    reason: "\(native.driver) is to probe the card once",
                     expectation: .exists("\(KernelPath.pciDrivers)/\(native.driver)")))
         }
         steps += [
             PlanStep(
                 action: .clearDriverOverride, rung: .bounce, target: gpu.address.description,
-                path: KernelPath.driverOverride(gpu.address), value: "\n",
+                effect: .setOverride(nil, of: KernelPath.device(gpu.address)),
                 reason: "the override would keep \(native.driver) off", expectation: .attribute(nil)),
             PlanStep(
                 action: .bindNative, rung: .bounce, target: gpu.address.description,
-                path: KernelPath.bind(driver: native.driver), value: gpu.address.description, reason: reason,
+                effect: .bind(gpu.address.description, to: native.driver, on: .pci), reason: reason,
                 expectation: .driver(ofDevice: KernelPath.device(gpu.address), is: native.driver)),
             .setOverride(
                 of: gpu.address, to: vfioDriver, rung: .bounce, reason: "the native driver had its one probe"),
@@ -134,10 +134,11 @@ struct ResidueLadder {
         let reason = "\(residue) belongs to a platform device and outlives its driver (kernel \(kernel))"
         steps = [
             PlanStep(
-                action: .removeDevice, rung: .rescan, target: address, path: KernelPath.remove(gpu.address), value: "1",
+                action: .removeDevice, rung: .rescan, target: address, effect: .remove(gpu.address),
                 reason: reason, expectation: .gone(KernelPath.device(gpu.address))),
             PlanStep(
-                action: .rescanBus, rung: .rescan, target: address, path: KernelPath.busRescan(gpu.address), value: "1",
+                action: .rescanBus, rung: .rescan, target: address,
+                effect: .rescan(expecting: gpu.address, override: vfioDriver),
                 reason: "the kernel finds \(address) again and gives it clean BARs",
                 expectation: .returned(gpu.address, override: vfioDriver)),
         ]
@@ -150,10 +151,10 @@ struct ResidueLadder {
         }
         warnings.append(
             "\(address) is removed and found again: its BARs may get new addresses, and "
-                + (kernel.isAtLeast(6, 9)
+                + (kernel.removalFreesBootFB
                     ? "\(device) goes with it: the firmware console cannot come back before a reboot."
                     : "\(residue) is not reserved again before a reboot."))
-        if !kernel.isAtLeast(6, 9) {
+        if !kernel.removalFreesBootFB {
             warnings.append(
                 "On kernel \(kernel) the orphaned \(residue.name) range keeps a pointer to freed memory.")
         }

@@ -53,13 +53,13 @@ struct StepList {
         // A rescanned GPU comes back without a driver.
         let returns = steps.contains { $0.rung == .rescan }
         for function in functions where !function.isOnVFIO || (returns && function == gpu) { bind(function) }
-        mindGuest()
+        refuseWhileInUse()
     }
 
     private func driver(of function: PCIFunction) -> String { drivers[function.address] ?? VFIODrivers.generic }
 
     /// Whatever there is to do, it ends with a proof, which VFIO refuses while a guest has the card.
-    private mutating func mindGuest() {
+    private mutating func refuseWhileInUse() {
         let claimed = functions.filter(\.isOnVFIO)
         let users = claimed.flatMap(snapshot.holders(of:))
         guard !steps.isEmpty, !users.isEmpty else { return }
@@ -78,8 +78,8 @@ struct StepList {
             let module = snapshot.vfioDrivers.module(of: driver)
             steps.append(
                 PlanStep(
-                    action: .loadDriver, rung: .prepare, target: driver, path: KernelPath.modprobe,
-                    value: module ?? driver, reason: "\(driver) is a module and not loaded yet",
+                    action: .loadDriver, rung: .prepare, target: driver, effect: .load(module: module ?? driver),
+                    reason: "\(driver) is a module and not loaded yet",
                     expectation: .exists(
                         module.map { "\(KernelPath.modules)/\($0)" } ?? "\(KernelPath.pciDrivers)/\(driver)")))
         }
@@ -108,24 +108,24 @@ struct StepList {
             }
             // Only another driver's bind takes virtual terminals from it: its own `bind` ignores what is written. The
             // kernel's helper has dummy_con for this, which user space cannot name.
-            let heirs = snapshot.consoles.filter { $0.canBeSwitched && $0.isBound != true }
-            guard let heir = heirs.first(where: { $0.isBound == false }) else {
-                if let console = heirs.first {
+            let successors = snapshot.consoles.filter { $0.canBeSwitched && $0.isBound != true }
+            guard let successor = successors.first(where: { $0.isBound == false }) else {
+                if let console = successors.first {
                     unreadable(console)
                     continue
                 }
                 let next =
-                    gpu.pciClass.isVGA && kernel.isAtLeast(6, 0)
+                    gpu.pciClass.isVGA && kernel.vfioEvictsVGA
                     ? "vfio-pci takes it away when it binds." : "it writes on to 0xb8000, which the guest will own."
                 warnings.append("No other console driver can take over \(console.name): \(next)")
                 continue
             }
             steps.append(
                 PlanStep(
-                    action: .handOverConsole, rung: .legacyVGA, target: "vtcon\(heir.number)",
-                    path: KernelPath.consoleBind(heir.number), value: "1",
+                    action: .handOverConsole, rung: .legacyVGA, target: "vtcon\(successor.number)",
+                    effect: .switchConsole(successor.number, isBound: true),
                     reason:
-                        "\(console.name) writes to 0xb8000 of the boot VGA device: \(heir.name) takes its terminals",
+                        "\(console.name) writes to 0xb8000 of the boot VGA device: \(successor.name) takes its terminals",
                     expectation: .attribute("1")))
         }
         for device in snapshot.platformFramebuffers where device.driver == FramebufferDriver.vga16fb {
@@ -152,7 +152,7 @@ struct StepList {
             guard let device = snapshot.platformFramebuffers.first(where: { $0.name == name }) else { continue }
             let witnesses = conflict.witnesses.map(\.rawValue).joined(separator: ", ")
             evict(
-                device, rung: .evict, reason: "\(conflict.claim) lies in BAR \(conflict.bar) (witnesses: \(witnesses))")
+                device, rung: .evict, reason: "\(conflict.entry) lies in BAR \(conflict.bar) (witnesses: \(witnesses))")
         }
     }
 
@@ -162,12 +162,12 @@ struct StepList {
         if device.driverOverride != KernelPath.vfioDriver {
             steps.append(
                 PlanStep(
-                    action: .setFramebufferOverride, rung: rung, target: device.name, path: "\(path)/driver_override",
-                    value: KernelPath.vfioDriver,
+                    action: .setFramebufferOverride, rung: rung, target: device.name,
+                    effect: .setOverride(KernelPath.vfioDriver, of: path),
                     reason: "no framebuffer driver, loaded now or later, may bind \(device.name) again",
                     expectation: .attribute(KernelPath.vfioDriver)))
         }
-        if gpu.pciClass.isVGA, kernel.isAtLeast(6, 0) {
+        if gpu.pciClass.isVGA, kernel.vfioEvictsVGA {
             warnings.append(
                 "Binding vfio-pci makes the kernel drop \(device.name): the firmware console cannot come back before a "
                     + "reboot.")
@@ -176,19 +176,19 @@ struct StepList {
         let holders = snapshot.holders(ofDevice: device.name)
         if !holders.isEmpty { warnings.append("\(list(holders)): its claim can outlive the unbind.") }
         // efifb's fb_destroy() used freed memory when its node was open during the unbind, until 5.18.
-        if !holders.isEmpty, !kernel.isAtLeast(5, 18) {
+        if !holders.isEmpty, kernel.heldUnbindCrashes {
             refusals.append(
                 Refusal(
                     .framebufferHeld,
                     "\(list(holders)), and kernel \(kernel) can crash when \(device.name) is unbound.",
                     remedy: "\(HolderRemedy.ending(holders))."))
-        } else if !kernel.isAtLeast(5, 18), let unknown = use.refusal(unbinding: device) {
+        } else if kernel.heldUnbindCrashes, let unknown = use.refusal(unbinding: device) {
             refusals.append(unknown)
         }
         steps.append(
             PlanStep(
                 action: .unbindFramebuffer, rung: rung, target: device.name,
-                path: KernelPath.unbind(platformDriver: driver), value: device.name, reason: reason,
+                effect: .unbind(device.name, from: driver, on: .platform), reason: reason,
                 expectation: .driver(ofDevice: path, is: nil)))
     }
 
@@ -199,9 +199,9 @@ struct StepList {
             let who = holders.isEmpty ? "no driver is bound, yet it is claimed" : list(holders)
             steps.append(
                 PlanStep(
-                    action: .awaitRelease, rung: .wait, target: conflict.device ?? conflict.claim.name, path: node,
-                    value: "", reason: "\(conflict.claim) goes with the last close: \(who)",
-                    expectation: .released(conflict.claim)))
+                    action: .awaitRelease, rung: .wait, target: conflict.device ?? conflict.entry.name,
+                    effect: .wait(for: conflict.entry, node: node),
+                    reason: "\(conflict.entry) goes with the last close: \(who)", expectation: .seen))
         }
     }
 
@@ -226,8 +226,8 @@ struct StepList {
         let driver = driver(of: function)
         steps.append(
             PlanStep(
-                action: .bindVFIO, rung: .bind, target: function.address.description, path: KernelPath.driversProbe,
-                value: function.address.description, reason: "the override makes \(driver) the only match",
+                action: .bindVFIO, rung: .bind, target: function.address.description, effect: .probe(function.address),
+                reason: "the override makes \(driver) the only match",
                 expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
     }
 
@@ -243,14 +243,15 @@ extension PlanStep {
     static func setOverride(of address: PCIAddress, to driver: String, rung: Rung, reason: String) -> PlanStep {
         PlanStep(
             action: .setDriverOverride, rung: rung, target: address.description,
-            path: KernelPath.driverOverride(address), value: driver, reason: reason, expectation: .attribute(driver))
+            effect: .setOverride(driver, of: KernelPath.device(address)), reason: reason,
+            expectation: .attribute(driver))
     }
 
     /// Unbinds a function from its PCI driver.
     static func unbind(_ address: PCIAddress, from driver: String, rung: Rung, reason: String) -> PlanStep {
         PlanStep(
-            action: .unbindDriver, rung: rung, target: address.description, path: KernelPath.unbind(driver: driver),
-            value: address.description, reason: reason,
+            action: .unbindDriver, rung: rung, target: address.description,
+            effect: .unbind(address.description, from: driver, on: .pci), reason: reason,
             expectation: .driver(ofDevice: KernelPath.device(address), is: nil))
     }
 }

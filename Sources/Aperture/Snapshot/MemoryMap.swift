@@ -1,6 +1,6 @@
 /// What /proc/iomem could show.
 package enum MemoryMap: Sendable {
-    case claims(ClaimTree)
+    case entries(IomemTree)
     /// Every address is zero: the reader lacks CAP_SYS_ADMIN (`r_show()`). That is "cannot see", never "no conflict".
     case masked
     /// It could not be read, or holds no line at all; with the reason.

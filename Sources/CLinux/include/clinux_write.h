@@ -26,7 +26,7 @@ struct clinux_write {
  *
  * Returns 0, or the errno of starting the process; then nothing was written.
  */
-int clinux_write_guarded(
+int clinux_write_deadline(
     const char *root, const char *path, const char *value, const char *rescan_override, const char *override_value,
     int milliseconds, struct clinux_tick tick, struct clinux_write *result);
 
@@ -37,7 +37,7 @@ int clinux_write_guarded(
  *
  * Returns 0, or the errno of starting the process; then nothing was unloaded.
  */
-int clinux_unload_guarded(
+int clinux_unload_deadline(
     const char *module, int milliseconds, struct clinux_tick tick, struct clinux_write *result);
 
 #endif

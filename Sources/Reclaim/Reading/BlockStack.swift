@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Sysfs
+internal import KernelFiles
 
 /// The block devices, and which of them stand on which: a partition on its disk, a volume on what it is made of.
 struct BlockStack {

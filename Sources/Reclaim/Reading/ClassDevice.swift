@@ -1,4 +1,4 @@
-internal import Sysfs
+internal import KernelFiles
 
 /// A device as one of sysfs's classes lists it: `/sys/class/block/sda2` is a link to
 /// `../../devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda/sda2`.

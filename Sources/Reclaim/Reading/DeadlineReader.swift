@@ -1,7 +1,7 @@
 internal import Aperture
 internal import CLinux
 internal import Glibc
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 
 /// What the kernel only tells when it has a lock, or power, that a driver can keep from it for ever.

@@ -1,6 +1,6 @@
 internal import Aperture
 internal import CLinux
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 
 /// The device nodes that somebody may have open, each by the name that the host has for it, and what they are known by.

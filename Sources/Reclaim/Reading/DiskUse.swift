@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Sysfs
+internal import KernelFiles
 
 /// What the host uses block devices for, as far as it does not show in the stack itself: file systems, swap, ZFS.
 ///
@@ -35,7 +35,7 @@ struct DiskUse {
         read(Self.readPools)
     }
 
-    /// Where the file system is mounted that the device is of; one `nil` for one that is mounted out of sight.
+    /// Where the file system is mounted that the device is of; one `nil` for one that is mounted out of observation.
     func points(of device: String) throws(FileTreeError) -> [String?] {
         let number = try stack.number(of: device)
         let companions = fileSystems.filter { $0.contains(device) }

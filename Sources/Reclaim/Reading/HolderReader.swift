@@ -1,6 +1,6 @@
 package import Aperture
 internal import CLinux
-package import Sysfs
+package import KernelFiles
 internal import SystemPackage
 
 /// Finds the processes that have device nodes open or mapped, through `/proc/PID/fd`, `/proc/PID/maps` and

@@ -1,5 +1,5 @@
 package import Aperture
-package import Sysfs
+package import KernelFiles
 
 /// Finds what the host has below PCI functions: mounted file systems, swap, volumes and ZFS pools, interfaces that are up,
 /// input devices.

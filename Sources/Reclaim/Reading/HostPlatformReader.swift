@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Sysfs
+internal import KernelFiles
 
 /// Reads what kind of machine this is.
 struct HostPlatformReader {

@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Sysfs
+internal import KernelFiles
 
 /// Finds the device nodes that stand for one PCI function, by what its driver registered below it.
 struct NodeReader {

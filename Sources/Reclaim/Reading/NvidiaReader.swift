@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Sysfs
+internal import KernelFiles
 
 /// Reads what is known of nvidia's kernel modules.
 struct NvidiaReader {

@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Sysfs
+internal import KernelFiles
 
 /// Reads the GPUs, the other functions of their slots, their virtual functions, and the IOMMU groups of all of them.
 struct PCIReader {

@@ -1,4 +1,4 @@
-internal import Sysfs
+internal import KernelFiles
 
 /// What `/proc/PID/stat` tells (proc(5)).
 package enum ProcessStat {

@@ -1,4 +1,4 @@
-package import Sysfs
+package import KernelFiles
 
 /// A snapshot that could not be read: without it nothing can be planned.
 package enum SnapshotError: Error, Sendable {

@@ -1,6 +1,6 @@
 package import Aperture
 internal import Glibc
-package import Sysfs
+package import KernelFiles
 internal import SystemPackage
 
 /// Reads a snapshot below one root. It opens nothing for writing.
@@ -88,9 +88,9 @@ package struct SnapshotReader {
     /// /proc/iomem, and what it shows; failures are part of the evidence, not errors.
     package func memoryMap() -> MemoryMap {
         do {
-            let claims = try Iomem.parse(try tree.bytes(KernelPath.iomem))
-            if claims.isEmpty { return .unreadable("it is empty") }
-            return Iomem.isMasked(claims) ? .masked : .claims(ClaimTree(claims))
+            let entries = try Iomem.parse(try tree.bytes(KernelPath.iomem))
+            if entries.isEmpty { return .unreadable("it is empty") }
+            return Iomem.isMasked(entries) ? .masked : .entries(IomemTree(entries))
         } catch let error as FileTreeError {
             return .unreadable(error.description)
         } catch {

@@ -1,6 +1,6 @@
 internal import Aperture
 internal import Glibc
-internal import Sysfs
+internal import KernelFiles
 
 /// Reads which drivers the running kernel has for VFIO, from what depmod made of its modules.
 struct VFIODriverReader {

@@ -17,7 +17,7 @@ struct Apertured: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
-            ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, SettleCommand.self,
+            ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, PostStopCommand.self,
             VFIODriverCommand.self, LogCommand.self,
         ])
 }

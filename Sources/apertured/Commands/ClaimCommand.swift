@@ -1,6 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Journal
+internal import JSONFormat
 internal import Record
 internal import Reclaim
 internal import VFIO
@@ -54,21 +55,23 @@ struct ClaimCommand: ParsableCommand {
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
         if let refusal = WritingVerb.begin(common.machine) { throw refuse(refusal, log) }
         let outcome: ClaimOutcome
-        do {
+        do throws(ReclaimError) {
             let host = locking.host(common.machine)
             let claimer = Claimer(host: host, settings: settings, tell: log.tell)
             outcome =
                 if let refused = try refusal(claimer, host) {
                     refused
                 } else {
-                    try host.locked(within: locking.lockMilliseconds) { try claimer.claim(address) }
+                    try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
+                        try claimer.claim(address)
+                    }
                 }
         } catch {
             if let refusal = WritingVerb.refusal(error) { throw refuse(refusal, log) }
             if common.json { Terminal.print(OutcomeDocument(failed: error, address).json.text) }
             log.fail(error)
             // What the earlier run changed is still so.
-            if case ClaimFailure.unsettled = error { throw ExitStatus.notRestored }
+            if case .unsettled = error { throw ExitStatus.notRestored }
             throw ExitStatus.failed
         }
         if common.json { Terminal.print(OutcomeDocument(outcome).json.text) }
@@ -76,7 +79,7 @@ struct ClaimCommand: ParsableCommand {
     }
 
     /// A device that is not there is refused without the lock, whose folder would be left behind.
-    private func refusal(_ claimer: Claimer<MachineHost>, _ host: MachineHost) throws -> ClaimOutcome? {
+    private func refusal(_ claimer: Claimer<MachineHost>, _ host: MachineHost) throws(ReclaimError) -> ClaimOutcome? {
         guard !host.hasRecords, !host.exists(KernelPath.device(address)) else { return nil }
         return ClaimOutcome(refusedBy: try claimer.plan(for: address))
     }

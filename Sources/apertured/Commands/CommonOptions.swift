@@ -1,7 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Reclaim
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 
 /// Which machine it is about.

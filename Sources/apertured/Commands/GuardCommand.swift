@@ -1,8 +1,10 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Glibc
+internal import Guard
 internal import Journal
-internal import Sysfs
+internal import Reclaim
+internal import KernelFiles
 internal import SystemPackage
 
 struct GuardCommand: ParsableCommand {
@@ -43,33 +45,26 @@ struct GuardCommand: ParsableCommand {
             log.fail(error)
             throw ExitStatus.failed
         }
+        let loop: GuardLoop
         do {
-            let card = try CardGuard(
-                address, host: locking.host(machine, interruptions: [SIGINT, SIGTERM]),
-                lockMilliseconds: locking.lockMilliseconds, log: log,
-                notifier: notifier)
-            try card.run()
-        } catch let status as ExitStatus {
-            throw status
+            // Listens from now on, before anything is claimed.
+            loop = try GuardLoop(card: address, notifier: notifier)
         } catch {
             log.fail(error)
-            Self.tell(notifier, .status("Failed: \(error)"))
             throw ExitStatus.failed
         }
+        var host = locking.host(machine, interruptions: [SIGINT, SIGTERM])
+        // What hangs takes as long as its deadline, and more than one thing can hang.
+        host.tick = loop.notifyWatchdog
+        let card = CardGuard(
+            address, host: host, source: loop, tree: machine.tree, lockMilliseconds: locking.lockMilliseconds,
+            notifier: notifier, tell: log.tell)
+        if let status = ExitStatus(card.run()) { throw status }
     }
 
     /// The way out for someone with a black screen.
     static func isSwitchedOff(_ tree: FileTree) throws -> Bool {
         let line = try tree.textIfPresent("/proc/cmdline") ?? ""
         return line.split(whereSeparator: \.isWhitespace).contains("apertured=off")
-    }
-
-    /// The status line is a courtesy: the exit status says the same to whoever waits.
-    private static func tell(_ notifier: ServiceNotifier, _ state: ServiceState) {
-        do {
-            try notifier.tell(state)
-        } catch {
-            Terminal.complain("apertured: \(error)")
-        }
     }
 }

@@ -2,7 +2,7 @@ internal import Aperture
 internal import ArgumentParser
 internal import Record
 internal import Reclaim
-internal import Sysfs
+internal import KernelFiles
 internal import SystemPackage
 
 /// What every command that writes takes.

@@ -1,6 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Journal
+internal import JSONFormat
 internal import Record
 internal import Reclaim
 
@@ -32,11 +33,13 @@ struct RecoverCommand: ParsableCommand {
             Terminal.complain("apertured: error: refused: \(refusal)")
             throw ExitStatus.refused
         }
-        do {
+        do throws(ReclaimError) {
             let host = locking.host(common.machine)
             // Without records there is nothing to settle.
             if host.hasRecords {
-                try host.locked(within: locking.lockMilliseconds) { try settleAll(host, &rows, &status) }
+                try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
+                    try settleAll(host, &rows, &status)
+                }
             }
         } catch {
             if let refusal = WritingVerb.refusal(error) {
@@ -58,8 +61,8 @@ struct RecoverCommand: ParsableCommand {
     /// A signal is heeded between two cards: what was begun for one goes on to its end.
     private func settleAll(
         _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)], _ status: inout ExitStatus
-    ) throws {
-        for address in addresses.isEmpty ? try host.recorded() : addresses {
+    ) throws(ReclaimError) {
+        for address in addresses.isEmpty ? try host.recordedGPUs() : addresses {
             try host.heedInterruption()
             status = max(status, settle(address, host, &rows))
         }
@@ -70,9 +73,9 @@ struct RecoverCommand: ParsableCommand {
         _ address: PCIAddress, _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)]
     ) -> ExitStatus {
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
-        do {
-            guard let record = try host.record(of: address) else { return .done }
-            let result = try Recoverer(host: host, force: force, tell: log.tell).recover(record)
+        do throws(ReclaimError) {
+            guard let record = try host.loadRecord(of: address) else { return .done }
+            let result = try Releaser(host: host, force: force, tell: log.tell).recover(record)
             rows.append((address, result))
             guard let result else { return .done }
             log.recovered(result)

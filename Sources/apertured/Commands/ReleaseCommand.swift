@@ -1,6 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Journal
+internal import JSONFormat
 internal import Record
 internal import Reclaim
 
@@ -37,7 +38,7 @@ struct ReleaseCommand: ParsableCommand {
         if onlyWhenRunning, ServiceManager.isStopping() { return }
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
         var outcome: ReleaseOutcome
-        do {
+        do throws(ReclaimError) {
             if let refusal = WritingVerb.begin(common.machine) {
                 outcome = ReleaseOutcome(result: .refused([refusal]))
             } else {
@@ -66,13 +67,13 @@ struct ReleaseCommand: ParsableCommand {
         }
     }
 
-    private func release(_ host: MachineHost, _ log: ClaimLog) throws -> ReleaseOutcome? {
+    private func release(_ host: MachineHost, _ log: ClaimLog) throws(ReclaimError) -> ReleaseOutcome? {
         // Without records there is nothing to lock.
         guard host.hasRecords else { return onlyWhenRunning ? nil : Releaser<MachineHost>.refuseUnclaimed(address) }
-        return try host.locked(within: locking.lockMilliseconds) {
+        return try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
             // Given back by hand already.
-            if onlyWhenRunning, try host.record(of: address) == nil { return nil }
-            return try Releaser(host: host, tell: log.tell).release(address, keeps: keep, force: force)
+            if onlyWhenRunning, try host.loadRecord(of: address) == nil { return nil }
+            return try Releaser(host: host, force: force, tell: log.tell).release(address, keeps: keep)
         }
     }
 }

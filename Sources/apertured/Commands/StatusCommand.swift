@@ -1,5 +1,6 @@
 internal import Aperture
 internal import ArgumentParser
+internal import JSONFormat
 internal import Record
 internal import Reclaim
 
@@ -76,7 +77,7 @@ struct StatusCommand: ParsableCommand {
             guard let reason = console.unreadable else { continue }
             Terminal.complain("apertured: vtcon\(console.number) could not be read: \(reason)")
         }
-        if case .claims = snapshot.memoryMap {
+        if case .entries = snapshot.memoryMap {
         } else if let refusal = rows.lazy.flatMap(\.plan.refusals).first(where: {
             $0.code == .iomemMasked || $0.code == .iomemUnreadable
         }) {

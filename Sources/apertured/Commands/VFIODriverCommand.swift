@@ -2,7 +2,7 @@ internal import Aperture
 internal import ArgumentParser
 internal import Configuration
 internal import Reclaim
-internal import Sysfs
+internal import KernelFiles
 
 struct VFIODriverCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

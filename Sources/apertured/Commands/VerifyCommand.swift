@@ -1,6 +1,6 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Record
+internal import JSONFormat
 internal import Reclaim
 internal import VFIO
 

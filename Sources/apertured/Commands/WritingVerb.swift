@@ -3,7 +3,7 @@ internal import CLinux
 internal import Glibc
 internal import Record
 internal import Reclaim
-internal import Sysfs
+internal import KernelFiles
 
 /// What every verb that writes has in common: it is not cut short by its caller, it is root's, and one is at work at a time.
 enum WritingVerb {
@@ -21,8 +21,8 @@ enum WritingVerb {
     }
 
     /// What is said when another one is at work: nothing was touched.
-    static func refusal(_ error: any Error) -> Refusal? {
-        guard let error = error as? RecordError, case .locked(let holder) = error else { return nil }
+    static func refusal(_ error: ReclaimError) -> Refusal? {
+        guard case .record(.locked(let holder)) = error else { return nil }
         return Refusal(
             .locked, "Another apertured is at work: \(holder).",
             remedy: "Try again when it has finished, or wait for it with --lock-wait.")

@@ -12,7 +12,7 @@ struct AddressMap {
     ///   - isColored: Whether owners get a colour of their own.
     init(_ plan: Plan, _ memoryMap: MemoryMap, width: Int, isColored: Bool) {
         var lines = ["\(plan.address)"]
-        guard case .claims(let tree) = memoryMap else {
+        guard case .entries(let tree) = memoryMap else {
             text = lines[0] + ": what holds its BARs cannot be seen\n"
             return
         }
@@ -22,12 +22,12 @@ struct AddressMap {
             let columns = max(Self.narrowest, width - Self.labelWidth - 4)
             lines.append(Self.row("", String(repeating: ".", count: columns), color: nil))
             for index in tree.overlapping(bar.range) {
-                let claim = tree.claims[index]
-                guard bar.range.contains(claim.range), claim.name != plan.address.description else { continue }
-                let color = isColored ? Self.color(of: claim.name) : nil
-                lines.append(Self.row(claim.name, Self.scaled(claim.range, in: bar.range, columns), color: color))
+                let entry = tree.entries[index]
+                guard bar.range.contains(entry.range), entry.name != plan.address.description else { continue }
+                let color = isColored ? Self.color(of: entry.name) : nil
+                lines.append(Self.row(entry.name, Self.scaled(entry.range, in: bar.range, columns), color: color))
                 let indent = String(repeating: " ", count: Self.labelWidth + 4)
-                lines.append("\(indent)\(claim.range)  \(Self.size(claim.range))")
+                lines.append("\(indent)\(entry.range)  \(Self.size(entry.range))")
             }
         }
         if plan.gpu?.memoryBARs.isEmpty ?? true { lines.append("  no memory BARs") }
@@ -41,11 +41,11 @@ struct AddressMap {
         return "  \(label)\(padding) |\(bar)|"
     }
 
-    /// The claim's cells filled, every claim at least one.
-    private static func scaled(_ claim: AddressRange, in bar: AddressRange, _ columns: Int) -> String {
+    /// The entry's cells filled, every entry at least one.
+    private static func scaled(_ entry: AddressRange, in bar: AddressRange, _ columns: Int) -> String {
         let columns = UInt128(columns)
-        let first = UInt128(claim.start - bar.start) * columns / bar.size
-        let past = (UInt128(claim.last - bar.start) + 1) * columns
+        let first = UInt128(entry.start - bar.start) * columns / bar.size
+        let past = (UInt128(entry.last - bar.start) + 1) * columns
         let end = max(first + 1, past / bar.size + (past % bar.size == 0 ? 0 : 1))
         return (0..<columns).map { $0 >= first && $0 < end ? "#" : " " }.joined()
     }
@@ -53,7 +53,7 @@ struct AddressMap {
     /// Green for vfio-pci's, red for a framebuffer's, yellow for any other (ECMA-48 SGR).
     private static func color(of name: String) -> String {
         if name == KernelPath.vfioDriver { return "32" }
-        return FramebufferDriver.kind(claimedAs: name) == nil ? "33" : "31"
+        return FramebufferDriver.kind(ofEntryNamed: name) == nil ? "33" : "31"
     }
 
     /// `16 MiB`, `3.9 MiB`, `512 B`: the largest unit that leaves a whole part, cut after one digit.

@@ -1,5 +1,6 @@
 internal import Aperture
 internal import Configuration
+internal import Guard
 internal import Journal
 internal import Record
 internal import Reclaim
@@ -26,8 +27,8 @@ struct ClaimLog {
         case .stepping(let step): tellIntention(step, "")
         case .stepped(let step): tellStep(step)
         case .reread(let remaining):
-            let owners = remaining.map { "\($0.claim.name) in BAR \($0.bar)" }.joined(separator: ", ")
-            write(nil, .debug, "still claimed: \(owners.isEmpty ? "nothing" : owners)")
+            let owners = remaining.map { "\($0.entry.name) in BAR \($0.bar)" }.joined(separator: ", ")
+            write(nil, .debug, "still in the BARs: \(owners.isEmpty ? "nothing" : owners)")
         case .recovering(let state):
             write(nil, .notice, "an earlier run was cut short while \(state.rawValue): settling it first")
         case .releasing: write(.releaseStarted, .info, "giving the card back")
@@ -51,7 +52,7 @@ struct ClaimLog {
         write(.claimStarted, .info, "claiming \(plan.functions.map(\.address.description).joined(separator: ", "))")
         for conflict in plan.conflicts {
             let id: MessageID? = conflict.residue != nil ? .residueFound : nil
-            write(id, .info, "BAR \(conflict.bar) holds \(conflict.claim.name)", [.init(.bar, "\(conflict.bar)")])
+            write(id, .info, "BAR \(conflict.bar) holds \(conflict.entry.name)", [.init(.bar, "\(conflict.bar)")])
         }
     }
 
@@ -91,7 +92,7 @@ struct ClaimLog {
         write(.releaseRefused, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
     }
 
-    func refuse(_ refusal: ConfigurationRefusal) {
+    private func refuse(_ refusal: ConfigurationRefusal) {
         write(.configurationMismatch, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
     }
 
@@ -99,7 +100,7 @@ struct ClaimLog {
         write(.failed, .error, "\(error)")
     }
 
-    func fail(_ failure: ClaimFailure, undo: Restoration?) {
+    func fail(_ failure: ReclaimError, undo: Restoration?) {
         var fields: [JournalEntry.Field] = []
         if case .step(let failure) = failure {
             fields = [.init(.step, failure.step.action.rawValue), .init(.device, failure.step.target)] + errno(failure)
@@ -122,7 +123,7 @@ struct ClaimLog {
         if !result.isFinished { adviseRecovery() }
     }
 
-    func tookBackRule(_ result: Restoration) {
+    func undidRule(_ result: Restoration) {
         let how = result.isComplete ? "everything is as it was" : "not everything could be as it was"
         write(.ruleTakenBack, .notice, "not claimed: what the udev rule had reserved is given back: \(how)")
     }
@@ -131,35 +132,33 @@ struct ClaimLog {
 
     // MARK: - The guard
 
-    func guarding() { write(.guardStarted, .info, "guarding") }
-
-    func stopped() { write(.guardStopped, .info, "the guard ends") }
-
     func back() { write(nil, .notice, "the card is back already: the unit is to start again") }
 
     func switchedOff() {
         write(.automaticStartOff, .warning, "apertured=off on the kernel command line: doing nothing")
     }
 
-    func warn(_ warning: ConfigurationWarning) {
-        write(
-            .configurationWarning, .warning, "\(warning)",
-            [
-                .init(.configurationFile, warning.place.file), .init(.configurationLine, "\(warning.place.line)"),
-            ])
-    }
-
     func tell(_ event: GuardEvent) {
         switch event {
+        case .recovered(let result): recovered(result)
+        case .configurationWarning(let warning): warn(warning)
+        case .configurationRefused(let refusal): refuse(refusal)
+        case .claim(let event): tell(event)
+        case .claimed(let outcome): succeed(outcome)
+        case .claimRefused(let refusal): refuse(refusal)
+        case .claimFailed(let failure, let undo): fail(failure, undo: undo)
+        case .guarding: write(.guardStarted, .info, "guarding")
+        case .stopped: write(.guardStopped, .info, "the guard ends")
+        case .statusNotTold(let reason): Terminal.complain("apertured: \(reason)")
         case .lateFramebuffer(let conflict):
             write(
-                .lateFramebuffer, .warning, "\(conflict.claim.name) appeared in BAR \(conflict.bar): evicting it",
+                .lateFramebuffer, .warning, "\(conflict.entry.name) appeared in BAR \(conflict.bar): evicting it",
                 late(conflict))
         case .lateFramebufferInUse(let conflict, let holders):
             let who = holders.map(\.description).joined(separator: ", ")
             write(
                 .lateFramebufferInUse, .warning,
-                "\(conflict.claim.name) appeared in BAR \(conflict.bar) of a card in use (\(who)): left alone",
+                "\(conflict.entry.name) appeared in BAR \(conflict.bar) of a card in use (\(who)): left alone",
                 late(conflict))
         case .takenAway(let function, let driver):
             let who = driver.map { "is bound to \($0)" } ?? "has no driver"
@@ -177,8 +176,16 @@ struct ClaimLog {
         }
     }
 
+    private func warn(_ warning: ConfigurationWarning) {
+        write(
+            .configurationWarning, .warning, "\(warning)",
+            [
+                .init(.configurationFile, warning.place.file), .init(.configurationLine, "\(warning.place.line)"),
+            ])
+    }
+
     private func late(_ conflict: Conflict) -> [JournalEntry.Field] {
-        [.init(.device, conflict.device ?? conflict.claim.name), .init(.bar, "\(conflict.bar)")]
+        [.init(.device, conflict.device ?? conflict.entry.name), .init(.bar, "\(conflict.bar)")]
     }
 
     // MARK: - Entries

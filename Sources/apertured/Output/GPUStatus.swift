@@ -33,14 +33,14 @@ struct GPUStatus {
     /// Whether firmware drew its screen here, or calls it the boot VGA device.
     var boot: String {
         if plan.gpu?.bootVGA == true { return "vga" }
-        let isScreen = plan.attributions.contains { $0.verdict == .claims || $0.verdict == .claimsSilently }
+        let isScreen = plan.attributions.contains { $0.verdict == .inBAR || $0.verdict == .inBARUnlisted }
         return isScreen ? "screen" : "-"
     }
 
     private static func state(_ plan: Plan, _ snapshot: Snapshot, _ isRecorded: Bool?) -> State {
         guard let gpu = plan.gpu else { return .unknown }
         if gpu.isDead { return .dead }
-        guard case .claims = snapshot.memoryMap else { return .unknown }
+        guard case .entries = snapshot.memoryMap else { return .unknown }
         let unsettled: [Refusal.Code] = [.evidenceMissing, .contradictoryEvidence]
         if plan.refusals.contains(where: { unsettled.contains($0.code) }) { return .unknown }
         if plan.conflicts.isEmpty {

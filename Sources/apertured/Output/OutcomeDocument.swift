@@ -2,14 +2,14 @@ internal import Aperture
 internal import Reclaim
 internal import SystemPackage
 internal import VFIO
-internal import Record
+internal import JSONFormat
 
 /// What came of a claim, as JSON.
 struct OutcomeDocument {
     let json: JSON
 
     init(_ outcome: ClaimOutcome) {
-        var failure: ClaimFailure?
+        var failure: ReclaimError?
         let result: String
         switch outcome.result {
         case .claimed: result = "claimed"

@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Record
+internal import JSONFormat
 
 /// A plan as JSON: stable keys, addresses in lowercase hexadecimal, ends inclusive.
 struct PlanDocument {
@@ -59,9 +59,9 @@ struct PlanDocument {
     static func conflict(_ conflict: Conflict) -> JSON {
         .object([
             "bar": .number(conflict.bar),
-            "start": .string("\(Hex(conflict.claim.range.start))"),
-            "end": .string("\(Hex(conflict.claim.range.last))"),
-            "owner": .string(conflict.claim.name),
+            "start": .string("\(Hex(conflict.entry.range.start))"),
+            "end": .string("\(Hex(conflict.entry.range.last))"),
+            "owner": .string(conflict.entry.name),
             "device": .string(conflict.device),
             "driver": .string(conflict.driver),
             "witnesses": .array(conflict.witnesses.map { .string($0.rawValue) }),

@@ -13,15 +13,14 @@ struct PlanText {
         for bar in plan.gpu?.memoryBARs ?? [] {
             lines.append("  BAR \(bar.index)  \(bar.range)")
             for conflict in plan.conflicts where conflict.bar == bar.index {
-                lines.append("    \(conflict.claim)\(Self.owner(conflict))")
+                lines.append("    \(conflict.entry)\(Self.owner(conflict))")
             }
         }
         for warning in plan.warnings { lines.append("  warning: \(warning)") }
         for notice in plan.notices { lines.append("  note: \(notice)") }
         for (number, step) in plan.steps.enumerated() {
-            let value = step.value == "\n" ? "\\n" : step.value
             lines.append("  \(number + 1). \(step.action.rawValue) \(step.target): \(step.reason)")
-            lines.append("       \(value.isEmpty ? "" : "\(value) > ")\(step.path)")
+            lines.append("       \(step.shownValue.isEmpty ? "" : "\(step.shownValue) > ")\(step.path)")
         }
         text = lines.joined(separator: "\n")
     }

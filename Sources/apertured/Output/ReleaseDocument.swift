@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Record
+internal import JSONFormat
 internal import Reclaim
 
 /// What came of a release, as JSON.

@@ -1,6 +1,6 @@
 internal import Aperture
 internal import PCIAccess
-internal import Record
+internal import JSONFormat
 
 /// The display devices as JSON.
 struct StatusDocument {

@@ -16,7 +16,7 @@ struct StatusTable {
             guard let gpu = row.plan.gpu else { continue }
             let owner = gpu.physicalFunction.map { "VF of \($0), " } ?? ""
             let name = owner + names.name(vendor: gpu.vendor, device: gpu.device)
-            let held = row.plan.conflicts.map { "BAR \($0.bar): \($0.claim.name)" }
+            let held = row.plan.conflicts.map { "BAR \($0.bar): \($0.entry.name)" }
             lines.append([
                 gpu.address.description, Self.shorten(name), gpu.pciClass.label, row.boot, gpu.driver ?? "-",
                 gpu.iommuGroup.map { "\($0.number)" } ?? "-", row.state.rawValue, held.first ?? "-",

@@ -1,6 +1,6 @@
 internal import Aperture
 internal import Reclaim
-internal import Record
+internal import JSONFormat
 
 /// What came of a verification, as JSON.
 struct VerificationDocument {

@@ -9,7 +9,7 @@ struct WitnessText {
         for attribution in plan.attributions {
             let driver = attribution.device.driver ?? "no driver"
             lines.append("\(plan.address): \(attribution.device.name) (\(driver)): \(Self.label(attribution.verdict))")
-            lines += attribution.testimonies.map { "    \($0)" }
+            lines += attribution.evidence.map { "    \($0)" }
         }
         text = lines.map { "\($0)\n" }.joined()
     }
@@ -17,8 +17,8 @@ struct WitnessText {
     private static func label(_ verdict: Attribution.Verdict) -> String {
         switch verdict {
         case .unrelated: "not on this GPU"
-        case .claims: "claims part of a BAR"
-        case .claimsSilently: "draws into a BAR without a line in \(KernelPath.iomem)"
+        case .inBAR: "claims part of a BAR"
+        case .inBARUnlisted: "draws into a BAR without a line in \(KernelPath.iomem)"
         case .insufficient: "one witness alone"
         case .contradictory: "the witnesses disagree"
         }

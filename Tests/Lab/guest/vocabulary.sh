@@ -233,7 +233,7 @@ without_room() {
 }
 
 # Only the nodes of the devices are left of VFIO's, as on a kernel without groups: what is made below /dev/vfio from now
-# on, by the bind as well, is out of sight, but for the devices' own nodes.
+# on, by the bind as well, is out of observation, but for the devices' own nodes.
 without_groups() {
     expect "there is an iommufd" [ -c /dev/iommu ]
     mkdir -p /dev/vfio/devices /run/devices

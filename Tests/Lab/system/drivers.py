@@ -11,7 +11,7 @@ STORY = f"journalctl -b --no-pager -q -o cat APERTURED_GPU={ADDRESS[2]}"
 # Everything but the time is the unit's own. systemd waits twice for a process that it cannot kill.
 SHORT = "[Service]\nTimeoutStopSec=20\n" + "".join(
     f"{setting}=\n{setting}=/usr/bin/apertured {command} --lock-wait 30 --write-deadline 5 %i\n" for setting, command in
-    (("ExecStart", "guard"), ("ExecStop", "release --only-when-running"), ("ExecStopPost", "settle")))
+    (("ExecStart", "guard"), ("ExecStop", "release --only-when-running"), ("ExecStopPost", "post-stop")))
 DEADLINES = {"texts": {"systemd/system/apertured@.service.d/lab.conf": SHORT}}
 
 

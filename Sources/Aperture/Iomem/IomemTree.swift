@@ -1,0 +1,66 @@
+/// The entries of /proc/iomem as a tree.
+///
+/// An entry's parent is the entry that contains it and starts last; of equal ranges the earlier line contains the later,
+/// as the kernel prints them. Indentation is not asked: the kernel stops indenting at a depth that depends on its
+/// version (`MAX_IORES_LEVEL` of `r_show()` in kernel/resource.c), and quoted listings have lost theirs.
+///
+/// The kernel's own tree has no entries that cross, that is, overlap without one containing the other. In a listing that
+/// has them neither becomes the other's parent, and an entry inside both is the child of the one that starts last and no
+/// descendant of the other; ``overlapping(_:)`` finds all of them regardless.
+package struct IomemTree: Sendable {
+    /// In the order of the lines; every number below is a position in this array.
+    package let entries: [IomemEntry]
+
+    /// The entries in the order of a walk: outer before inner, then by start.
+    private let walk: [Int]
+    private let parents: [Int?]
+    private let childless: [Bool]
+    /// Over the entries in the order of the walk.
+    private let index: OverlapIndex
+
+    /// Builds the tree, at any depth; O(n) when the lines come in the order of a walk, as the kernel prints them, and
+    /// O(n log n) otherwise.
+    package init(_ entries: [IomemEntry]) {
+        var walk = Array(entries.indices)
+        if !zip(entries, entries.dropFirst()).allSatisfy({ $0.range <= $1.range }) {
+            walk.sort { (entries[$0].range, $0) < (entries[$1].range, $1) }
+        }
+        var parents = [Int?](repeating: nil, count: entries.count)
+        var childless = [Bool](repeating: true, count: entries.count)
+        var open: [Int] = []
+        for position in walk {
+            while let outer = open.last, !entries[outer].range.contains(entries[position].range) { open.removeLast() }
+            if let parent = open.last {
+                parents[position] = parent
+                childless[parent] = false
+            }
+            open.append(position)
+        }
+        self.entries = entries
+        self.walk = walk
+        self.parents = parents
+        self.childless = childless
+        index = OverlapIndex(walk.map { entries[$0].range })
+    }
+
+    /// The entry around this one, or `nil` at the top.
+    package func parent(of position: Int) -> Int? { parents[position] }
+
+    /// The entries around this one, nearest first; O(depth).
+    package func ancestors(of position: Int) -> [Int] {
+        Array(
+            sequence(state: position) { position in
+                guard let parent = parents[position] else { return nil }
+                position = parent
+                return parent
+            })
+    }
+
+    /// Whether no entry has this one as its parent.
+    package func isInnermost(_ position: Int) -> Bool { childless[position] }
+
+    /// The entries that share a byte with the range, outer before inner, then by start; O(log n + k log k) for k entries.
+    package func overlapping(_ range: AddressRange) -> [Int] {
+        index.overlaps(of: range).map { walk[$0] }
+    }
+}

@@ -1,0 +1,111 @@
+/// Asks every witness about every platform framebuffer, from one GPU's point of view.
+///
+/// One line of /proc/iomem inside a BAR is enough, because it names driver and range, and the driver has one device.
+/// Where it is silent, two others must agree. Where any of them contradicts another, nothing is concluded.
+struct AttributionFinder {
+    let gpu: PCIFunction
+    let snapshot: Snapshot
+    let tree: IomemTree
+
+    /// One attribution per platform framebuffer, legacy VGA apart.
+    func attributions() -> [Attribution] {
+        snapshot.platformFramebuffers.filter { !$0.isLegacyVGA }.map(attribution)
+    }
+
+    private func attribution(of device: PlatformFramebuffer) -> Attribution {
+        let others = [parent(of: device), framebuffer(of: device), screenInfo(of: device)].compactMap(\.self)
+        let twins = twins(of: device)
+        let line = iomem(of: device)
+        // With two devices of one kind, a line's name does not say which of them owns it: another witness must.
+        let isAmbiguous = line?.isInside == true && !twins.isEmpty && !others.contains(where: \.isInside)
+        let isOtherPlaced = isAmbiguous && twins.contains { hasOtherEvidence($0) }
+        let evidence = [isOtherPlaced ? nil : line].compactMap(\.self) + others
+        let placing = twins.isEmpty ? evidence : others
+        return Attribution(
+            device: device,
+            verdict: isAmbiguous && !isOtherPlaced ? .contradictory : verdict(on: device, evidence),
+            evidence: evidence,
+            isElsewhere: !placing.isEmpty && !evidence.contains(where: \.isInside))
+    }
+
+    private func verdict(on device: PlatformFramebuffer, _ evidence: [Evidence]) -> Attribution.Verdict {
+        let inside = evidence.filter(\.isInside)
+        if inside.isEmpty { return .unrelated }
+        if inside.count < evidence.count { return .contradictory }
+        if inside.contains(where: { $0.witness == .iomem }) { return .inBAR }
+        // A device without a driver, and without a line, is in no BAR: it was unbound, or never bound.
+        if device.driver == nil { return .unrelated }
+        return inside.count >= 2 ? .inBARUnlisted : .insufficient
+    }
+
+    // MARK: - The witnesses
+
+    private func iomem(of device: PlatformFramebuffer) -> Evidence? {
+        let names = entryNames(of: device)
+        let lines = tree.entries.filter { names.contains($0.name) }
+        // The innermost line last: simpledrm inside BOOTFB names the driver.
+        if let line = lines.last(where: { gpu.memoryBAR(overlapping: $0.range) != nil }) {
+            return Evidence(witness: .iomem, place: .inside(line.range), detail: line.description)
+        }
+        return lines.first.map { Evidence(witness: .iomem, place: .elsewhere, detail: $0.description) }
+    }
+
+    private func parent(of device: PlatformFramebuffer) -> Evidence? {
+        guard let parent = device.parent else { return nil }
+        return Evidence(
+            witness: .parent, place: parent == gpu.address ? .inside(nil) : .elsewhere, detail: "child of \(parent)")
+    }
+
+    private func framebuffer(of device: PlatformFramebuffer) -> Evidence? {
+        let nodes = snapshot.framebuffers.filter { $0.device == device.name }
+        for node in nodes {
+            guard let memory = node.memory else { continue }
+            return placed(.framebuffer, memory, detail: "\(node.path) \(memory)")
+        }
+        return nil
+    }
+
+    private func screenInfo(of device: PlatformFramebuffer) -> Evidence? {
+        guard let info = snapshot.screenInfo, let memory = info.framebuffer, describes(info, device) else { return nil }
+        // It is what firmware said at boot. After a BAR has moved it points at no card at all, and says nothing.
+        guard snapshot.gpus.contains(where: { $0.memoryBAR(overlapping: memory) != nil }) else {
+            return nil
+        }
+        return placed(.screenInfo, memory, detail: "boot parameters \(memory)")
+    }
+
+    private func placed(_ witness: Witness, _ memory: AddressRange, detail: String) -> Evidence {
+        let isInside = gpu.memoryBAR(overlapping: memory) != nil
+        return Evidence(witness: witness, place: isInside ? .inside(memory) : .elsewhere, detail: detail)
+    }
+
+    /// Firmware hands over one framebuffer, and sysfb makes one device of it: `sysfb_init()`.
+    private func describes(_ info: ScreenInfo, _ device: PlatformFramebuffer) -> Bool {
+        guard device.name.hasSuffix(".0") else { return false }
+        return switch info.mode {
+        case .efi: device.kind == "efi-framebuffer" || device.kind == "simple-framebuffer"
+        case .vesa: device.kind == "vesa-framebuffer" || device.kind == "simple-framebuffer"
+        case .other: false
+        }
+    }
+
+    // MARK: - Twins
+
+    private func twins(of device: PlatformFramebuffer) -> [PlatformFramebuffer] {
+        snapshot.platformFramebuffers.filter { $0.name != device.name && $0.kind == device.kind }
+    }
+
+    private func hasOtherEvidence(_ device: PlatformFramebuffer) -> Bool {
+        [parent(of: device), framebuffer(of: device), screenInfo(of: device)].contains { $0?.isInside == true }
+    }
+
+    private func entryNames(of device: PlatformFramebuffer) -> [String] {
+        // A resource without a name of its own has its device's.
+        let own = [device.name]
+        if let driver = device.driver {
+            let names = FramebufferDriver.entryNames(ofPlatformDriver: driver)
+            if !names.isEmpty { return names + own }
+        }
+        return FramebufferDriver.entryNames(ofDeviceKind: device.kind) + own
+    }
+}

@@ -1,0 +1,20 @@
+internal import KernelFiles
+
+/// A process that was waited for in vain: how long, which one, and where in the kernel it is.
+struct StuckProcess {
+    private let process: Int32
+    private let milliseconds: Int32
+
+    init(_ process: Int32, afterMilliseconds milliseconds: Int32) {
+        self.process = process
+        self.milliseconds = milliseconds
+    }
+
+    var text: String { "\(milliseconds / 1000) s (pid \(process))\(stack)" }
+
+    /// Readable for root, and only where the kernel was built to tell.
+    private var stack: String {
+        guard let stack = try? FileTree().text("/proc/\(process)/stack"), !stack.isEmpty else { return "" }
+        return "; kernel stack: " + stack.split(separator: "\n").joined(separator: " ")
+    }
+}
