@@ -28,9 +28,9 @@ test: lint unit fuzzers units deb-check lab-packages
 lab: lab-packages deb
 	$(LAB) run $(SCENARIO) --package $(DEB) --jobs $(JOBS)
 
-# The tables of the last run of each scenario, into the README.
+# The tables of the last run of each scenario, into their page.
 lab-table:
-	$(LAB) table --readme README.md
+	$(LAB) table --into docs/lab.md
 
 bench: packages
 	@./.ci/packages pciutils gcc
