@@ -76,8 +76,10 @@ units:
 	@./.ci/packages systemd udev groff
 	systemd/check
 
-lint:
+# The Swift files, and the links between the pages.
+lint: packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks Fuzz
+	.ci/links
 
 packages:
 	@./.ci/packages $(PACKAGES)
