@@ -28,9 +28,9 @@ test: lint unit fuzzers units deb-check lab-packages
 lab: lab-packages deb
 	$(LAB) run $(SCENARIO) --package $(DEB) --jobs $(JOBS)
 
-# The tables of the last run of each scenario, into the README.
+# The tables of the last run of each scenario, into their page.
 lab-table:
-	$(LAB) table --readme README.md
+	$(LAB) table --into docs/lab.md
 
 bench: packages
 	@./.ci/packages pciutils gcc
@@ -76,8 +76,10 @@ units:
 	@./.ci/packages systemd udev groff
 	systemd/check
 
-lint:
+# The Swift files, and the links between the pages.
+lint: packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks Fuzz
+	.ci/links
 
 packages:
 	@./.ci/packages $(PACKAGES)

@@ -7,7 +7,9 @@ RELEASE += --disable-local-rpath -Xlinker -z -Xlinker now
 PREFIX ?= /usr/local
 INSTALL ?= install
 STRIP ?= strip
-BINARY ?= .build/release/apertured
+# What is installed: what `make release` made, or, with BINARY=FILE, any other build of the program.
+BUILT = .build/release/apertured
+BINARY ?= $(BUILT)
 # The one place of the version is the program.
 VERSION := $(shell sed -n 's/^ *version: "\(.*\)",$$/\1/p' Sources/apertured/Commands/Apertured.swift)
 # Of the last change, so that the same tree gives the same package (reproducible-builds.org, SOURCE_DATE_EPOCH).
@@ -30,7 +32,13 @@ MANUALS = $(PREFIX)/share/man
 
 .PHONY: install uninstall deb deb-check deb-packages
 
-install: release
+# Neither dpkg nor apt is asked for: what is built already is installed, and is built here only where a source of it is
+# newer. pkg-config names a C library that is missing.
+$(BUILT): Package.swift $(shell find Sources -type f)
+	@pkg-config --print-errors --exists libpci
+	$(SWIFT) build $(RELEASE)
+
+install: $(BINARY)
 	$(INSTALL) -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apertured
 	$(STRIP) --strip-unneeded --remove-section=.comment $(DESTDIR)$(PREFIX)/bin/apertured
 	$(INSTALL) -d $(DESTDIR)$(UNITS)
@@ -52,7 +60,7 @@ uninstall:
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
 	@[ -n "$(DESTDIR)" ] || packaging/reload
 
-deb: deb-packages
+deb: deb-packages release
 	rm -rf $(STAGE)
 	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)/root PREFIX=/usr
 	packaging/build-deb $(STAGE) $(VERSION) $(ARCHITECTURE) $(DEB)

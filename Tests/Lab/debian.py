@@ -112,11 +112,13 @@ class Release:
         return list(dict.fromkeys([*direct, *(name for one in direct for name in self._dependencies(one, pattern))]))
 
     def version(self, package):
+        self._update()
         shown = self._run(["apt-cache", "show", "--no-all-versions", package])
         return re.search(r"^Version: (\S+)", shown, re.MULTILINE)[1]
 
     def download(self, package):
         """The path of the package's file; apt checks its hash against the signed lists."""
+        self._update()
         archives = os.path.join(self.folder, "packages")
         os.makedirs(archives, exist_ok=True)
         self._run(["apt-get", "download", package], cwd=archives)

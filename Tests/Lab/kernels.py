@@ -27,7 +27,7 @@ DEBIAN = {
     "7.x": ("trixie-backports", "forky"),
 }
 
-# Kernels that Debian does not package: prebuilt folders with bzImage and modules/.
+# The lab's own kernels, which Debian does not package: folders with bzImage and modules/, made by kernels/build.
 PREBUILT = ("5.10-simplefb", "6.12-simpledrm", "7.2-efidrm")
 
 
@@ -90,17 +90,25 @@ def _from_debian(name, folder):
         return _install(folder, os.path.basename(trees[0]), images[0], trees[0])
 
 
+def built():
+    """Where kernels/build puts the kernels that it makes."""
+    return os.path.join(cache(), "built")
+
+
 def _prebuilt(name):
     shelf = os.environ.get("APERTURED_LAB_KERNELS") or os.path.join(REPOSITORY, "..", "shared", "lab", "kernels")
-    source = os.path.join(shelf, name)
+    sources = [os.path.join(place, name) for place in (shelf, built())]
+    source = next((source for source in sources if os.path.exists(os.path.join(source, "bzImage"))), None)
+    if source is None:
+        raise debian.NotAvailable(f"no kernel {name}: Tests/Lab/kernels/build {name} makes it, in about an hour; "
+                                  "APERTURED_LAB_KERNELS can name a folder that holds it")
     image = os.path.join(source, "bzImage")
-    if not os.path.exists(image):
-        raise debian.NotAvailable(f"no prebuilt kernel {name}; APERTURED_LAB_KERNELS names the folder that holds it")
+    version = _release_of(image)
     folder = os.path.join(cache(), "kernels", name)
     ready = _ready(folder)
-    if ready and os.path.getmtime(ready.image) >= os.path.getmtime(image):
+    if ready and ready.version == version and os.path.getmtime(ready.image) >= os.path.getmtime(image):
         return ready
-    return _install(folder, _release_of(image), image, os.path.join(source, "modules"))
+    return _install(folder, version, image, os.path.join(source, "modules"))
 
 
 def _release_of(image):

@@ -1,4 +1,4 @@
-"""The last run of every scenario, kept beside the logs, and its place in the README."""
+"""The last run of every scenario, kept beside the logs, and its place in a document."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import table
 
 
 class Marks:
-    """The two lines of a README that a table stands between."""
+    """The two lines of a document that a table stands between."""
 
     def __init__(self, name):
         self.begin = f"<!-- {name}: made by make lab-table -->"
@@ -32,22 +32,23 @@ def keep(logs, row):
         json.dump(list(rows.values()), stream, indent=1)
 
 
-def show(suites, readme=None):
-    """Prints the last run of every scenario as Markdown, a table for each suite, or replaces the tables in `readme`.
+def show(suites, document=None):
+    """Prints the last run of every scenario as Markdown, a table for each suite, or replaces the tables in the
+    file `document`.
 
     Only whole tables are shown: half of one must not replace it. Returns the exit status."""
     tables = [_markdown(suite) for suite in suites]
-    if readme is None:
+    if document is None:
         print("\n\n".join(tables))
         return 0
-    with open(readme, encoding="utf-8") as stream:
+    with open(document, encoding="utf-8") as stream:
         text = stream.read()
     for suite, between in zip(suites, tables):
         try:
             text = suite.marks.replace(text, between)
         except ValueError as error:
-            sys.exit(f"lab: {readme}: {error}")
-    with open(readme, "w", encoding="utf-8") as stream:
+            sys.exit(f"lab: {document}: {error}")
+    with open(document, "w", encoding="utf-8") as stream:
         stream.write(text)
     return 0
 

@@ -1,4 +1,4 @@
-"""The results as tables: rows of words, aligned for a terminal, or Markdown for the README."""
+"""The results as tables: rows of words, aligned for a terminal, or Markdown."""
 
 MATRIX = ("scenario", "kernel", "firmware framebuffer", "class", "before", "after", "rung", "then", "seconds",
             "verdict")
