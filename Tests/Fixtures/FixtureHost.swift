@@ -5,10 +5,12 @@ package import KernelFiles
 package import SystemPackage
 package import VFIO
 
-/// A host made of files that reacts to writes as the kernel does, and fails where it is told to.
+/// A host made of files, which fails where it is told to. What the kernel would do after a write is ``FixtureKernel``'s.
 ///
-/// Reads go through the product's own reader; only what the kernel would do after a write is played here.
+/// Reads go through the product's own reader.
 package final class FixtureHost: Host {
+    /// What reacts to the writes.
+    package let kernel: FixtureKernel
     /// What is to go wrong.
     package enum Fault: Sendable {
         /// The write fails with this error and changes nothing.
@@ -40,8 +42,6 @@ package final class FixtureHost: Host {
         }
     }
 
-    package private(set) var machine: Machine
-    package let folder: TemporaryFolder
     /// Every write, in order: path and value.
     package private(set) var writes: [(path: String, value: String)] = []
     /// Which effect each write was.
@@ -79,22 +79,10 @@ package final class FixtureHost: Host {
     package var stuckWrite: Int?
     /// Whether the process of that write can be found.
     package var isStuckProcessSeen = true
-    /// How many functions have been removed so far.
-    private var removals: UInt64 = 0
     /// The processes that live, with their start times; a stuck write is the work of one.
     package var processes: [Int32: UInt64] = [:]
-    /// How many pauses a held framebuffer outlives its unbind by; `nil` when nobody holds one.
-    package var heldForPauses: Int?
-    /// A native driver that takes the GPU on a rescan before the override is set.
-    package var nativeWinsRescan: String?
-    /// The native driver that the kernel finds for a GPU without an override.
-    package var matchingDriver: String?
-    /// Where the GPU's BARs lie after a rescan; in place without it.
-    package var barsAfterRescan: [BAR]?
     /// The override that somebody else gives the GPU when it comes back from a rescan.
     package var overrideAfterRescan: String?
-    /// The drivers that modules register, where they are called otherwise.
-    package var driversOfModules: [String: String] = [:]
     /// What VFIO answers instead of mapping.
     package var vfioError: VFIOError?
     /// BARs that VFIO does not give, by number, though the card has them.
@@ -110,20 +98,16 @@ package final class FixtureHost: Host {
     }
 
     private var late: Late?
-    private let files: MachineFiles
     private let real: MachineHost
-    private var removed: [Function] = []
-    private var unloadedModules: [String: (module: KernelModule, bound: [String])] = [:]
-    private var heldLines: [IomemEntry] = []
-    private var nativeLines: [IomemEntry] = []
 
     package init(@MachineBuilder _ parts: () -> [any Part]) throws {
-        machine = Machine(parts)
-        folder = try TemporaryFolder()
-        files = MachineFiles(folder: folder)
-        try files.write(machine)
-        real = MachineHost(tree: FileTree(root: FilePath(folder.path)))
+        kernel = try FixtureKernel(parts)
+        real = MachineHost(tree: FileTree(root: FilePath(kernel.folder.path)))
     }
+
+    package var machine: Machine { kernel.machine }
+
+    package var folder: TemporaryFolder { kernel.folder }
 
     /// Why the next runs do not get the lock, one each.
     package var lockErrors: [RecordError] = []
@@ -163,7 +147,7 @@ package final class FixtureHost: Host {
 
     /// A file system gives an inode number again; the kernel's does not.
     package func identity(ofDevice path: String) -> UInt64? {
-        real.identity(ofDevice: path).map { $0 &+ removals << 48 }
+        real.identity(ofDevice: path).map { $0 &+ kernel.removals << 48 }
     }
 
     // MARK: - Writing
@@ -191,11 +175,19 @@ package final class FixtureHost: Host {
             throw FileTreeError(.open, path, .noSuchFileOrDirectory, value: value)
         case .vanishes:
             if let gpu = machine.functions.first { try play("1", "\(KernelPath.pciDevices)/\(gpu.address)/remove") }
-            removed = []
+            kernel.forgetRemoved()
             throw FileTreeError(.write, path, .noSuchDevice, value: value)
         case nil: break
         }
         try play(value, path)
+    }
+
+    private func play(_ value: String, _ path: String) throws(FileTreeError) {
+        do {
+            try kernel.write(value, to: path)
+        } catch {
+            throw FileTreeError(.write, path, error as? Errno ?? .ioError, value: value)
+        }
     }
 
     /// A look at the machine: what is late is so much nearer.
@@ -230,30 +222,6 @@ package final class FixtureHost: Host {
         effects += 1
     }
 
-    /// A framebuffer comes up while the machine runs.
-    package func appear(_ framebuffer: FirmwareFramebuffer) throws {
-        framebuffer.place(in: &machine)
-        try files.write(framebuffer, among: machine.functions)
-        try files.writeMemoryMap(machine)
-    }
-
-    /// Somebody else gives the function to a driver, or takes it from the one that it has.
-    package func rebind(_ address: String, to driver: String?) throws {
-        let index = try functionIndex(address)
-        let link = "\(MachineFiles.home(of: machine.functions[index]))/driver"
-        if folder.exists(link) { try folder.remove(link) }
-        machine.functions[index].driver = driver
-        guard let driver else { return }
-        try files.writeDriver(driver)
-        try folder.link(link, to: "\(KernelPath.pciDrivers)/\(driver)")
-    }
-
-    /// A process ends, and closes what it held.
-    package func end(_ process: Int32) throws {
-        machine.holders.removeAll { $0.pid == process }
-        try folder.remove("/proc/\(process)")
-    }
-
     /// A new process starts.
     package func revive() {
         kill = nil
@@ -269,12 +237,7 @@ package final class FixtureHost: Host {
         if let moduleError { throw moduleError }
         loadedModules.append(module)
         do {
-            if let unloaded = unloadedModules[module] { return try bringBack(unloaded) }
-            let driver = NativeDriver.bouncing(named: module)?.driver ?? driversOfModules[module] ?? module
-            try files.writeDriver(driver)
-            if driversOfModules[module] != nil {
-                try folder.makeFolder("\(KernelPath.modules)/\(module)/drivers/pci:\(driver)")
-            }
+            try kernel.load(module)
         } catch {
             throw ModuleError(module: module, reason: "\(error)")
         }
@@ -287,40 +250,10 @@ package final class FixtureHost: Host {
         beforeWrite?(KernelPath.module(module), "")
         if let moduleError { throw moduleError }
         do {
-            try takeAway(module)
+            try kernel.unload(module)
         } catch {
             throw ModuleError(module: module, reason: "\(error)", isUnloading: true)
         }
-    }
-
-    /// As modprobe, which finds nothing wrong with one that is not loaded. A driver's module takes the driver along, and so
-    /// it comes off its functions.
-    private func takeAway(_ name: String) throws {
-        guard let module = machine.modules.first(where: { $0.name == name }) else { return }
-        guard module.users == 0, !machine.modules.contains(where: module.isNeeded) else { throw Errno.resourceBusy }
-        machine.modules.removeAll { $0.name == name }
-        try folder.remove(KernelPath.module(name))
-        try files.writeModules(machine.modules)
-        let bound = machine.functions.filter { $0.driver == name }.map(\.address)
-        for address in bound { try unbindFunction(address, from: name) }
-        if folder.exists("\(KernelPath.pciDrivers)/\(name)") { try folder.remove("\(KernelPath.pciDrivers)/\(name)") }
-        unloadedModules[name] = (module, bound)
-        try files.writeMemoryMap(machine)
-    }
-
-    /// Its driver takes the functions again that are free.
-    private func bringBack(_ unloaded: (module: KernelModule, bound: [String])) throws {
-        let (module, bound) = unloaded
-        guard !machine.modules.contains(where: { $0.name == module.name }) else { return }
-        machine.modules.append(module)
-        try files.writeModules(machine.modules)
-        guard module.name == "nvidia" else { return }
-        try files.writeDriver(module.name)
-        for address in bound where machine.functions.contains(where: { $0.address == address && $0.driver == nil }) {
-            guard try attribute("\(KernelPath.pciDevices)/\(address)/driver_override") == nil else { continue }
-            try bind(address, to: module.name)
-        }
-        try files.writeMemoryMap(machine)
     }
 
     package func rescan(
@@ -343,7 +276,7 @@ package final class FixtureHost: Host {
         beforePause?(pauses)
         pauses += 1
         paused += Int(milliseconds)
-        if let limit = heldForPauses, pauses >= limit { remove(heldLines) }
+        if let limit = kernel.heldForPauses, pauses >= limit { kernel.closeHeld() }
     }
 
     // MARK: - Records
@@ -407,166 +340,5 @@ package final class FixtureHost: Host {
                         RegionProof(address: address, interface: .group, bar: $0.key, size: $0.value, outcome: .missing)
                     }
             }
-    }
-
-    // MARK: - What the kernel does
-
-    private func play(_ value: String, _ path: String) throws(FileTreeError) {
-        do {
-            let parts = path.split(separator: "/").map(String.init)
-            switch parts.last {
-            // To clear it takes a newline.
-            case "driver_override" where value.isEmpty: break
-            case "driver_override":
-                try folder.write(value == "\n" ? "(null)\n" : "\(value)\n", to: path)
-            case "unbind" where path.hasPrefix(KernelPath.platformDrivers): try unbindFramebuffer(value)
-            case "unbind": try unbindFunction(value, from: parts[parts.count - 2])
-            case "bind" where path.hasPrefix(KernelPath.platformDrivers):
-                try bindFramebuffer(value, to: parts[parts.count - 2])
-            case "bind" where path.hasPrefix(KernelPath.consoles): try folder.write("\(value)\n", to: path)
-            case "bind": try bind(value, to: parts[parts.count - 2])
-            case "drivers_probe": try probe(value)
-            case "remove": try remove(parts[parts.count - 2])
-            case "rescan": try rescan()
-            default: throw Errno.noSuchFileOrDirectory
-            }
-            try files.writeMemoryMap(machine)
-        } catch {
-            throw FileTreeError(.write, path, error as? Errno ?? .ioError, value: value)
-        }
-    }
-
-    /// The driver's entry goes, unless its node is held open; the device's own (BOOTFB) stays.
-    private func unbindFramebuffer(_ name: String) throws {
-        let link = "\(KernelPath.platformDevice(name))/driver"
-        guard let framebuffer = machine.framebuffers.first(where: { $0.name == name }), folder.exists(link) else {
-            throw Errno.noSuchDevice
-        }
-        try folder.remove(link)
-        let entries = machine.lines.filter { $0.name == framebuffer.kind.entryName && $0.range == framebuffer.range }
-        if heldForPauses == nil { remove(entries) } else { heldLines = entries }
-    }
-
-    private func bindFramebuffer(_ name: String, to driver: String) throws {
-        let path = KernelPath.platformDevice(name)
-        guard let framebuffer = machine.framebuffers.first(where: { $0.name == name }), folder.exists(path) else {
-            throw Errno.noSuchDevice
-        }
-        guard try attribute("\(path)/driver_override") == nil else { throw Errno.noSuchDevice }
-        try folder.link(
-            "\(MachineFiles.home(of: framebuffer, among: machine.functions))/driver",
-            to: "\(KernelPath.platformDrivers)/\(driver)")
-        if framebuffer.isListed, framebuffer.kind != .vga16fb {
-            machine.lines.append(IomemEntry(range: framebuffer.range, name: framebuffer.kind.entryName))
-        }
-    }
-
-    private func unbindFunction(_ address: String, from driver: String) throws {
-        let index = try functionIndex(address)
-        guard machine.functions[index].driver == driver else { throw Errno.noSuchDevice }
-        machine.functions[index].driver = nil
-        try folder.remove("\(MachineFiles.home(of: machine.functions[index]))/driver")
-        try folder.remove("\(KernelPath.pciDrivers)/\(driver)/\(address)")
-        nativeLines += machine.lines.filter { $0.name == driver }
-        machine.lines.removeAll { $0.name == driver }
-    }
-
-    private func probe(_ address: String) throws {
-        let override = try attribute("/sys/bus/pci/devices/\(address)/driver_override")
-        guard let driver = override ?? matchingDriver else { throw Errno.noSuchDevice }
-        try bind(address, to: driver)
-    }
-
-    /// A driver that calls the aperture helper drops the platform devices whose range overlaps (6.0 and later): native
-    /// drivers, and vfio-pci for class 0x0300.
-    private func bind(_ address: String, to driver: String) throws {
-        let index = try functionIndex(address)
-        let override = try attribute("/sys/bus/pci/devices/\(address)/driver_override")
-        guard folder.exists("\(KernelPath.pciDrivers)/\(driver)"), override == nil || override == driver else {
-            throw Errno.noSuchDevice
-        }
-        guard machine.functions[index].driver == nil else { throw Errno.resourceBusy }
-        machine.functions[index].driver = driver
-        machine.lines += nativeLines.filter { $0.name == driver }
-        nativeLines.removeAll { $0.name == driver }
-        try files.writeDriver(driver, of: machine.functions[index])
-        let isModern = machine.kernel.flatMap(KernelRelease.init)?.isAtLeast(6, 0) == true
-        if isModern, driver != "vfio-pci" || machine.functions[index].pciClass >> 8 == 0x0300 {
-            try dropFramebuffers(over: machine.functions[index])
-        }
-    }
-
-    /// From 6.4 to 6.10 `sysfb_disable()` is called for the boot VGA device alone: for another one the helper finds the
-    /// framebuffers that have a driver.
-    private func dropFramebuffers(over function: Function) throws {
-        let bars = function.bars
-        let kernel = machine.kernel.flatMap(KernelRelease.init)
-        let findsUnbound =
-            kernel.map { !$0.isAtLeast(6, 4) || $0.isAtLeast(6, 11) } == true || function.bootVGA == true
-        let dropped = machine.framebuffers.filter { framebuffer in
-            let isBound = folder.exists("\(KernelPath.platformDevice(framebuffer.name))/driver")
-            return (isBound || findsUnbound) && bars.contains { $0.range.overlaps(framebuffer.range) }
-        }
-        for framebuffer in dropped {
-            let home = MachineFiles.home(of: framebuffer, among: machine.functions)
-            try folder.remove("\(KernelPath.platformDevices)/\(framebuffer.name)")
-            try folder.remove(home)
-            machine.lines.removeAll {
-                $0.range == framebuffer.range
-                    && ($0.name == framebuffer.kind.residue || $0.name == framebuffer.kind.entryName)
-            }
-        }
-        machine.framebuffers.removeAll { framebuffer in dropped.contains { $0.name == framebuffer.name } }
-    }
-
-    /// `release_resource()` of a BAR takes along whatever stands below it.
-    private func remove(_ address: String) throws {
-        let index = try functionIndex(address)
-        removals += 1
-        let function = machine.functions.remove(at: index)
-        removed.append(function)
-        machine.lines.removeAll { line in
-            line.name == address
-                || function.bars.contains { bar in
-                    bar.range.contains(line.range) && !line.name.hasPrefix("PCI Bus")
-                }
-        }
-        try folder.remove("/sys/bus/pci/devices/\(address)")
-        if let driver = function.driver { try folder.remove("\(KernelPath.pciDrivers)/\(driver)/\(address)") }
-        if let group = function.group { try folder.remove("\(KernelPath.iommuGroups)/\(group)/devices/\(address)") }
-        try folder.remove(MachineFiles.home(of: function))
-        for framebuffer in machine.framebuffers where framebuffer.parent == address {
-            try? folder.remove("\(KernelPath.platformDevices)/\(framebuffer.name)")
-        }
-        machine.framebuffers.removeAll { $0.parent == address }
-    }
-
-    private func rescan() throws {
-        for var function in removed {
-            function.driver = nil
-            function.override = nil
-            if let bars = barsAfterRescan, function.pciClass >> 16 == 0x03 { function.bars = bars }
-            machine.functions.append(function)
-            machine.lines += function.bars.map { IomemEntry(range: $0.range, name: function.address) }
-            try files.write(function)
-            if let native = nativeWinsRescan {
-                try files.writeDriver(native)
-                try bind(function.address, to: native)
-            }
-        }
-        removed = []
-    }
-
-    private func remove(_ entries: [IomemEntry]) {
-        machine.lines.removeAll { entries.contains($0) }
-        heldLines.removeAll { entries.contains($0) }
-        try? files.writeMemoryMap(machine)
-    }
-
-    private func functionIndex(_ address: String) throws -> Int {
-        guard let index = machine.functions.firstIndex(where: { $0.address == address }) else {
-            throw Errno.noSuchDevice
-        }
-        return index
     }
 }

@@ -98,7 +98,7 @@ struct CardGuardTests {
         #expect(isReady)
         #expect(stage.count("STOPPING=1") == 1)
         #expect(stage.status == "Claimed and proven: 1 BAR mapped.")
-        #expect(stage.told == ["claimed 1 BAR mapped", "guarding", "stopped"])
+        #expect(stage.told == ["claimed 1 of 1 BAR mapped", "guarding", "stopped"])
         #expect(stage.script.signs > 0)
         #expect(try stage.host.driver == "vfio-pci")
         #expect(try stage.host.recorded().count == 1)
@@ -151,7 +151,7 @@ struct CardGuardTests {
         _ = try? stage.host.claim()
         stage.host.revive()
         #expect(try stage.run() == .stopped)
-        #expect(stage.told == ["recovered true", "claimed 1 BAR mapped", "guarding", "stopped"])
+        #expect(stage.told == ["recovered true", "claimed 1 of 1 BAR mapped", "guarding", "stopped"])
     }
 
     @Test("A stop that comes while it claims is no failure, and everything is as it was")
@@ -186,14 +186,14 @@ struct CardGuardTests {
     func lateFramebuffer() throws {
         let stage = try Stage { GPU(gpu) }
         stage.script.then {
-            try stage.host.appear(FirmwareFramebuffer(.efifb, fb))
+            try stage.host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
             stage.host.lockErrors = [.locked(by: "somebody")]
         }
         stage.script.then { #expect(stage.script.looks == [5000]) }
         stage.script.then { #expect(stage.script.looks == [5000, 0]) }
         #expect(try stage.run() == .stopped)
         #expect(stage.told.filter { $0.hasPrefix("late") } == ["late efifb"])
-        #expect(stage.told.suffix(2) == ["claimed 1 BAR mapped", "stopped"])
+        #expect(stage.told.suffix(2) == ["claimed 1 of 1 BAR mapped", "stopped"])
         #expect(stage.status == "Claimed and proven: 1 BAR mapped.")
         #expect(try !stage.host.folder.text("/proc/iomem").contains("efifb"))
     }
@@ -202,7 +202,7 @@ struct CardGuardTests {
     func unevictable() throws {
         let stage = try Stage { GPU(gpu) }
         stage.script.then {
-            try stage.host.appear(FirmwareFramebuffer(.efifb, fb))
+            try stage.host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
             stage.host.faults = [stage.host.writes.count: .fails(.ioError)]
         }
         stage.script.then()
@@ -215,7 +215,7 @@ struct CardGuardTests {
     func stoppedWhileEvicting() throws {
         let stage = try Stage { GPU(gpu) }
         stage.script.then {
-            try stage.host.appear(FirmwareFramebuffer(.efifb, fb))
+            try stage.host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
             stage.host.interruptedAfterEffects = stage.host.effects + 1
         }
         #expect(try stage.run() == .stopped)
@@ -257,7 +257,7 @@ struct CardGuardTests {
         }
         #expect(try stage.host.claim().isClaimed)
         let writes = stage.host.writes.count
-        try stage.host.appear(FirmwareFramebuffer(.efifb, fb))
+        try stage.host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(try stage.run() == .stopped)
         #expect(stage.told == ["guarding", "late efifb, in use", "stopped"])
         #expect(stage.status?.contains("efifb lies in BAR 0 of a card in use.") == true)
@@ -268,7 +268,9 @@ struct CardGuardTests {
     @Test("Lost events are said, and the machine is read anew")
     func lost() throws {
         let stage = try Stage { GPU(gpu) }
-        stage.script.then(.change(areEventsLost: true)) { try stage.host.appear(FirmwareFramebuffer(.efifb, fb)) }
+        stage.script.then(.change(areEventsLost: true)) {
+            try stage.host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
+        }
         #expect(try stage.run() == .stopped)
         #expect(stage.told.contains("ueventsLost"))
         #expect(stage.told.contains("late efifb"))

@@ -81,7 +81,7 @@ struct ClaimCheckTests {
     @Test("A card that a claim by hand removed and rescanned is the one that it claimed")
     func rescannedByHand() throws {
         var (host, check, story) = try guarded { GPU(gpu) }
-        try host.appear(FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu))
+        try host.kernel.appear(FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu))
         let outcome = try host.claim()
         #expect(outcome.rungs.contains(.rescan))
         #expect(check.check() == .goOn)
@@ -92,7 +92,7 @@ struct ClaimCheckTests {
     func claimedByOthersBefore() throws {
         var (host, check, story) = try guarded(expecting: .nothingToDo) { GPU(gpu, driver: "vfio-pci") }
         #expect(check.check() == .goOn)
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(check.check() == .claimAgain)
         #expect(story.lines == ["late efifb"])
         _ = try host.claim()
@@ -106,7 +106,7 @@ struct ClaimCheckTests {
     @Test("A late framebuffer that cannot be read is told, and evicted when it can be")
     func lateAndUnreadable() throws {
         var (host, check, story) = try guarded { GPU(gpu) }
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         let path = "\(KernelPath.platformDevice("efi-framebuffer.0"))/driver_override"
         try host.folder.remove(path)
         try host.folder.makeFolder(path)
@@ -150,7 +150,7 @@ struct ClaimCheckTests {
         var told: Look = .ours
         var last: Look = .ours
         for look in looks {
-            try host.rebind(gpu, to: look.driver)
+            try host.kernel.rebind(gpu, to: look.driver)
             let decision = check.check()
             let isPassing = look == .between && last != .between && told != .between
             #expect(decision == (isPassing ? .lookAgain : .goOn))
@@ -166,7 +166,7 @@ struct ClaimCheckTests {
     @Test("A late framebuffer is evicted, and told again when it comes back")
     func late() throws {
         var (host, check, story) = try guarded { GPU(gpu) }
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(check.check() == .claimAgain)
         #expect(check.complaints == ["efifb lies in BAR 0 and is to be evicted."])
         // Put off: the same is to be done, and is not told twice.
@@ -184,7 +184,7 @@ struct ClaimCheckTests {
     @Test("An eviction that failed is not tried at every event, and its framebuffer is sound when it has gone")
     func unevictable() throws {
         var (host, check, story) = try guarded { GPU(gpu) }
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(check.check() == .claimAgain)
         check.claimFailed()
         #expect(check.complaints.count == 2)
@@ -203,12 +203,12 @@ struct ClaimCheckTests {
             GPU(gpu)
             Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
         }
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(check.check() == .goOn)
         #expect(check.check() == .goOn)
         #expect(check.complaints == ["efifb lies in BAR 0 of a card in use."])
         #expect(story.lines == ["late efifb, in use by [\"qemu-system-x86\"]"])
-        try host.end(900)
+        try host.kernel.end(900)
         #expect(check.check() == .claimAgain)
         #expect(story.lines.last == "late efifb")
     }
@@ -261,7 +261,7 @@ struct ClaimCheckTests {
         var (host, check, story) = try guarded { GPU(gpu) }
         try host.write(gpu, to: "/sys/bus/pci/drivers/vfio-pci/unbind")
         #expect(check.check() == .lookAgain)
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(check.check() == .goOn)
         #expect(story.lines == ["\(gpu) taken by nobody"])
         try host.write(gpu, to: "/sys/bus/pci/drivers_probe")

@@ -170,7 +170,7 @@ struct GuardLoopTests {
         var check = ClaimCheck(host: host, address: address, options: ClaimOptions()) { _ in }
         #expect(check.check() == .goOn)
 
-        try host.appear(FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, 0xc000_0000...0xc03e_7fff))
         try testbed.send("add", Self.framebuffer)
         #expect(try loop.next() == .change(areEventsLost: false))
         #expect(check.check() == .claimAgain)

@@ -53,7 +53,7 @@ struct ClaimerTests {
             GPU(gpu)
             FirmwareFramebuffer(.efifb, fb)
         }
-        host.heldForPauses = 1000
+        host.kernel.heldForPauses = 1000
         let start = try host.folder.state()
         // The override and the unbind are written, each with its mark before.
         host.interruptedAfterEffects = 5
@@ -125,7 +125,7 @@ struct ClaimerTests {
             Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
         }
         #expect(try host.claim().isClaimed)
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         let writes = host.writes.count
         let outcome = try host.claim()
         guard case .refused = outcome.result else {
@@ -157,7 +157,7 @@ struct ClaimerTests {
             GPU(gpu)
             FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
         }
-        host.barsAfterRescan = [BAR(0, 0x4000_0000...0x40ff_ffff)]
+        host.kernel.barsAfterRescan = [BAR(0, 0x4000_0000...0x40ff_ffff)]
         let outcome = try host.claim()
         #expect(outcome.isClaimed)
         #expect(outcome.rungs == [.override, .evict, .rescan, .bind])
@@ -172,7 +172,7 @@ struct ClaimerTests {
             GPU(gpu)
             FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
         }
-        host.nativeWinsRescan = "bochs-drm"
+        host.kernel.nativeWinsRescan = "bochs-drm"
         let outcome = try host.claim()
         #expect(outcome.isClaimed)
         #expect(outcome.rungs == [.override, .evict, .rescan, .unbind, .bind])
@@ -212,7 +212,7 @@ struct ClaimerTests {
             GPU(gpu, bars: [BAR(0, 0xc000_0000...0xc0ff_ffff), BAR(2, 0xc100_0000...0xc100_0fff)])
             FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
         }
-        host.barsAfterRescan = [BAR(2, 0xc100_0000...0xc100_0fff)]
+        host.kernel.barsAfterRescan = [BAR(2, 0xc100_0000...0xc100_0fff)]
         let outcome = try host.claim()
         guard case .failed(.lostBARs(let lost)) = outcome.result else {
             Issue.record("the claim ended with \(outcome.result)")
@@ -251,7 +251,7 @@ struct ClaimerTests {
         try host.folder.write(
             "alias vfio_pci:v00008086d*sv*sd*bc03sc*i* strange_vfio_pci\n",
             to: "/lib/modules/6.17.0-fixture/modules.alias")
-        host.driversOfModules["strange_vfio_pci"] = "strange-vfio-pci"
+        host.kernel.driversOfModules["strange_vfio_pci"] = "strange-vfio-pci"
         let outcome = try host.claim()
         #expect(outcome.isClaimed)
         #expect(host.loadedModules == ["strange_vfio_pci"])
@@ -299,7 +299,7 @@ struct ClaimerTests {
             FirmwareFramebuffer(.efifb, fb)
             Process(812, "plymouthd", holds: "/dev/fb0")
         }
-        host.heldForPauses = 3
+        host.kernel.heldForPauses = 3
         let outcome = try host.claim()
         #expect(outcome.isClaimed)
         #expect(outcome.rungs == [.override, .evict, .wait, .bind])
@@ -313,7 +313,7 @@ struct ClaimerTests {
             FirmwareFramebuffer(.efifb, fb)
             Process(812, "plymouthd", holds: "/dev/fb0")
         }
-        host.heldForPauses = .max
+        host.kernel.heldForPauses = .max
         let failure = try #require(try host.claim().stepFailure)
         #expect(failure.code == .framebufferHeld)
         #expect(failure.description.contains("plymouthd (pid 812)"))
@@ -323,7 +323,7 @@ struct ClaimerTests {
         #expect(record.state == .claiming)
         #expect(host.writes.allSatisfy { !$0.path.hasSuffix("efi-framebuffer/bind") })
         #expect(throws: ReclaimError.self) { try host.claim() }
-        host.heldForPauses = host.pauses + 1
+        host.kernel.heldForPauses = host.pauses + 1
         #expect(try Releaser(host: host).recover(record)?.isComplete == true)
         #expect(try host.driver(ofDevice: "/sys/bus/platform/devices/efi-framebuffer.0") == "efi-framebuffer")
         #expect(try host.recorded().isEmpty)

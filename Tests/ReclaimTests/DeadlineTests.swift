@@ -15,7 +15,7 @@ struct DeadlineTests {
     /// A framebuffer whose node nobody ever closes.
     private func held() throws -> FixtureHost {
         let host = try FaultedPlan.evict.machine()
-        host.heldForPauses = .max
+        host.kernel.heldForPauses = .max
         return host
     }
 

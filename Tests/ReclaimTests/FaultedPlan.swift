@@ -111,7 +111,7 @@ struct FaultedPlan: CustomTestStringConvertible {
                     FirmwareFramebuffer(.efifb, fb)
                     Process(812, "plymouthd", holds: "/dev/fb0")
                 }
-                host.heldForPauses = 2
+                host.kernel.heldForPauses = 2
                 return host
             }, writes: 4),
         FaultedPlan(
@@ -147,7 +147,7 @@ struct FaultedPlan: CustomTestStringConvertible {
                     GPU(gpu)
                     FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu)
                 }
-                host.nativeWinsRescan = "bochs-drm"
+                host.kernel.nativeWinsRescan = "bochs-drm"
                 return host
             }, writes: 7, losingWrite: 3, isTakenByNative: true),
         FaultedPlan(
@@ -158,7 +158,7 @@ struct FaultedPlan: CustomTestStringConvertible {
                     UdevRule(reserved: gpu)
                 }
                 #expect(try host.claim().isClaimed)
-                try host.appear(FirmwareFramebuffer(.efifb, fb))
+                try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
                 host.revive()
                 return host
             }, writes: 2, losingWrite: 1),
@@ -167,7 +167,7 @@ struct FaultedPlan: CustomTestStringConvertible {
             machine: {
                 let host = try FixtureHost { GPU(gpu, override: "old-driver") }
                 #expect(try host.claim().isClaimed)
-                try host.appear(FirmwareFramebuffer(.efifb, fb))
+                try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
                 host.revive()
                 return host
             }, writes: 2, losingWrite: 1),

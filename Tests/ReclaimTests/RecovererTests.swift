@@ -49,7 +49,7 @@ struct RecovererTests {
         #expect(!result.isFinished)
         #expect(host.writes.count == writes)
         #expect(throws: ReclaimError.self) { try host.claim() }
-        try host.end(900)
+        try host.kernel.end(900)
         #expect(try Releaser(host: host).recover(try host.standing)?.isComplete == true)
         #expect(try host.folder.state() == start)
     }
@@ -146,7 +146,7 @@ struct RecovererTests {
         settings.releaseDeadline = 1000
         let claimer = Claimer(host: host, settings: settings) { event in
             guard case .stepped(let step) = event, step.action == .setDriverOverride else { return }
-            #expect(throws: Never.self) { try host.appear(FirmwareFramebuffer(.efifb, fb)) }
+            #expect(throws: Never.self) { try host.kernel.appear(FirmwareFramebuffer(.efifb, fb)) }
         }
         let address = try #require(PCIAddress(gpu))
         #expect(try claimer.claim(address).isClaimed)

@@ -48,7 +48,7 @@ struct ReleaserTests {
                 #expect(told.contains { $0.contains("make room") && $0.contains("apertured release \(gpu)") })
                 #expect(try host.recorded().isEmpty)
             } else {
-                #expect(throws: RecordError.self) { try releaser.release(address) }
+                #expect(throws: ReclaimError.self) { try releaser.release(address) }
                 #expect(host.writes.count == writes)
             }
         }
@@ -190,7 +190,7 @@ struct ReleaserTests {
             GPU(gpu)
             FirmwareFramebuffer(.bootSimpledrm, fb)
         }
-        host.barsAfterRescan = [BAR(0, 0x4000_0000...0x40ff_ffff)]
+        host.kernel.barsAfterRescan = [BAR(0, 0x4000_0000...0x40ff_ffff)]
         var options = ClaimOptions()
         options.residue = .rescan
         #expect(try host.claim(options: options).isClaimed)
@@ -309,7 +309,7 @@ struct ReleaserTests {
             }
             #expect(try host.claim().isClaimed)
             try host.folder.makeFolder("/sys/bus/pci/drivers/bochs-drm")
-            host.matchingDriver = driver
+            host.kernel.matchingDriver = driver
             let before = host.writes.count
             let outcome = try host.release()
             guard case .released = outcome.result else {
@@ -328,7 +328,7 @@ struct ReleaserTests {
         let host = try FixtureHost { GPU(gpu, override: "old-driver") }
         #expect(try host.claim().isClaimed)
         let address = try #require(PCIAddress(gpu))
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         #expect(try host.claim().isClaimed)
         let record = try #require(try host.record(of: address))
         #expect(record.state == .claimed)

@@ -76,7 +76,7 @@ struct StandingClaimTests {
         let host = try FixtureHost { GPU(gpu, driver: "amdgpu") }
         #expect(try host.claim().isClaimed)
         let before = try #require(try host.standing)
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         host.faults[host.writes.count + 1] = .fails(.ioError)
         #expect(try host.claim().stepFailure != nil)
         let record = try #require(try host.standing)
@@ -95,7 +95,7 @@ struct StandingClaimTests {
         let host = try FixtureHost { GPU(gpu) }
         #expect(try host.claim().isClaimed)
         let before = try #require(try host.standing)
-        try host.appear(FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu))
+        try host.kernel.appear(FirmwareFramebuffer(.bootSimpledrm, fb, parent: gpu))
         host.vfioError = VFIOError(call: "VFIO_SET_IOMMU", target: "/dev/vfio/1", errno: .resourceBusy)
         let outcome = try host.claim()
         #expect(outcome.rungs.contains(.rescan) && outcome.undo != nil)
@@ -122,7 +122,7 @@ struct StandingClaimTests {
     func modules(_ claims: Int) throws {
         let host = try FaultedPlan.unloading.claimed()
         if claims == 2 {
-            try host.appear(FirmwareFramebuffer(.efifb, fb))
+            try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
             #expect(try host.claim(options: FaultedPlan.unloading.options).isClaimed)
         }
         #expect(try host.standing?.unloadedModules == ["nvidia_drm", "nvidia_modeset", "nvidia_uvm", "nvidia"])
@@ -137,7 +137,7 @@ struct ModulesBackTests {
     @Test("An undo to a claim that unloaded them long before loads none")
     func undo() throws {
         let host = try FaultedPlan.unloading.claimed()
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         host.vfioError = VFIOError(call: "VFIO_SET_IOMMU", target: "/dev/vfio/1", errno: .resourceBusy)
         #expect(try host.claim(options: FaultedPlan.unloading.options).undo != nil)
         #expect(host.loadedModules.isEmpty)
@@ -177,7 +177,7 @@ struct FailingMidwayTests {
         // The last write of those with the framebuffer: the bind.
         host.faults[3] = .fails(.ioError)
         let outcome = try claim(host, after: .setDriverOverride) {
-            try host.appear(FirmwareFramebuffer(.efifb, fb))
+            try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         }
         #expect(outcome.stepFailure?.step.action == .bindVFIO)
         #expect(outcome.undo?.isComplete == true)
@@ -189,7 +189,7 @@ struct FailingMidwayTests {
     @Test("A module that registers another driver than it should is a step that failed")
     func otherDriver() throws {
         let host = try FaultedPlan.loading.machine()
-        host.driversOfModules["vfio-pci"] = "other"
+        host.kernel.driversOfModules["vfio-pci"] = "other"
         let failure = try #require(try host.claim().stepFailure)
         #expect(failure.step.action == .loadDriver)
         #expect(failure.description.hasSuffix("/sys/bus/pci/drivers/vfio-pci does not exist"))

@@ -248,7 +248,7 @@ struct NvidiaGateTests {
             Process(50, "nvidia-persiste", holds: "/dev/nvidiactl")
         }
         #expect(try plan(host).refusals.map(\.code) == [.inUse])
-        try host.end(50)
+        try host.kernel.end(50)
         #expect(try plan(host).verdict == .claim)
     }
 

@@ -128,7 +128,7 @@ struct RuleTests {
     func probe(_ driver: String?) throws {
         let host = try host()
         try host.folder.makeFolder("/sys/bus/pci/drivers/bochs-drm")
-        host.matchingDriver = driver
+        host.kernel.matchingDriver = driver
         let result = try Releaser(host: host).undoRule(of: try #require(PCIAddress(gpu)))
         #expect(result?.isComplete == true)
         #expect(try host.driver == driver)

@@ -116,7 +116,7 @@ struct WayBackTests {
         }
         #expect(try host.claim().isClaimed)
         try host.folder.makeFolder("/sys/bus/pci/drivers/bochs-drm")
-        host.matchingDriver = "bochs-drm"
+        host.kernel.matchingDriver = "bochs-drm"
         // Somebody was faster.
         try host.write(gpu, to: "/sys/bus/pci/drivers/vfio-pci/unbind")
         try host.write("\n", to: "\(card)/driver_override")
@@ -145,7 +145,7 @@ struct WayBackTests {
     func lateFramebuffer() throws {
         let host = try FixtureHost { GPU(gpu) }
         #expect(try host.claim().isClaimed)
-        try host.appear(FirmwareFramebuffer(.efifb, fb))
+        try host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
         host.vfioError = VFIOError(call: "VFIO_SET_IOMMU", target: "/dev/vfio/1", errno: .resourceBusy)
         let outcome = try host.claim()
         #expect(
