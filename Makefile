@@ -76,10 +76,11 @@ units:
 	@./.ci/packages systemd udev groff
 	systemd/check
 
-# The Swift files, and the links between the pages.
+# The Swift files, the links between the pages, and the map of the modules.
 lint: packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks Fuzz
 	.ci/links
+	.ci/modules
 
 packages:
 	@./.ci/packages $(PACKAGES)
