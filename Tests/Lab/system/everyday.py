@@ -7,41 +7,67 @@ from .guest import ADDRESS, SIBLING
 from .trial import message, property_of, ready_at, unit
 
 
+# Another card's event may load the native driver before the rule sees this one's: a race that a slow machine can lose,
+# but not again and again.
+MOST_BOOTS = 3
+
+
 def enabled_at_boot(test):
-    """Claimed and proven before multi-user.target; the native driver's module is there and never has the card."""
-    with test.boot() as guest:
-        test.saw["boot"] = f"{guest.seconds_to_boot:.0f} s"
-        # However late: the order is asked for below.
-        expect_active(test, guest)
-        test.expect_driver(guest, 1, "vfio-pci")
-        test.expect_mapped(guest, 1)
-        test.expect_driver(guest, 2, "bochs-drm")
-        expect_proven(test, guest)
-        target = int(guest.text("systemctl show -P ActiveEnterTimestampMonotonic multi-user.target")) / 1e6
-        ready = ready_at(guest, 1)
-        test.expect("the unit is ready before multi-user.target", 0 < ready < target, f"{ready} and {target}")
-        begun = int(guest.text(f"systemctl show -P ActiveEnterTimestampMonotonic {device(1)}")) / 1e6
-        test.saw["device to READY"] = f"{ready - begun:.1f} s"
-        # All of it, and what no other process could share.
-        for name in ("VmRSS", "RssAnon"):
-            kilobytes = guest.text(f"grep {name} /proc/{property_of(guest, 1, 'MainPID')}/status").split()[1]
-            test.saw[name] = f"{int(kilobytes) / 1024:.1f} MiB"
-        rungs = rungs_taken(guest)
-        # A card that is found again by a rescan is raced for with a driver that is loaded. The race can be lost, and the
-        # driver is unbound again then.
-        wanted = [test.case.rungs] + [f"{test.case.rungs},unbind"] * ("rescan" in test.case.rungs)
-        if "rescan" not in test.case.rungs:
-            expect_native(test, guest, 1, 0)
-        expect_native(test, guest, 2, 1)
-        test.saw["rung"] = rungs
-        expect_told(test, guest, EVICTED, "that the framebuffer was evicted", rungs.split(",").count("evict"))
-        expect_told(test, guest, RUNG, "of the rescan", rungs.split(",").count("rescan"))
-        expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
-        test.expect(f"the conflict was cleared by {test.case.rungs}", rungs in wanted, rungs)
-        shown = guest.text(f"udevadm info /sys/bus/pci/devices/{ADDRESS[1]}")
-        test.expect("udevadm info says why this card was chosen", "APERTURED_ENABLED_BY=" in shown)
-        shown = guest.text(f"udevadm info /sys/bus/pci/devices/{ADDRESS[2]}")
-        test.expect("and has no such word for the other", "APERTURED_" not in shown)
+    """Claimed and proven before multi-user.target; the native driver's module is there and never has the card. Where it
+    was quicker than the udev rule, the card is claimed all the same, and the machine is booted once more."""
+    for boot in range(1, MOST_BOOTS + 1):
+        with test.boot() as guest:
+            expect_active(test, guest)
+            if not had_native(guest):
+                return expect_enabled_at_boot(test, guest)
+            test.saw["native driver first"] = f"{boot} time{'s' * (boot != 1)}"
+            test.expect_driver(guest, 1, "vfio-pci")
+            test.expect_mapped(guest, 1)
+            expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
+            test.expect("it was unbound for the claim", rungs_taken(guest) == "unbind", rungs_taken(guest))
+            guest.power_off()
+    test.expect("the udev rule is quicker than the native driver", False, f"not in {MOST_BOOTS} boots")
+
+
+def had_native(guest):
+    """Whether the native driver had the card in slot 1 before the claim: what was in its BARs then says so."""
+    said = guest.text(f"journalctl -b --no-pager -q -o cat APERTURED_GPU={ADDRESS[1]} | grep -m 1 'BAR 0 holds'")
+    return "bochs" in said
+
+
+def expect_enabled_at_boot(test, guest):
+    test.saw["boot"] = f"{guest.seconds_to_boot:.0f} s"
+    # However late: the order is asked for below.
+    expect_active(test, guest)
+    test.expect_driver(guest, 1, "vfio-pci")
+    test.expect_mapped(guest, 1)
+    test.expect_driver(guest, 2, "bochs-drm")
+    expect_proven(test, guest)
+    target = int(guest.text("systemctl show -P ActiveEnterTimestampMonotonic multi-user.target")) / 1e6
+    ready = ready_at(guest, 1)
+    test.expect("the unit is ready before multi-user.target", 0 < ready < target, f"{ready} and {target}")
+    begun = int(guest.text(f"systemctl show -P ActiveEnterTimestampMonotonic {device(1)}")) / 1e6
+    test.saw["device to READY"] = f"{ready - begun:.1f} s"
+    # All of it, and what no other process could share.
+    for name in ("VmRSS", "RssAnon"):
+        kilobytes = guest.text(f"grep {name} /proc/{property_of(guest, 1, 'MainPID')}/status").split()[1]
+        test.saw[name] = f"{int(kilobytes) / 1024:.1f} MiB"
+    rungs = rungs_taken(guest)
+    # A card that is found again by a rescan is raced for with a driver that is loaded. The race can be lost, and the
+    # driver is unbound again then.
+    wanted = [test.case.rungs] + [f"{test.case.rungs},unbind"] * ("rescan" in test.case.rungs)
+    if "rescan" not in test.case.rungs:
+        expect_native(test, guest, 1, 0)
+    expect_native(test, guest, 2, 1)
+    test.saw["rung"] = rungs
+    expect_told(test, guest, EVICTED, "that the framebuffer was evicted", rungs.split(",").count("evict"))
+    expect_told(test, guest, RUNG, "of the rescan", rungs.split(",").count("rescan"))
+    expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
+    test.expect(f"the conflict was cleared by {test.case.rungs}", rungs in wanted, rungs)
+    shown = guest.text(f"udevadm info /sys/bus/pci/devices/{ADDRESS[1]}")
+    test.expect("udevadm info says why this card was chosen", "APERTURED_ENABLED_BY=" in shown)
+    shown = guest.text(f"udevadm info /sys/bus/pci/devices/{ADDRESS[2]}")
+    test.expect("and has no such word for the other", "APERTURED_" not in shown)
 
 
 def bounced(test):
@@ -84,10 +110,12 @@ def start_and_stop(test):
         test.expect_driver(guest, 1, "bochs-drm")
         guest.run("udevadm trigger --subsystem-match=pci")
         test.expect_stays(guest, 1, "inactive", seconds=2)
+        # At boot it may have been quicker than the udev rule.
+        earlier = len(guest.journal(f"MESSAGE_ID={UNBOUND}", f"APERTURED_GPU={ADDRESS[1]}"))
         started = guest.run(f"systemctl start {unit(1)}")
         test.expect("and starts again", started.status == 0, started.text)
         test.expect_mapped(guest, 1)
-        unbound = len(guest.journal(f"MESSAGE_ID={UNBOUND}", f"APERTURED_GPU={ADDRESS[1]}"))
+        unbound = len(guest.journal(f"MESSAGE_ID={UNBOUND}", f"APERTURED_GPU={ADDRESS[1]}")) - earlier
         # At a rescan it is raced for, and unbound again where it has won.
         lost = rungs_taken(guest).split(",").count("rescan")
         test.expect("the journal tells that the native driver was unbound", 1 <= unbound <= 1 + lost, f"{unbound} times")
