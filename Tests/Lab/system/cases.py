@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, disturbed, drivers, everyday, hotplug, package
+from . import configured, disturbed, drivers, everyday, hotplug, package, upheaval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +53,10 @@ CASES = (
     Case("restarted-while-in-use", disturbed.restarted_while_in_use),
     Case("watchdog", disturbed.watchdog),
     Case("disable-and-uninstall", package.disable_and_uninstall),
+    Case("upgraded", upheaval.upgraded),
+    Case("upgraded-in-use", upheaval.upgraded_in_use),
+    Case("removed", upheaval.removed),
+    Case("removed-in-use", upheaval.removed_in_use),
     # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.
     Case("start-hangs", drivers.start_hangs, modules=("lab_gpu",)),
     Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),
