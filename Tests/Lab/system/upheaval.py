@@ -1,10 +1,11 @@
-"""Scenarios in which what lies below a guard changes: its package."""
+"""Scenarios in which what lies below a guard changes: its package, the power, /proc."""
 
 import contextlib
 import os
 import re
 import subprocess
 import tempfile
+import time
 
 from .disturbed import hold
 from .expectations import INTENDED, PROVEN, RELEASING, expect_active, expect_status, record
@@ -160,3 +161,38 @@ def removed_in_use(test):
         test.expect("then the card can be given back", released.status == 0, released.text)
         test.expect_driver(guest, 1, "bochs-drm")
         test.expect("no record is left", not record(guest, 1))
+
+
+SHORT_WATCHDOG = {f"systemd/system/{unit(1)}.d/lab.conf": "[Service]\nWatchdogSec=30\n"}
+# In seconds. To memory: longer than the watchdog waits, whose clock stands still then. Suspended to idle it runs on here,
+# because the emulated processor has no idle state that stops it; and the watchdog would be right to complain.
+ASLEEP = {"s2idle": 5, "deep": 40}
+
+
+def suspended(test):
+    """Suspended to idle and to memory, and awake again: the same guard and the same claim, and not a word of either."""
+    with test.boot(texts=SHORT_WATCHDOG, deadline=1200) as guest:
+        expect_active(test, guest)
+        before = standing(guest)
+        offered = guest.read("/sys/power/mem_sleep")
+        for how, seconds in ASLEEP.items():
+            if not test.expect(f"the machine can be suspended: {how}", how in offered, offered):
+                continue
+            slept = int(guest.read("/sys/power/suspend_stats/success"))
+            test.expect(f"{how}: it goes to sleep", guest.suspend(how))
+            time.sleep(seconds)
+            test.expect(f"{how}: it wakes up", guest.wake(how))
+            now = int(guest.read("/sys/power/suspend_stats/success"))
+            test.expect(f"{how}: which the kernel calls a success", now == slept + 1, f"{slept}, now {now}")
+            # More than the watchdog's time.
+            guest.run("udevadm settle; sleep 32; udevadm settle")
+            after = standing(guest)
+            test.expect(f"{how}: the guard, the card and its record are as they were", after == before,
+                        f"{before}; {after}")
+            test.expect_state(guest, 1, "active")
+            test.expect_mapped(guest, 1)
+            said = guest.text(f"journalctl -b --no-pager -q -o cat -p warning APERTURED_GPU={ADDRESS[1]}")
+            test.expect(f"{how}: nothing is warned of", not said, said)
+            guest.run(f"systemctl reload {unit(1)}")
+            expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
+            test.expect_driver(guest, 2, "bochs-drm")
