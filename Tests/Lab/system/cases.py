@@ -38,6 +38,7 @@ CASES = (
     Case("shut-down", everyday.shut_down),
     Case("hotplug", hotplug.hotplug),
     Case("plugged-again", hotplug.plugged_again),
+    Case("hotplug-pciehp", hotplug.hotplug_pciehp),
     Case("removed-and-back", hotplug.removed_and_back),
     Case("refusal", configured.refusal),
     Case("refused-by-conf", configured.refused_by_conf),
