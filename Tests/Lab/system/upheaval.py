@@ -196,3 +196,46 @@ def suspended(test):
             guest.run(f"systemctl reload {unit(1)}")
             expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
             test.expect_driver(guest, 2, "bochs-drm")
+
+
+# Not in root's group, which hidepid=2 hides nothing from.
+AS_DAEMON = "setpriv --reuid=daemon --regid=daemon --clear-groups"
+NOT_ALL_SEEING = "setpriv --inh-caps=-sys_ptrace --bounding-set=-sys_ptrace"
+
+
+def hidepid(test):
+    """/proc hides other users' processes: a claim sees them all the same, or refuses because it cannot."""
+    native = f"/sys/bus/pci/devices/{ADDRESS[2]}/drm"
+    with test.boot() as guest:
+        expect_active(test, guest)
+        test.expect_driver(guest, 2, "bochs-drm")
+        for option in ("2", "ptraceable"):
+            mounted = guest.run(f"mount -o remount,hidepid={option} /proc")
+            hides = guest.run(f"{AS_DAEMON} [ -e /proc/1 ]").status != 0
+            test.expect(f"hidepid={option}: processes are hidden", mounted.status == 0 and hides, mounted.text)
+            guest.run(f"{AS_DAEMON} sleep 600 "
+                      f"3</dev/dri/$(ls {native} | grep card) >/dev/null 2>&1 & echo $! >/run/lab/holder")
+            holder = guest.read("/run/lab/holder")
+            is_open = guest.until(f"grep -q sleep /proc/{holder}/comm && readlink /proc/{holder}/fd/3 | grep dri", 10)
+            test.expect("another user's process has the card open", is_open)
+            named = f"sleep (pid {holder}"
+            started = guest.run(f"systemctl start {unit(2)}")
+            said = property_of(guest, 2, "StatusText")
+            test.expect(f"hidepid={option}: a start is refused, and names who has it",
+                        started.status != 0 and named in said, said)
+            claimed = guest.run(f"apertured claim {ADDRESS[2]}")
+            test.expect(f"hidepid={option}: so is a claim by hand", claimed.status == 3 and named in claimed.text,
+                        claimed.text)
+            blind = guest.run(f"{NOT_ALL_SEEING} apertured claim --json {ADDRESS[2]}")
+            test.expect(f"hidepid={option}: who may not look refuses for that reason",
+                        blind.status == 3 and "holders-unknown" in blind.text, blind.text)
+            test.expect_driver(guest, 2, "bochs-drm")
+            guest.run(f"kill {holder}; systemctl reset-failed {unit(2)}")
+            for verb, driver in (("start", "vfio-pci"), ("restart", "vfio-pci"), ("stop", "bochs-drm")):
+                done = guest.run(f"systemctl {verb} {unit(2)}")
+                test.expect(f"hidepid={option}: nobody has it, and a {verb} succeeds", done.status == 0,
+                            lambda: property_of(guest, 2, "StatusText"))
+                test.expect_driver(guest, 2, driver)
+        shown = guest.run("apertured status")
+        test.expect("status by hand succeeds", shown.status == 0 and "claimed" in shown.text, shown.text)
+        expect_active(test, guest, "the other card's unit is as it was")
