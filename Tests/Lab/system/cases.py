@@ -60,6 +60,7 @@ CASES = (
     Case("removed-in-use", upheaval.removed_in_use),
     Case("suspended", upheaval.suspended),
     Case("hidepid", upheaval.hidepid),
+    Case("kexec", upheaval.kexec),
     # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.
     Case("start-hangs", drivers.start_hangs, modules=("lab_gpu",)),
     Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),

@@ -7,8 +7,11 @@ import subprocess
 import tempfile
 import time
 
+import runner
+
 from .disturbed import hold
-from .expectations import INTENDED, PROVEN, RELEASING, expect_active, expect_status, record
+from .expectations import (INTENDED, PROVEN, RELEASING, expect_active, expect_native, expect_proven,
+                           expect_status, record, rungs_taken)
 from .guest import ADDRESS
 from .image import PACKAGE
 from .trial import property_of, unit
@@ -239,3 +242,30 @@ def hidepid(test):
         shown = guest.run("apertured status")
         test.expect("status by hand succeeds", shown.status == 0 and "claimed" in shown.text, shown.text)
         expect_active(test, guest, "the other card's unit is as it was")
+
+
+def kexec(test):
+    """Another boot without the firmware in between: nothing is given back, and the card is claimed and proven anew."""
+    tool = runner.compile_tool("kexec", test.bench.logs)
+    with test.boot(files={"kexec": tool}, again=True, deadline=1200) as guest:
+        expect_active(test, guest)
+        test.saw["rung before"] = rungs_taken(guest)
+        boot = guest.read("/proc/sys/kernel/random/boot_id")
+        # systemd does not ask for it if it is not there.
+        guest.run("install -m 755 /run/lab/kexec /sbin/kexec")
+        loaded = guest.run("kexec -l /run/lab/linux /run/lab/initramfs")
+        if not test.expect("a kernel is loaded", loaded.status == 0, loaded.text):
+            return
+        guest.kexec()
+        # A reboot would have ended the machine.
+        test.expect("another kernel runs", guest.read("/proc/sys/kernel/random/boot_id") != boot)
+        expect_active(test, guest)
+        expect_proven(test, guest)
+        test.saw["rung after"] = rungs_taken(guest) or "none"
+        test.expect_driver(guest, 1, "vfio-pci")
+        test.expect_mapped(guest, 1)
+        expect_native(test, guest, 1, 0)
+        test.expect_driver(guest, 2, "bochs-drm")
+        stopped = guest.run(f"systemctl stop {unit(1)}")
+        test.expect("and can be given back", stopped.status == 0, stopped.text)
+        test.expect_driver(guest, 1, "bochs-drm")
