@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, disturbed, drivers, everyday, hotplug, package
+from . import configured, disturbed, drivers, everyday, hotplug, package, upheaval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,7 @@ CASES = (
     Case("shut-down", everyday.shut_down),
     Case("hotplug", hotplug.hotplug),
     Case("plugged-again", hotplug.plugged_again),
+    Case("hotplug-pciehp", hotplug.hotplug_pciehp),
     Case("removed-and-back", hotplug.removed_and_back),
     Case("refusal", configured.refusal),
     Case("refused-by-conf", configured.refused_by_conf),
@@ -54,6 +55,13 @@ CASES = (
     Case("restarted-while-in-use", disturbed.restarted_while_in_use),
     Case("watchdog", disturbed.watchdog),
     Case("disable-and-uninstall", package.disable_and_uninstall),
+    Case("upgraded", upheaval.upgraded),
+    Case("upgraded-in-use", upheaval.upgraded_in_use),
+    Case("removed", upheaval.removed),
+    Case("removed-in-use", upheaval.removed_in_use),
+    Case("suspended", upheaval.suspended),
+    Case("hidepid", upheaval.hidepid),
+    Case("kexec", upheaval.kexec),
     # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.
     Case("start-hangs", drivers.start_hangs, modules=("lab_gpu",)),
     Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),

@@ -44,13 +44,18 @@ class Guest:
     """A context manager: the machine is gone when it ends, whichever way."""
 
     def __init__(self, kernel, disk, log, cards=("bochs-display", "bochs-display"), iommu=True, arguments="",
-                 files=None, texts=None, deadline=600, devices=()):
+                 files=None, texts=None, deadline=600, devices=(), settings=(), patience=300,
+                 again=False):
         """`cards` go into slots 1, 2, … as card1, card2, …; None leaves one empty. `devices`: QEMU's words for more.
-        `log`: a path without ending."""
+        `settings`: its -global ones. `patience`: seconds until the shell is there. `again`: with what it boots from
+        in /run/lab, as linux and initramfs. `log`: a path without ending."""
         self._kernel = kernel
         self._folder = tempfile.TemporaryDirectory(prefix="lab-")
         self._shell_path = os.path.join(self._folder.name, "shell")
         archive = os.path.join(self._folder.name, "initramfs")
+        if again:
+            boot.build(inner := f"{archive}.inner", kernel, files, texts)
+            files = {**(files or {}), "linux": kernel.image, "initramfs": inner}
         boot.build(archive, kernel, files, texts)
         plugged = [self._card(slot, card) for slot, card in enumerate(cards, start=1) if card]
         self._machine = Machine(kernel.image, archive, f"{log}.console", devices=[*PORTS, DISK, *plugged, *devices],
@@ -58,6 +63,10 @@ class Guest:
                                 # The second serial port is a shell here, and its other end a socket.
                                 report=f"socket,path={self._shell_path},server=on,wait=off")
         self._machine.command += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={disk}"]
+        for setting in settings:
+            self._machine.command += ["-global", setting]
+        self._patience = patience
+        self._told = {}
         self._log = open(f"{log}.log", "a", encoding="utf-8")
         self._pending = b""
         self._shell = None
@@ -74,11 +83,7 @@ class Guest:
         self._thread.start()
         try:
             self._connect()
-            said = self._until(rb"\n@@(ready|lacks [^\n]*)\n", 300)[1][1].decode()
-            if said != "ready":
-                raise debian.NotAvailable(f"the kernel {self._kernel.version} {said}, which the full guest needs")
-            self.run("stty -F /dev/ttyS1 raw -echo; dmesg -n 7")
-            self.run("systemctl is-system-running --wait")
+            self._await_shell()
         except BaseException:
             self.__exit__()
             raise
@@ -158,6 +163,40 @@ class Guest:
         path = f"/sys/bus/pci/devices/{ADDRESS[slot]}"
         return self.text(f"[ -e {path} ] || echo absent; basename $(readlink {path}/driver) 2>/dev/null")
 
+    # --- the power ---------------------------------------------------------------------------------------------------
+
+    def suspend(self, how, seconds=90):
+        """Whether the machine goes to sleep within that time. `how`: a word of /sys/power/mem_sleep."""
+        # Of an idle sleep the emulator knows nothing, and a character on the shell's line ends it. A line that may do so
+        # is not set up anew after the other sleep, in which it loses what it was set to.
+        may_wake = "enabled" if how == "s2idle" else "disabled"
+        self.run(f"echo {how} >/sys/power/mem_sleep; echo {may_wake} >/sys/class/tty/ttyS1/power/wakeup")
+        self.run("systemctl suspend")
+        return self._is_told("Suspending console(s)", seconds)
+
+    def wake(self, how, seconds=90):
+        """Whether it is awake again within that time. Nothing is said to its shell meanwhile, which would be lost."""
+        self._note("# wake up")
+        if how == "s2idle":
+            self._shell.sendall(b" ")
+        else:
+            self._ask("system_wakeup")
+        return self._is_told("PM: suspend exit", seconds)
+
+    def _is_told(self, words, seconds):
+        """Whether the kernel says so anew on its console."""
+        deadline = time.monotonic() + seconds
+        while self._console().count(words) <= self._told.get(words, 0):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.5)
+        self._told[words] = self._told.get(words, 0) + 1
+        return True
+
+    def _console(self):
+        with open(self._machine.console, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def power_off(self, seconds=120):
@@ -167,6 +206,12 @@ class Guest:
         self._thread.join(seconds)
         if self._thread.is_alive():
             raise Broken(f"no power-off within {seconds} seconds")
+
+    def kexec(self):
+        """The kernel that was loaded for it is booted without the firmware."""
+        self._note("# kexec")
+        self._shell.sendall(b"systemctl kexec --no-block\n")
+        self._await_shell()
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -178,6 +223,13 @@ class Guest:
             self.run("journalctl -b --no-pager -o short-monotonic -u 'apertured@*' -n 60", seconds=20)
         except (OSError, Broken):
             pass  # it does not answer, which its console explains
+
+    def _await_shell(self):
+        said = self._until(rb"\n@@(ready|lacks [^\n]*)\n", self._patience)[1][1].decode()
+        if said != "ready":
+            raise debian.NotAvailable(f"the kernel {self._kernel.version} {said}, which the full guest needs")
+        self.run("stty -F /dev/ttyS1 raw -echo; dmesg -n 7")
+        self.run("systemctl is-system-running --wait", self._patience)
 
     def _connect(self):
         """The machine's end of the shell exists a moment after the machine does."""
@@ -193,7 +245,7 @@ class Guest:
 
     def _ask(self, command, **arguments):
         try:
-            self._control().execute(command, **arguments)
+            return self._control().execute(command, **arguments)
         except (OSError, RuntimeError) as error:
             raise Broken(f"{command}: {error}") from None
 

@@ -5,6 +5,8 @@ from .guest import ADDRESS
 from .trial import property_of, unit
 
 CARD = f"/sys/bus/pci/devices/{ADDRESS[1]}"
+# Without it the ports are operated by ACPI (acpiphp), as the other scenarios have it: QEMU's default since 6.1.
+PCIEHP = ("ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",)
 SINCE = "ActiveEnterTimestampMonotonic"
 
 
@@ -40,6 +42,20 @@ def plugged_again(test):
         plug_and_expect(test, guest, "another", card="secondary-vga")
         guest.pull(1)
         expect_ended(test, guest)
+        test.expect_driver(guest, 2, "bochs-drm")
+        test.expect_state(guest, 2, "inactive")
+
+
+def hotplug_pciehp(test):
+    """Plugged, pulled and plugged again through the port itself, as real machines' slots are operated, not by ACPI."""
+    with test.boot(cards=(None, "bochs-display"), settings=PCIEHP) as guest:
+        test.expect("the ports have a driver", guest.run("ls /sys/bus/pci_express/drivers/pciehp/*:pcie*").status == 0)
+        plug_and_expect(test, guest, "plugged")
+        guest.pull(1)
+        expect_ended(test, guest)
+        said = guest.text("dmesg | grep 'pciehp: Slot(1)'")
+        test.expect("it was the port that told of it", "utton" in said, said)
+        plug_and_expect(test, guest, "another", card="secondary-vga")
         test.expect_driver(guest, 2, "bochs-drm")
         test.expect_state(guest, 2, "inactive")
 
