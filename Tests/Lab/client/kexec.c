@@ -1,5 +1,5 @@
 /*
- * kexec: boots another kernel without the firmware, as far as systemd asks kexec(8) to. Debian's comes with Xen's libraries.
+ * kexec: boots another kernel without the firmware, as far as systemd asks kexec(8) to. Debian's needs Xen's libraries.
  *
  * Usage: kexec -l KERNEL INITRAMFS    loads them, for the present command line
  *        kexec -e                     boots them at once; what systemd-shutdown runs last

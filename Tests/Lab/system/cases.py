@@ -62,6 +62,7 @@ CASES = (
     Case("suspended", upheaval.suspended),
     Case("hidepid", upheaval.hidepid),
     Case("kexec", upheaval.kexec),
+    Case("many-cards", upheaval.many_cards),
     # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.
     Case("start-hangs", drivers.start_hangs, modules=("lab_gpu",)),
     Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),

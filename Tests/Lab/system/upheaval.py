@@ -167,8 +167,8 @@ def removed_in_use(test):
 
 
 SHORT_WATCHDOG = {f"systemd/system/{unit(1)}.d/lab.conf": "[Service]\nWatchdogSec=30\n"}
-# In seconds. To memory: longer than the watchdog waits, whose clock stands still then. Suspended to idle it runs on here,
-# because the emulated processor has no idle state that stops it; and the watchdog would be right to complain.
+# In seconds. To memory: longer than the watchdog waits, whose clock stands still then. Suspended to idle it runs on
+# here, because the emulated processor has no idle state that stops it; and the watchdog would be right to complain.
 ASLEEP = {"s2idle": 5, "deep": 40}
 
 
@@ -242,6 +242,60 @@ def hidepid(test):
         shown = guest.run("apertured status")
         test.expect("status by hand succeeds", shown.status == 0 and "claimed" in shown.text, shown.text)
         expect_active(test, guest, "the other card's unit is as it was")
+
+
+# With the two of every machine. Eight ports are the functions of one device. Many more units, started at once, need more
+# of an emulated processor than the 90 seconds of a start hold.
+MANY = 8
+ALL = "systemctl list-units --all --plain --no-legend 'apertured@*'"
+
+
+def many_cards(test):
+    """More cards than most machines have: all units are started at once, and then one card goes and comes back."""
+    more = []
+    for number in range(MANY - 2):
+        slot, function = 3 + number // 8, number % 8
+        more += [f"pcie-root-port,id=many{number},bus=pcie.0,addr={slot:x}.{function},multifunction=on,"
+                 f"chassis={10 + number},slot={10 + number},io-reserve=0,mem-reserve=2M",
+                 f"bochs-display,bus=many{number},addr=00.0,vgamem=4194304"]
+    # Without the native driver, of which each card would get a text console.
+    with test.boot(devices=more, arguments="modprobe.blacklist=bochs", deadline=3000, patience=1200) as guest:
+        test.saw["boot"] = f"{guest.seconds_to_boot:.0f} s"
+        expect_active(test, guest)
+        cards = guest.text("grep -l '^0x0380' /sys/bus/pci/devices/*/class | cut -d/ -f6").split()
+        test.expect(f"the machine has {MANY} cards", len(cards) == MANY, f"{len(cards)}")
+        units = " ".join(f"apertured@{card}.service" for card in cards)
+        begun = float(guest.text("cut -d' ' -f1 /proc/uptime"))
+        started = guest.run(f"systemctl start {units}", 1500)
+        took = float(guest.text("cut -d' ' -f1 /proc/uptime")) - begun
+        test.saw[f"{len(cards) - 1} starts"] = f"{took:.0f} s"
+        test.expect("all start", started.status == 0, started.text)
+        states = guest.text(ALL).splitlines()
+        active = [line for line in states if line.split()[2:4] == ["active", "running"]]
+        test.expect("all are active", len(active) == len(cards), f"{len(active)}")
+        tries = guest.text(f"systemctl show -P NRestarts {units} | grep . | sort | uniq -c", 300)
+        test.expect("each at its first try", tries.split()[1::2] == ["0"], tries)
+        failed = guest.text("journalctl -b --no-pager -q -o cat -p warning -t apertured")
+        test.expect("nothing is warned of", not failed, failed)
+        bound = guest.text("ls /sys/bus/pci/drivers/vfio-pci | grep -c ^0000:")
+        test.expect("all are on vfio-pci", bound == str(len(cards)), bound)
+        # One of them goes, and comes back, with the guards of all others looking on.
+        one = cards[-1]
+        pids = guest.text(f"systemctl show -P MainPID {units}", 300)
+        since = guest.text("date +%s.%N")
+        guest.run(f"echo 1 >/sys/bus/pci/devices/{one}/remove")
+        ended = guest.until(f"systemctl is-active apertured@{one}.service | grep -q inactive")
+        test.expect("its unit ends", ended)
+        guest.run("echo 1 >/sys/bus/pci/rescan")
+        guest.run("udevadm settle; sleep 10; udevadm settle")
+        back = guest.run(f"systemctl start apertured@{one}.service")
+        test.expect("back, it is claimed again", back.status == 0, back.text)
+        now = guest.text(f"systemctl show -P MainPID {units}", 300)
+        others = [line for line in zip(cards, pids.split(), now.split()) if line[0] != one and line[1] != line[2]]
+        test.expect("the others have the guards they had", not others, f"{others}")
+        spoke = guest.text(f"journalctl --since=@{since} --no-pager -q -o cat --output-fields=APERTURED_GPU "
+                           "-t apertured | sort | uniq -c")
+        test.expect("which had nothing to say", set(spoke.split()[1::2]) <= {one}, spoke)
 
 
 def kexec(test):
