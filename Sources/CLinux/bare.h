@@ -1,8 +1,8 @@
-/* System calls without errno: for code that runs in a process which shares its memory with another (CLONE_VM). */
+/* System calls that do not touch errno, for code in a process that shares its memory with another (CLONE_VM). */
 #ifndef CLINUX_BARE_H
 #define CLINUX_BARE_H
 
-/* The sanitizers' own code would use what such a process shares; gcc knows no such attribute. */
+/* A sanitizer's own code would use the shared memory; gcc has no such attribute. */
 #if defined(__has_attribute)
 #if __has_attribute(disable_sanitizer_instrumentation)
 #define UNINSTRUMENTED __attribute__((disable_sanitizer_instrumentation))
@@ -12,7 +12,7 @@
 #define UNINSTRUMENTED
 #endif
 
-/* As syscall(), but an error is returned as -errno. */
+/* Like syscall(2), but returns an error as -errno. */
 UNINSTRUMENTED __attribute__((unused)) static long bare5(
     long number, long first, long second, long third, long fourth, long fifth) {
 #if defined(__x86_64__)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* PCI_COMMAND, PCI_BASE_ADDRESS_0 and the command's bits, of include/uapi/linux/pci_regs.h. */
+/* PCI_COMMAND, PCI_BASE_ADDRESS_0 and bits of the command register (include/uapi/linux/pci_regs.h). */
 enum { COMMAND = 0x04, FIRST_BAR = 0x10, DECODES_IO = 0x1, DECODES_MEMORY = 0x2 };
 
 static int get(int config, int offset, void *value, size_t size) {
@@ -17,7 +17,7 @@ static int put(int config, int offset, const void *value, size_t size) {
     return count < 0 ? -errno : (size_t)count == size ? 0 : -EIO;
 }
 
-/* What is written back is written back whatever else failed: the first error is the one that is told. */
+/* The register is restored even when reading it failed; the first error is returned. */
 static int size_bar(int config, int offset, uint32_t *found) {
     uint32_t ones = 0xffffffff;
     uint32_t former = 0;

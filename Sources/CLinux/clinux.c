@@ -47,7 +47,7 @@ long clinux_vfio_region(int device, uint32_t index, void *buffer, size_t capacit
     info->argsz = (uint32_t)capacity;
     info->index = index;
     if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, info) < 0) return -errno;
-    /* It names the size that it would have needed, and leaves the capabilities out, where the buffer was too small. */
+    /* For a buffer that is too small the kernel returns the size that it needs, and no capabilities. */
     return info->argsz <= capacity ? (long)capacity : -E2BIG;
 }
 
@@ -58,8 +58,8 @@ int clinux_vfio_map(int device, uint64_t offset, uint64_t size) {
 }
 
 /*
- * linux/vfio.h and linux/iommufd.h of Debian 12 (6.1) have neither these structures nor their numbers, or not at all.
- * Both are fixed parts of the interface since 6.6 and 6.2 (include/uapi/linux/{vfio,iommufd}.h): a later kernel takes the
+ * Debian 12 (6.1) has no linux/iommufd.h, and its linux/vfio.h has neither these structures nor their numbers. Both are
+ * fixed parts of the interface, since 6.2 and 6.6 (include/uapi/linux/{iommufd,vfio}.h): a later kernel accepts the
  * shorter structure of an earlier one.
  */
 

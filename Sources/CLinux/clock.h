@@ -1,4 +1,4 @@
-/* Waiting in pieces. */
+/* Waiting in slices, with a tick between two of them. */
 #ifndef CLINUX_CLOCK_H
 #define CLINUX_CLOCK_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* How long it is slept at most between two ticks, in milliseconds. */
+/* The longest time between two ticks, in milliseconds. */
 enum { TICK = 250 };
 
 /* CLOCK_MONOTONIC in milliseconds. */
@@ -18,7 +18,7 @@ static inline int64_t milliseconds_now(void) {
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Returns whether to go on waiting. */
+/* Calls the tick, and returns whether to go on waiting. */
 static inline bool tick_once(struct clinux_tick tick) { return tick.function == NULL || tick.function(tick.context); }
 
 #endif

@@ -16,16 +16,16 @@
 
 uint64_t clinux_device(dev_t device) { return CLINUX_DEVICE(major(device), minor(device)); }
 
-/* How often a process's mappings are read again that change meanwhile. */
+/* How often the mappings of a process are read, when they change meanwhile. */
 #define MOST_LOOKS 3
 
-/* More than a line of maps is long: four characters for each of a path's. */
+/* More than the longest line of maps, which has four characters for each character of a path. */
 #define BUFFER_SIZE 65536
-/* Places for files that were looked at; a power of two. Most files are mapped by many processes. */
+/* Places for files that were looked at, a power of two: most files are mapped by many processes, and looked at once. */
 #define FILES (1 << 17)
 #define IS_OTHER (~0U)
 
-/* A file by what maps says of it, hashed, and which device it is. 0 is a free place. */
+/* A file, by a hash of what identifies it in maps, and the index of its device. A free place has the hash 0. */
 struct file {
     uint64_t hash;
     unsigned device;
@@ -40,7 +40,7 @@ struct search {
     size_t device_count;
     const pid_t *processes;
     const uint64_t *devices;
-    /* Which devices the process has that is looked at. */
+    /* By device: whether the process that is looked at has it. */
     bool *held;
     size_t capacity;
     atomic_size_t found_count;
@@ -53,9 +53,9 @@ struct search {
     char path[128];
 };
 
-/* --- The worker: bare system calls alone, and nothing of the C library, which a sanitizer may have put its own before --- */
+/* --- The worker: only bare system calls, and nothing of the C library, which a sanitizer may intercept --- */
 
-/* Eight bytes, wherever they are. */
+/* Eight bytes, without alignment. */
 struct __attribute__((packed)) word {
     uint64_t value;
 };
@@ -64,7 +64,7 @@ struct __attribute__((packed)) word {
 
 UNINSTRUMENTED static uint64_t word_at(const char *text) { return ((const struct word *)text)->value; }
 
-/* Where the next line feed is; `end` without one. */
+/* The next line feed, or `end` without one. */
 UNINSTRUMENTED static const char *line_feed(const char *text, const char *end) {
     while (end - text >= 8) {
         uint64_t difference = word_at(text) ^ EACH_BYTE('\n');
@@ -103,26 +103,29 @@ UNINSTRUMENTED static char *append_number(char *end, unsigned long number) {
 UNINSTRUMENTED static void tell(struct search *search, pid_t process, int error, unsigned device) {
     size_t place = atomic_load(&search->found_count);
     if (place >= search->capacity) return;
-    /* The last place says that there are more. */
+    /* The last place tells that there was no room for more. */
     if (place + 1 == search->capacity) error = E2BIG;
     search->found[place] = (struct clinux_holding){.process = process, .error = error, .device = device};
     atomic_store(&search->found_count, place + 1);
 }
 
-/* An error that means that a process has ended is none. */
+/* The error, or 0 for one that means that the process has ended. */
 UNINSTRUMENTED static int as_denial(long error) { return error == ENOENT || error == ESRCH ? 0 : (int)error; }
 
-/* An empty mask asks for nothing; the kernel fills in type and device number all the same (generic_fillattr()). */
+/*
+ * The number of a character device, or 0. The mask is empty: the kernel fills in type and device number all the same
+ * (generic_fillattr()). Returns 0 or errno.
+ */
 UNINSTRUMENTED static int number_at(long folder, const char *name, uint64_t *number) {
     struct statx status;
     *number = 0;
     long result = bare5(SYS_statx, folder, (long)name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, (long)&status);
     if (result < 0) {
         /*
-         * EACCES may come from the file system behind a link of /proc, and not from /proc: a link is read under the same
-         * right as it is followed, and nothing else is asked for that. Another user's FUSE answers so (fuse_getattr());
-         * it has no devices (nodev), and must not look like something hidden, or anyone could keep the card from being
-         * claimed.
+         * EACCES may come from the file system behind a link of /proc, and not from /proc itself: reading the link
+         * needs the same permission as following it, and does not ask that file system. Another user's FUSE answers
+         * EACCES (fuse_getattr()). It has no devices (nodev), and must not count as hidden, or anyone could keep the
+         * card from being claimed.
          */
         char target;
         if (result == -EACCES && bare(SYS_readlinkat, folder, (long)name, (long)&target, 1) != -EACCES) return 0;
@@ -139,7 +142,10 @@ UNINSTRUMENTED static unsigned index_of(const struct search *search, uint64_t nu
     return IS_OTHER;
 }
 
-/* What cannot be read counts as open: it was there a moment ago. */
+/*
+ * Whether the descriptor was opened with O_PATH. False when that cannot be read: the descriptor was there a moment ago,
+ * and counts as open.
+ */
 UNINSTRUMENTED static bool is_only_a_path(long folder, const char *descriptor) {
     char path[64], text[512];
     append(append(path, "../fdinfo/"), descriptor);
@@ -167,7 +173,10 @@ struct entry {
     char name[];
 };
 
-/* Of a folder of descriptors, /proc/PID/fd or a thread's. Returns 0 or errno, which may be of one descriptor. */
+/*
+ * Looks at a folder of descriptors, /proc/PID/fd or a thread's. Returns 0 or errno, which may be that of one
+ * descriptor.
+ */
 UNINSTRUMENTED static int look_at_descriptors(struct search *search, size_t *count) {
     long folder = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (folder < 0) return (int)-folder;
@@ -193,14 +202,16 @@ UNINSTRUMENTED static int look_at_descriptors(struct search *search, size_t *cou
 }
 
 /*
- * Where the first thread has ended, its process's descriptors are with the others alone (get_files_struct()). A kernel's
- * thread has none, and no others.
+ * When a process's first thread has ended, only the other threads show its descriptors (get_files_struct()). A kernel
+ * thread has neither descriptors nor other threads.
  */
 UNINSTRUMENTED static int look_at_threads(struct search *search, pid_t process) {
     char *end = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/task");
     long folder = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (folder < 0) return (int)-folder;
-    /* What is left of the buffer is for the descriptors: names of threads are few, or read in several pieces. */
+    /*
+     * A buffer of its own, as the search's is for the descriptors; longer lists of threads are read in several pieces.
+     */
     char names[4096];
     int error = 0;
     long length;
@@ -233,7 +244,7 @@ UNINSTRUMENTED static uint64_t hash_of(const struct search *search, const char *
     return hash == 0 ? 1 : hash;
 }
 
-/* Where the file is kept, or could be. */
+/* The place of the file with this hash, or the free place for it. */
 UNINSTRUMENTED static struct file *place_of(struct search *search, uint64_t hash) {
     size_t place = hash & (FILES - 1);
     while (search->files[place].hash != 0 && search->files[place].hash != hash) place = (place + 1) & (FILES - 1);
@@ -248,7 +259,10 @@ UNINSTRUMENTED static char *append_hex(char *end, uint64_t number) {
     return end;
 }
 
-/* The link in map_files is named as the range is, without leading zeros. Returns 0 or errno. */
+/*
+ * The device behind a mapping. Its link in map_files has the range as its name, without leading zeros. Returns 0 or
+ * errno.
+ */
 UNINSTRUMENTED static int device_behind(
     struct search *search, pid_t process, uint64_t start, uint64_t end, unsigned *device) {
     char *path = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/map_files/");
@@ -270,7 +284,10 @@ UNINSTRUMENTED static uint64_t hex(const char **text, const char *end) {
     return number;
 }
 
-/* A file that is looked at for the first time, or that nothing tells from another one with the hash 0. */
+/*
+ * Looks at a mapped file, if it is the first time. The hash 0 means that nothing identifies the file: it is looked at
+ * each time. Returns 0 or errno.
+ */
 UNINSTRUMENTED static int look_at_file(
     struct search *search, pid_t process, uint64_t hash, uint64_t start, uint64_t end) {
     struct file *file = hash == 0 ? NULL : place_of(search, hash);
@@ -278,7 +295,7 @@ UNINSTRUMENTED static int look_at_file(
     if (file == NULL || file->hash == 0) {
         int error = device_behind(search, process, start, end, &device);
         if (error != 0) return error;
-        /* A table that is full finds no place any more. */
+        /* A table that is three quarters full takes no more files. */
         if (file != NULL && search->file_count < FILES / 4 * 3) {
             file->device = device;
             file->hash = hash;
@@ -289,7 +306,7 @@ UNINSTRUMENTED static int look_at_file(
     return 0;
 }
 
-/* struct procmap_query of linux/fs.h, which is fixed since Linux 6.11, and is in no older header. */
+/* struct procmap_query of linux/fs.h, which is fixed since Linux 6.11, and missing in older headers. */
 struct query {
     uint64_t size, flags, address;
     uint64_t start, end, mapping_flags, page_size, offset, inode;
@@ -300,9 +317,9 @@ struct query {
 enum { COVERING_OR_NEXT = 0x10, FILE_BACKED = 0x20 };
 
 /*
- * Asks for one mapping of a file after the other: to write down the paths takes the kernel fifty times as long.
+ * Asks the kernel for one mapping of a file after the other: printing the paths in maps takes it fifty times as long.
  *
- * Returns 0 or errno: ENOTTY where the kernel cannot be asked so.
+ * Returns 0 or errno: ENOTTY where the kernel does not have this ioctl.
  */
 UNINSTRUMENTED static int query_maps(struct search *search, pid_t process, long maps, bool *is_whole) {
     uint64_t address = 0;
@@ -330,7 +347,7 @@ UNINSTRUMENTED static int query_maps(struct search *search, pid_t process, long 
     }
 }
 
-/* Returns 0 or errno: ENOENT where the mapping is another one by now. */
+/* Looks at one line of maps. Returns 0 or errno: ENOENT when the mapping has changed meanwhile. */
 UNINSTRUMENTED static int look_at_line(struct search *search, pid_t process, const char *line, size_t length) {
     struct clinux_mapping mapping;
     if (!clinux_mapping_of_line(line, length, &mapping)) return 0;
@@ -341,7 +358,7 @@ UNINSTRUMENTED static int look_at_line(struct search *search, pid_t process, con
     return look_at_file(search, process, hash_of(search, mapping.file, mapping.file_length), start, end);
 }
 
-/* Reads maps once. Returns 0 or errno; `is_whole` tells whether every mapping was found as it was listed. */
+/* Reads maps once. Returns 0 or errno; `is_whole` is set to whether every mapping was still there as it was listed. */
 UNINSTRUMENTED static int look_at_maps(struct search *search, pid_t process, bool *is_whole) {
     append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/maps");
     long file = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_CLOEXEC, 0);
@@ -368,7 +385,7 @@ UNINSTRUMENTED static int look_at_maps(struct search *search, pid_t process, boo
         }
         kept = (size_t)(end - start);
         if (kept == BUFFER_SIZE) {
-            /* No line of the kernel's is that long. */
+            /* The kernel prints no line that long. */
             error = EOVERFLOW;
             break;
         }
@@ -427,12 +444,12 @@ static struct search *make_search(const struct clinux_search *wanted, size_t cap
     search->device_count = wanted->device_count;
     search->process_count = wanted->process_count;
     search->capacity = capacity;
-    /* So that nobody can make a file that is taken for another one. */
+    /* A random seed: nobody can make a file whose hash is that of another one. */
     bare(SYS_getrandom, (long)&search->seed, sizeof search->seed, 0, 0);
     return search;
 }
 
-/* What has come back counts as looked at; what has not is told as late, and passed over. */
+/* Leaves a worker that is late. The process that it is looking at gets the error, and is passed over. */
 static void pass_over(struct search *search, struct worker *worker, int error) {
     leave_worker(worker);
     unsigned next = atomic_load(&search->next);
@@ -441,7 +458,7 @@ static void pass_over(struct search *search, struct worker *worker, int error) {
     atomic_store(&search->next, next + 1);
 }
 
-/* Until all processes were looked at or the deadline has passed; 0, or the errno of starting the first worker. */
+/* Waits until all processes were looked at or the deadline has passed. Returns 0, or the errno of starting a worker. */
 static int await(struct search *search, const struct clinux_search *wanted) {
     int64_t begun = milliseconds_now();
     int64_t deadline = begun + wanted->deadline;
@@ -487,7 +504,7 @@ int clinux_find_holders(
     struct search *search = make_search(wanted, capacity);
     if (search == NULL) return ENOMEM;
     int error = await(search, wanted);
-    /* Those after it were not looked at. */
+    /* Neither this process nor those after it were looked at. */
     unsigned next = atomic_load(&search->next);
     if (error == 0 && next < search->process_count) tell(search, search->processes[next], ETIMEDOUT, 0);
     *count = atomic_load(&search->found_count);

@@ -19,7 +19,7 @@ UNINSTRUMENTED bool clinux_mapping_of_line(const char *line, size_t length, stru
             mapping->path_length = length - index;
             return true;
         } else if (spaces > 4) {
-            /* A name in brackets, or of something that is no file. */
+            /* A name in brackets, or of something that is not a file. */
             return false;
         }
     }

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-_Static_assert(CLINUX_O_PATH == O_PATH, "the header tells Swift");
+_Static_assert(CLINUX_O_PATH == O_PATH, "clinux_open.h defines O_PATH for Swift");
 
-/* How often a lookup is made again that a rename or a mount anywhere on the machine disturbed (EAGAIN, at a ".."). */
+/*
+ * How often a lookup is tried again that a rename or a mount on the machine disturbed (EAGAIN, for a path with "..").
+ */
 #define MOST_LOOKUPS 64
 
 UNINSTRUMENTED static long open_below(const char *root, const char *path, int flags) {

@@ -44,7 +44,7 @@ int clinux_spawn(
     return error;
 }
 
-/* Whether the descriptor was readable before the deadline. */
+/* Waits until the descriptor is readable; false when the deadline passes first. */
 static bool is_readable(int descriptor, int milliseconds, struct clinux_tick tick) {
     struct pollfd end = {.fd = descriptor, .events = POLLIN};
     int64_t deadline = milliseconds_now() + milliseconds;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-/* After so many milliseconds without an answer another process goes on with the rest. */
+/* After so many milliseconds without an answer, another worker goes on with the rest. */
 #define STALL 50
 
 #define HEADER_SIZE 64
@@ -32,10 +32,10 @@ struct item {
 /* All questions of one call. */
 struct batch {
     struct region region;
-    /* The next item that no worker has begun with. */
+    /* The first item that no worker has taken yet. */
     atomic_uint next;
     atomic_uint done;
-    /* Set when they all are; a futex. A wake-up for each would cost more than the reads. */
+    /* Set when all items are done; a futex. A wake-up for each item would cost more than the reads. */
     atomic_uint is_complete;
     unsigned count;
     const char *root;
@@ -54,7 +54,7 @@ UNINSTRUMENTED static void ask(const char *root, struct item *item) {
         item->error = -file;
         return;
     }
-    /* The room is zeros so far: a text ends where the read does. */
+    /* The answer is zeroed, so a text ends with a NUL where the read ends. */
     long answer = (long)item->answer;
     long room = item->kind == CLINUX_CONFIGURATION ? HEADER_SIZE : CLINUX_READ_SIZE - 1;
     long result = item->kind == CLINUX_FRAMEBUFFER ? bare(SYS_ioctl, file, FBIOGET_FSCREENINFO, answer, 0)
@@ -67,7 +67,10 @@ UNINSTRUMENTED static void ask(const char *root, struct item *item) {
     bare(SYS_close, file, 0, 0, 0);
 }
 
-/* Takes one item, or all consoles at once: the others would wait for the same lock. False when none is left. */
+/*
+ * Takes one item, or all consoles that follow each other, as they would wait for the same lock. False when none is
+ * left.
+ */
 UNINSTRUMENTED static bool take(struct batch *batch, unsigned *first, unsigned *end) {
     unsigned next = atomic_load(&batch->next);
     do {
@@ -89,7 +92,7 @@ UNINSTRUMENTED static int ask_all(void *argument) {
         for (; index < end; index++) {
             struct item *item = &batch->items[index];
             atomic_store(&worker->item, index);
-            /* What is known to hang has its answer already. */
+            /* An item that is known to hang has its answer already. */
             if (!atomic_load(&item->is_done)) ask(batch->root, item);
             if (atomic_exchange_explicit(&item->is_done, true, memory_order_release)) continue;
             if (atomic_fetch_add(&batch->done, 1) + 1 < batch->count) continue;
@@ -102,13 +105,13 @@ UNINSTRUMENTED static int ask_all(void *argument) {
 
 /* --- This process --- */
 
-/* What is asked below which root. */
+/* A question and the root below which it is asked. */
 struct place {
     const char *root;
     const struct clinux_question *question;
 };
 
-/* Whether the worker is at the same file, or at the lock that all consoles share. */
+/* Whether the worker reads the same file, or waits for the lock that all consoles share. */
 static bool is_at(const struct worker *worker, const void *context) {
     const struct place *place = context;
     if (worker->work != ask_all) return false;
@@ -119,7 +122,9 @@ static bool is_at(const struct worker *worker, const void *context) {
     return strcmp(item->path, place->question->path) == 0;
 }
 
-/* Room for the batch, its items and their paths. */
+/*
+ * Makes the batch, with its items and their paths. A question whose file a stuck worker is reading is answered at once.
+ */
 static struct batch *make_batch(const char *root, const struct clinux_question *questions, size_t count) {
     size_t size = sizeof(struct batch) + count * sizeof(struct item);
     if (root != NULL) size += strlen(root) + 1;
@@ -143,15 +148,15 @@ static struct batch *make_batch(const char *root, const struct clinux_question *
     return batch;
 }
 
-/* Those who ask, in the order in which they were started. */
+/* The workers of one batch, in the order in which they were started. */
 struct crew {
     struct worker *workers[MOST_WORKERS];
     unsigned count;
 };
 
 /*
- * Until all have answered or the deadline has passed; 0, or the errno of starting the first worker. `late` is set to what
- * is said of those that have not answered.
+ * Waits until all items are done or the deadline has passed. Returns 0, or the errno of starting the first worker.
+ * `late` is set to the error of the items that are not done.
  */
 static int await(
     struct batch *batch, struct crew *crew, int64_t deadline, struct clinux_tick tick, int *late) {
@@ -203,7 +208,7 @@ int clinux_read_within(
     int late = ETIMEDOUT;
     int error = await(batch, &crew, milliseconds_now() + milliseconds, tick, &late);
     if (error == 0) copy_answers(batch, questions, late);
-    /* When all are done, they end by themselves. */
+    /* When all items are done, the workers end by themselves. */
     bool is_complete = atomic_load(&batch->is_complete) != 0;
     for (unsigned index = 0; index < crew.count; index++) {
         if (is_complete) {

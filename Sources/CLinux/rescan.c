@@ -22,19 +22,19 @@ static void *watch_override(void *argument) {
     struct watch *watch = argument;
     atomic_store(&watch->started, true);
     for (;;) {
-        /* Read before the attempt: an attempt after the rescan's end is the last one. */
+        /* Read before the attempt: the first attempt that begins after the rescan's end is the last one. */
         bool was_rescanned = atomic_load(&watch->rescanned);
         watch->override_errno = clinux_put(watch->root, watch->driver_override, watch->value);
         watch->during_rescan = !was_rescanned;
-        /* ENODEV: the directory is there and the device not yet, or no longer. */
+        /* ENODEV: the directory is there, and the device is not there yet or not any more. */
         bool is_absent = watch->override_errno == ENOENT || watch->override_errno == ENODEV;
         if (!is_absent || was_rescanned) return NULL;
     }
 }
 
 /*
- * Two threads on one processor would take turns, and the watching one would miss its moment: the watcher gets the last
- * processor this process may use, the writer any but that one. With a single processor there is nothing to choose.
+ * Two threads on one processor would take turns, and the watcher would be too late: it gets the last processor that
+ * this process may use, and the writer any other. With a single processor there is no choice.
  */
 static void separate(pthread_t watcher, cpu_set_t *former) {
     CPU_ZERO(former);
@@ -46,7 +46,7 @@ static void separate(pthread_t watcher, cpu_set_t *former) {
     CPU_SET(last, &alone);
     cpu_set_t others = *former;
     CPU_CLR(last, &others);
-    /* Without leave to choose, the scheduler's choice has to do. */
+    /* Without permission the threads stay where the scheduler puts them. */
     pthread_setaffinity_np(watcher, sizeof(alone), &alone);
     pthread_setaffinity_np(pthread_self(), sizeof(others), &others);
 }

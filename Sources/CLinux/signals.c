@@ -27,14 +27,14 @@ static bool is_ignored(int signal) {
 
 void clinux_reset_inherited(void) {
     for (int number = 1; number < NSIG; number++) {
-        /* Handlers do not survive execve(2): what is there now was set by this process, such as a sanitizer's. */
+        /* Handlers do not survive execve(2): one that is set now is this process's own, such as a sanitizer's. */
         if (is_ignored(number) && !may_stay_ignored(number)) signal(number, SIG_DFL);
     }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
-        /* The lowest free number is taken, which is this one. */
+        /* open(2) takes the lowest free number, which is this one. */
         if (fcntl(number, F_GETFD) < 0) (void)open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     }
 }
@@ -46,7 +46,7 @@ void clinux_hold_interruptions(void) {
     sigset_t set;
     sigemptyset(&set);
     for (size_t index = 0; index < sizeof signals / sizeof *signals; index++) {
-        /* A blocked signal waits even where it is ignored. */
+        /* A blocked signal becomes pending even when it is ignored. */
         if (!is_ignored(signals[index])) sigaddset(&set, signals[index]);
     }
     sigprocmask(SIG_BLOCK, &set, NULL);
@@ -66,7 +66,7 @@ int clinux_signals_open(const int *signals, int count) {
     sigemptyset(&set);
     for (int i = 0; i < count; i++) {
         sigaddset(&set, signals[i]);
-        /* An ignored one would never come. */
+        /* An ignored signal would not become pending. */
         if (is_ignored(signals[i])) signal(signals[i], SIG_DFL);
     }
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -errno;

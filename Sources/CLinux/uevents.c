@@ -11,14 +11,14 @@
 /* The kernel's multicast group; udevd's is 2. */
 enum { KERNEL_GROUP = 1 };
 
-/* As much as the kernel gives without CAP_NET_ADMIN: a burst of events waits until a look is over. */
+/* The most that may be asked for without CAP_NET_ADMIN: a burst of events must wait there while a look goes on. */
 enum { BUFFER_SIZE = 1 << 20 };
 
 int clinux_uevents_open(void) {
     int descriptor = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
     if (descriptor < 0) return -errno;
     int size = BUFFER_SIZE;
-    /* A smaller one does as well: what does not fit is told. */
+    /* A smaller buffer is enough too: the kernel tells when events did not fit (ENOBUFS). */
     (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP};
     if (bind(descriptor, (struct sockaddr *)&address, sizeof address) == 0) return descriptor;
@@ -37,7 +37,7 @@ long clinux_uevents_take(int descriptor, char *buffer, size_t size) {
         length = recvmsg(descriptor, &message, MSG_DONTWAIT);
     } while (length < 0 && errno == EINTR);
     if (length < 0) return -errno;
-    /* Only the kernel sends from port 0. A test's socket is no netlink socket, and has no ports. */
+    /* Only the kernel sends from port 0. A test's socket is not a netlink socket, and has no ports. */
     bool is_netlink = message.msg_namelen == sizeof sender && sender.nl_family == AF_NETLINK;
     if (is_netlink && sender.nl_pid != 0) return 0;
     return (message.msg_flags & MSG_TRUNC) != 0 ? 0 : length;

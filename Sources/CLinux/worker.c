@@ -16,7 +16,7 @@
 
 #define STACK_SIZE 65536
 
-/* ThreadSanitizer takes clone() for a fork, and finds the threads of its copy missing where there is no copy. */
+/* ThreadSanitizer takes clone() for a fork, and expects a copy of the process, which CLONE_VM does not make. */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 extern int __clone(int (*)(void *), void *, int, void *, ...);
@@ -24,7 +24,7 @@ extern int __clone(int (*)(void *), void *, int, void *, ...);
 #endif
 #endif
 
-/* The lock is for the table and for what regions count, and nothing is waited for under it. */
+/* The lock protects the table and the regions' users; nobody waits while holding it. */
 static struct worker workers[MOST_WORKERS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -136,7 +136,7 @@ UNINSTRUMENTED void close_descriptors(void) {
 #ifdef SYS_close_range
     if (bare(SYS_close_range, 0, ~0U, 0, 0) == 0) return;
 #endif
-    /* Before Linux 5.9. A service has 1024 at the most, by default. */
+    /* Before Linux 5.9. By default a service has at most 1024 descriptors. */
     for (int descriptor = 0; descriptor < 1024; descriptor++) bare(SYS_close, descriptor, 0, 0, 0);
 }
 

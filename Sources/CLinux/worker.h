@@ -1,4 +1,4 @@
-/* Processes that ask the kernel what it may never answer, and can be left behind with it. */
+/* Worker processes for reads that may never return: a worker that is stuck in the kernel is left behind. */
 #ifndef CLINUX_WORKER_H
 #define CLINUX_WORKER_H
 
@@ -9,16 +9,16 @@
 #include <sys/types.h>
 
 /*
- * A worker shares this process's memory (CLONE_VM), so that it costs no copy of the page tables: a plan is made in a few
- * milliseconds, and a fork takes more than one. It is no thread: one that is stuck in the kernel would keep its process
- * from ending. As it also shares the thread-local storage, errno included, it makes bare system calls (see bare.h), and
- * nothing that it runs is instrumented.
+ * A worker shares this process's memory (CLONE_VM), which saves the copy of the page tables: a plan is made in a few
+ * milliseconds, and a fork takes more than one. It is not a thread, as a thread that is stuck in the kernel would keep
+ * its process from ending. It shares the thread-local storage, errno included, so it makes bare system calls (see
+ * bare.h), and no code that it runs is instrumented.
  */
 
-/* Memory that workers use: it begins with this, and is unmapped when nobody uses it any more. */
+/* The head of memory that workers use; it is unmapped when it has no users any more. */
 struct region {
     size_t size;
-    /* Whoever made it, and each worker that has not been reaped. */
+    /* The process that made it counts, and each worker that has not been reaped. */
     unsigned users;
 };
 
@@ -26,39 +26,42 @@ struct worker {
     pid_t process;
     int (*work)(void *);
     struct region *region;
-    /* What it is at, for whoever waits: the work's own number. */
+    /* The number of the item that the worker is busy with, for the process that waits; the work sets it. */
     atomic_uint item;
     void *stack;
-    /* Whoever started it waits for it no longer. */
+    /* Whether it was left: the process that started it waits for it no longer. */
     bool is_left;
 };
 
-/* How many workers there can be, with those that are stuck. There are as many as devices whose drivers hang. */
+/* The most workers at a time, with those that are stuck: one for each device whose driver hangs. */
 #define MOST_WORKERS 128
 
-/* Zeros, of which the caller is a user; NULL without memory. */
+/* Makes a zeroed region of `size` bytes, with the caller as its user; NULL without memory. */
 void *make_region(size_t size);
+/* Ends the caller's use. */
 void leave_region(struct region *region);
 
-/* Returns the worker, which runs `work` with itself as the argument; NULL, and sets `error`. */
+/* Starts a worker, which calls `work` with itself as the argument. Returns NULL and sets `error` on failure. */
 struct worker *start_worker(int (*work)(void *), struct region *region, int *error);
 
-/* Waits for one that is about to end. */
+/* Waits for a worker that is about to end, and reaps it. */
 void await_worker(struct worker *worker);
 
-/* Ends one that may be stuck, and leaves it: it is reaped when the kernel has let go of it. */
+/* Kills a worker that may be stuck, and leaves it: it is reaped once it has ended. */
 void leave_worker(struct worker *worker);
 
-/* Whether one that was left, and is still stuck, is at what `is_it` knows; `context` is handed on. */
+/* Whether `is_it` is true, with `context`, for a worker that was left and is still stuck. */
 bool has_stuck_worker(bool (*is_it)(const struct worker *, const void *), const void *context);
 
-/* For a process that can be left behind, before anything else: it would keep the program's pipes and terminal open, and
- * whoever reads them waiting. */
+/*
+ * Closes all descriptors. A process that can be left behind calls this first: it would keep the program's pipes and
+ * terminal open, and their readers waiting.
+ */
 void close_descriptors(void);
 
-/* Sleeps until `word` is not `value` any more and somebody wakes it up, for so many milliseconds at most. */
+/* Sleeps until `word` is not `value` any more and wake_up() is called, at most `milliseconds`. */
 void sleep_on(atomic_uint *word, unsigned value, int64_t milliseconds);
-/* For a worker. */
+/* Ends sleep_on() for the word; a worker calls it. */
 void wake_up(atomic_uint *word);
 
 #endif

@@ -14,14 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Exit statuses have 8 bits, and the errnos of sysfs fit in 7 (EHWPOISON, 133, is the last and never one of these). */
+/* An exit status has 8 bits, which hold every errno (the last is EHWPOISON, 133). */
 static int as_status(int error) { return error < 0 || error > 255 ? EIO : error; }
 
 static int rescan_once(const char *root, const char *path, const char *driver_override, const char *value) {
     struct clinux_rescan rescan = {0};
     int error = clinux_rescan(root, path, driver_override, value, &rescan);
     if (error == 0) error = rescan.rescan_errno;
-    /* A device that has not come back has no override to set: the caller reads back, and says which. */
+    /* A device that has not appeared has no override to write: the caller reads back, and reports the device. */
     if (error == 0 && rescan.override_errno != ENOENT) error = rescan.override_errno;
     return error;
 }
@@ -35,12 +35,12 @@ static int await(pid_t child, int milliseconds, struct clinux_tick tick, struct 
     return 0;
 }
 
-/* As fork(2); the child is ended with its parent, and has none of its descriptors. */
+/* Like fork(2); the child is killed when its parent ends, and has no descriptors. */
 static pid_t fork_bound(void) {
     pid_t parent = getpid();
     pid_t child = fork();
     if (child != 0) return child;
-    /* A write that still waits for its turn must not be made after a run that was killed, under the next one. */
+    /* A write that is not made yet must not be made after its run was killed, while the next run is at work. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(EINTR);
     close_descriptors();

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * `error` must not return (libpci's code goes on as if it did not), so it jumps back to whichever call of ours is
- * running. One thread, one call at a time.
+ * libpci's code assumes that `error` does not return, so it jumps back to the call of ours that is running. There is
+ * one thread, and one call at a time.
  */
 static jmp_buf gave_up;
 

@@ -1,4 +1,4 @@
-/// A JSON value, written as text (RFC 8259). Objects keep the order they are given, so that output is stable.
+/// A JSON value (RFC 8259). Numbers are whole, and objects keep the order of their members, so that output is stable.
 package indirect enum JSON: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -9,15 +9,19 @@ package indirect enum JSON: Hashable, Sendable {
 
     /// One name and value of an object.
     package struct Member: Hashable, Sendable {
+        /// Any text; it is escaped when it is written.
         package let name: String
+        /// What the name stands for.
         package let value: JSON
 
+        /// A member of this name and value.
         package init(_ name: String, _ value: JSON) {
             self.name = name
             self.value = value
         }
     }
 
+    /// The text, or ``null`` without one.
     package static func string(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
 
     /// An object of these members, in this order.
@@ -25,7 +29,7 @@ package indirect enum JSON: Hashable, Sendable {
         .object(members.map { Member($0.key, $0.value) })
     }
 
-    /// Indented by two spaces, without a newline at the end.
+    /// The value as text, indented by two spaces, without a line feed at the end.
     package var text: String {
         var text = ""
         write(to: &text, indent: 0)
@@ -70,7 +74,7 @@ package indirect enum JSON: Hashable, Sendable {
 
     private static func quote(_ value: String, to text: inout String) {
         text += "\""
-        // Nearly every string is plain, and is then copied whole.
+        // Nearly every string needs no escapes, and is copied whole.
         if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
             text += value
             text += "\""

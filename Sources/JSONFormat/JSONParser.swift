@@ -1,12 +1,14 @@
 /// Reads JSON (RFC 8259) from bytes, as far as a record needs it: whole numbers only, no duplicate names.
 package struct JSONParser {
-    /// What was wrong, and at which byte (from 0).
+    /// Text that is not JSON, or not of the form that a record has.
     package struct Failure: Error, Hashable, Sendable {
+        /// The byte at which it was found, counted from 0.
         package let offset: Int
+        /// What should have been there, as a noun: `a comma or the closing bracket`.
         package let expected: String
     }
 
-    /// Deeper nesting is refused: a record has five levels, and recursion has the stack to think of.
+    /// Deeper nesting is refused: a record has five levels, and deep recursion would overflow the stack.
     private static let deepest = 32
 
     private let bytes: [UInt8]
@@ -66,7 +68,8 @@ package struct JSONParser {
         return .array(values)
     }
 
-    /// Takes the closing bracket and says true; or, behind an element, takes the comma and says false.
+    /// Moves past the closing bracket and returns true; otherwise moves past the comma, unless this is the first
+    /// element, and returns false.
     private mutating func closes(_ bracket: UInt8, first: Bool) throws(Failure) -> Bool {
         skipSpace()
         if peek == bracket {
@@ -127,7 +130,7 @@ package struct JSONParser {
         case UInt8(ascii: "u"):
             let end = min(position + 4, bytes.count)
             let digits = String(decoding: bytes[position..<end], as: UTF8.self)
-            // The writer escapes control characters alone, so surrogates are none of its making.
+            // The writer escapes only control characters, so it writes no surrogates.
             guard digits.utf8.count == 4, digits.allSatisfy(\.isHexDigit), let code = UInt32(digits, radix: 16),
                 let scalar = Unicode.Scalar(code)
             else { throw failure("four digits of a scalar") }

@@ -6,16 +6,16 @@ internal import CLinux
 #endif
 internal import SystemPackage
 
-/// What tells a file from every other, whatever it is called.
+/// What identifies a file, whatever its name.
 package enum FileIdentity: Hashable, Sendable {
-    /// A character device, by its number: however many nodes it has, it is one.
+    /// A character device, by its number (see clinux_devices.h): all of its nodes have the same.
     case device(UInt64)
-    /// Any other file, by the device that it is on and its inode number.
+    /// Any other file, by the number of the device that it is on and its inode number.
     case file(device: UInt64, inode: UInt64)
 }
 
 extension FileTree {
-    /// What the path leads to; `nil` when that is nothing, or cannot be told from nothing.
+    /// The identity of the file that the path leads to; `nil` when there is none, or it could not be opened.
     package func fileIdentity(_ path: String) -> FileIdentity? {
         guard let file = try? open(path, CLINUX_O_PATH) else { return nil }
         defer {

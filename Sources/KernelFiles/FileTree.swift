@@ -10,11 +10,13 @@ package import SystemPackage
 ///
 /// Paths are the kernel's own (`/sys/…`); every error names them so.
 package struct FileTree: Sendable {
+    /// What a path of the kernel is below: `/` on a machine.
     package let root: FilePath
-    /// The folder that no link may lead out of; `nil` on the machine itself, where a plain open has to do: a plan opens a
-    /// hundred files.
+    /// The root as text, out of which no link may lead; `nil` on the machine itself, where a plain open is enough, and
+    /// faster: a plan opens a hundred files.
     package let enclosure: String?
 
+    /// The files below a root; an empty path is the machine itself.
     package init(root: FilePath = "/") {
         self.root = root
         enclosure = root == "/" || root.isEmpty ? nil : root.string
@@ -23,8 +25,10 @@ package struct FileTree: Sendable {
     /// Whether this is the machine itself.
     package var isMachine: Bool { enclosure == nil }
 
-    /// Opens a file that is there. Below a root every link is taken as if that were `/`: see clinux_open.h.
-    /// - Parameter flags: `O_…`; closed on exec in any case.
+    /// Opens a file that exists. Below a root every link is resolved as if the root were `/`: see clinux_open.h.
+    /// - Parameters:
+    ///   - path: The kernel's path.
+    ///   - flags: `O_…`; `O_CLOEXEC` is added.
     package func open(_ path: String, _ flags: CInt) throws(Errno) -> FileDescriptor {
         let opened = unsafe clinux_open(enclosure, path, flags)
         guard opened >= 0 else { throw Errno(rawValue: -opened) }
@@ -35,13 +39,13 @@ package struct FileTree: Sendable {
 
     /// The whole file.
     package func bytes(_ path: String) throws(FileTreeError) -> [UInt8] {
-        // No attribute of sysfs is a link.
+        // sysfs attributes are not links.
         let isAttribute = path.hasPrefix("/sys/")
         return try read(path, isAttribute ? O_NOFOLLOW : 0) { try readToEnd($0, isAttribute: isAttribute) }
     }
 
-    /// The whole of a file that people write. Only a regular one is read: a FIFO would wait for ever, and a device may do
-    /// something.
+    /// The whole of a file that people write. Only a regular file is read: reading a FIFO could wait for ever, and
+    /// reading a device could have effects.
     package func regularBytes(_ path: String) throws(FileTreeError) -> [UInt8] {
         try read(path, O_NONBLOCK) { file in
             var status = stat()
@@ -49,14 +53,14 @@ package struct FileTree: Sendable {
             guard status.st_mode & S_IFMT == S_IFREG else {
                 let isFolder = status.st_mode & S_IFMT == S_IFDIR
                 var error = FileTreeError(.read, path, isFolder ? .isDirectory : .invalidArgument)
-                error.detail = "it is no regular file"
+                error.detail = "it is not a regular file"
                 throw error
             }
             return try readToEnd(file, isAttribute: false)
         }
     }
 
-    /// Reads a file piece by piece, of any size, and hands on one line after the other, without their line feeds.
+    /// Reads a file of any size piece by piece, and calls `body` with each line, without its line feed.
     package func forEachLine(_ path: String, _ body: (ArraySlice<UInt8>) -> Void) throws(FileTreeError) {
         try read(path, 0) { file in
             var rest: [UInt8] = []
@@ -77,8 +81,11 @@ package struct FileTree: Sendable {
         }
     }
 
-    /// Opens the file for reading, for as long as the work lasts.
-    /// - Parameter flags: Beside `O_RDONLY`.
+    /// Opens the file for reading, calls `work` and closes it again.
+    /// - Parameters:
+    ///   - path: The kernel's path.
+    ///   - flags: Flags in addition to `O_RDONLY`.
+    ///   - work: Gets the open file.
     private func read<Outcome>(
         _ path: String, _ flags: CInt, _ work: (FileDescriptor) throws -> Outcome
     ) throws(FileTreeError) -> Outcome {
@@ -99,7 +106,7 @@ package struct FileTree: Sendable {
         }
     }
 
-    /// As ``bytes(_:)``; `nil` when the file is not there.
+    /// As ``bytes(_:)``; `nil` when the file does not exist, or its device has gone.
     package func bytesIfPresent(_ path: String) throws(FileTreeError) -> [UInt8]? {
         do {
             return try bytes(path)
@@ -108,7 +115,7 @@ package struct FileTree: Sendable {
         }
     }
 
-    /// The file's text without the white space around it.
+    /// The file's text without the white space around it; bytes that are not UTF-8 become U+FFFD.
     package func text(_ path: String) throws(FileTreeError) -> String {
         let bytes = try bytes(path)
         let isSpace = { (byte: UInt8) in byte == 0x20 || (0x09...0x0d).contains(byte) }
@@ -117,7 +124,7 @@ package struct FileTree: Sendable {
         return String(decoding: bytes[first...last], as: UTF8.self)
     }
 
-    /// As ``text(_:)``; `nil` when the file is not there.
+    /// As ``text(_:)``; `nil` when the file does not exist, or its device has gone.
     package func textIfPresent(_ path: String) throws(FileTreeError) -> String? {
         do {
             return try text(path)
@@ -132,10 +139,10 @@ package struct FileTree: Sendable {
         try linkTarget(path).flatMap { $0.split(separator: "/").last.map(String.init) }
     }
 
-    /// A symbolic link's target as it stands; `nil` when there is no such link.
+    /// A symbolic link's target as it is written; `nil` when there is no such link.
     package func linkTarget(_ path: String) throws(FileTreeError) -> String? {
         do throws(Errno) {
-            // The machine's links are many where processes' descriptors are looked through.
+            // One call: there are many links where the descriptors of processes are read.
             if isMachine { return try linkTarget(AT_FDCWD, path) }
             let link = try open(path, CLINUX_O_PATH | O_NOFOLLOW)
             defer {
@@ -189,7 +196,7 @@ package struct FileTree: Sendable {
         return names.sorted()
     }
 
-    /// As ``list(_:)``; empty when the directory is not there.
+    /// As ``list(_:)``; empty when the directory does not exist.
     package func listIfPresent(_ path: String) throws(FileTreeError) -> [String] {
         do {
             return try list(path)
@@ -198,12 +205,12 @@ package struct FileTree: Sendable {
         }
     }
 
-    /// Whether the path leads to something.
+    /// Whether the path leads to a file of any kind; false when it cannot be opened.
     package func exists(_ path: String) -> Bool { identity(path) != nil }
 
-    /// The inode number of what the path leads to; `nil` when that is nothing.
+    /// The inode number of the file that the path leads to; `nil` when there is none, or it could not be opened.
     package func identity(_ path: String) -> UInt64? {
-        // Whatever keeps it from being opened, it cannot be told from nothing.
+        // A file that cannot be opened cannot be told from one that does not exist.
         guard let file = try? open(path, CLINUX_O_PATH) else { return nil }
         defer {
             // Nothing was done through it.
@@ -213,8 +220,9 @@ package struct FileTree: Sendable {
         return unsafe fstat(file.rawValue, &status) == 0 ? UInt64(status.st_ino) : nil
     }
 
-    /// A sysfs attribute is given whole to the first read that has room for it (`kernfs_fop_read_iter()`), so a short
-    /// read is its end. A procfs file comes in pieces, and only an empty one is.
+    /// Reads to the end of a file. The first read with enough room returns a whole sysfs attribute
+    /// (`kernfs_fop_read_iter()`), so a short read is its end. A procfs file comes in pieces, and only an empty read is
+    /// its end.
     private func readToEnd(_ file: FileDescriptor, isAttribute: Bool) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var room = 4096

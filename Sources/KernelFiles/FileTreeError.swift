@@ -1,7 +1,8 @@
 package import SystemPackage
 
-/// A file operation that failed: what was tried, on which of the kernel's paths, and why.
+/// A file operation that failed: the operation, the kernel's path, and the errno.
 package struct FileTreeError: Error, Hashable, Sendable {
+    /// What was tried; the raw value follows "cannot" in the message.
     package enum Operation: String, Hashable, Sendable {
         case open
         case read
@@ -10,18 +11,21 @@ package struct FileTreeError: Error, Hashable, Sendable {
         case readLink = "read link"
     }
 
+    /// What was tried.
     package let operation: Operation
     /// The path as the kernel knows it, without the root.
     package let path: String
+    /// Why it failed.
     package let errno: Errno
     /// What was being written; `nil` for the other operations.
     package let value: String?
 
-    /// The process that is stuck in the kernel with a write that has not come back.
+    /// The process that is stuck in the kernel with a write that has not returned; `nil` for any other failure.
     package var stuckProcess: Int32?
-    /// How long it was waited for, and where it is stuck, for a person.
+    /// More about the failure, for a person: how long a stuck write was waited for, and where in the kernel it is.
     package var detail: String?
 
+    /// A failure without a stuck process and without details.
     package init(_ operation: Operation, _ path: String, _ errno: Errno, value: String? = nil) {
         self.operation = operation
         self.path = path
@@ -29,8 +33,8 @@ package struct FileTreeError: Error, Hashable, Sendable {
         self.value = value
     }
 
-    /// The thing is not there, or went while it was looked at: sysfs gives ENODEV for an attribute whose device has
-    /// just gone, and ENOENT for a path.
+    /// Whether the file does not exist, or went away while it was read: sysfs returns ENODEV for an attribute whose
+    /// device has just gone, and ENOENT for a path.
     package var isAbsence: Bool {
         errno == .noSuchFileOrDirectory || errno == .noSuchDevice || errno == .notDirectory
     }

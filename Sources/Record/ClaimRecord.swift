@@ -1,22 +1,29 @@
 package import Aperture
 
-/// What is known of one claim while it lasts: where it stands, and all that is needed to give the card back.
+/// What is known of one claim while it lasts: its state, and everything that is needed to give the card back.
 package struct ClaimRecord: Hashable, Sendable {
+    /// The state of a claim. The raw values are the file's.
     package enum State: String, Hashable, Sendable {
-        /// Writes are being made; found by a later run, the claim was cut short.
+        /// A run is making the claim. When a later run finds this, the claim was interrupted.
         case claiming
+        /// The claim is complete, and nothing is being written.
         case claimed
-        /// The card is being given back; found by a later run, that was cut short.
+        /// A run is giving the card back. When a later run finds this, the release was interrupted.
         case releasing
     }
 
-    /// A step of the run that is going on, which has been made or was about to be.
+    /// A step of the current run, which was done or about to be done.
     package struct Mark: Hashable, Sendable {
+        /// ``PlanStep/Action`` as text.
         package var action: String
+        /// ``PlanStep/target``.
         package var target: String
+        /// ``PlanStep/path``.
         package var path: String
+        /// ``PlanStep/value``, byte for byte.
         package var value: String
 
+        /// A mark as a record describes it.
         package init(action: String, target: String, path: String, value: String) {
             self.action = action
             self.target = target
@@ -25,14 +32,17 @@ package struct ClaimRecord: Hashable, Sendable {
         }
     }
 
-    /// A write of the run that was cut short, which had not come back from the kernel when it was given up.
+    /// A write of an interrupted run that had not returned from the kernel when its deadline passed.
     package struct StuckWrite: Hashable, Sendable {
+        /// The file that was being written.
         package var path: String
+        /// The process that is stuck in the kernel with the write.
         package var process: Int32
-        /// When the process was started, in clock ticks since the boot (proc(5), `/proc/PID/stat`, field 22): a process
-        /// identifier is given again.
+        /// When the process was started, in clock ticks since the boot (proc(5), `/proc/PID/stat`, field 22): the
+        /// kernel reuses process IDs.
         package var started: UInt64
 
+        /// A write as a record describes it.
         package init(path: String, process: Int32, started: UInt64) {
             self.path = path
             self.process = process
@@ -40,34 +50,38 @@ package struct ClaimRecord: Hashable, Sendable {
         }
     }
 
+    /// The card; it also names the record's file.
     package var gpu: PCIAddress
+    /// How far the claim has come.
     package var state: State
-    /// What a release goes back to.
+    /// The state that a release goes back to.
     package var prior: PriorState
-    /// What an undo of the run that is going on goes back to: for a card that was claimed before, that claim.
+    /// The state that an undo of the current run goes back to: for a card that was claimed before the run, that claim.
     package var start: PriorState
-    /// Whether the card was claimed before the run that is going on.
+    /// Whether the card was claimed before the current run.
     package var wasClaimed: Bool
     /// Native drivers that the claim may have bound, for a bounce.
     package var nativeDrivers: Set<String>
-    /// nvidia's modules that the claim has unloaded, or was about to, in the order of that.
+    /// nvidia's modules that the claim has unloaded, or was about to, in the order of unloading.
     package var unloadedModules: [String]
+    /// The steps of the current run, in order.
     package var marks: [Mark]
-    /// While that process lives, nothing may be written to the card.
+    /// The write that is stuck, if there is one: while its process lives, nothing may be written to the card.
     package var stuckWrite: StuckWrite?
-    /// Which device it is about, as its directory's inode number: a card that was removed and is back under its address
-    /// is another one, and knows nothing of the claim. `nil` when there was none.
+    /// The inode number of the device's folder in sysfs; `nil` when there was none. A card that was removed and found
+    /// again has a new folder, and nothing of the claim applies to it.
     package var device: UInt64?
 
-    /// Whether the run that is going on has removed the card for a rescan, or was about to.
+    /// Whether the current run has removed the card for a rescan, or was about to.
     package var hasRemovedCard: Bool {
         marks.contains { $0.action == PlanStep.Action.removeDevice.rawValue }
     }
 
-    /// Whether the record is about another device than this one. A run that removed the card itself cannot tell.
+    /// Whether the record is about another device than this one. False after a run that removed the card itself, as the
+    /// inode number then tells nothing.
     package func isStale(for device: UInt64?) -> Bool { self.device != device && !hasRemovedCard }
 
-    /// The record of the claim that stands after the run that is going on.
+    /// The record of the complete claim, after the current run.
     package func standing(of device: UInt64?) -> ClaimRecord {
         var record = self
         record.state = .claimed
@@ -78,6 +92,7 @@ package struct ClaimRecord: Hashable, Sendable {
         return record
     }
 
+    /// A record with these facts; a new claim has no marks yet.
     package init(
         gpu: PCIAddress, state: State, prior: PriorState, start: PriorState, wasClaimed: Bool = false,
         nativeDrivers: Set<String> = [], unloadedModules: [String] = [], marks: [Mark] = [],

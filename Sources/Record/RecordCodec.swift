@@ -1,16 +1,18 @@
 internal import JSONFormat
 internal import Aperture
 
-/// A record as JSON, and back. What comes back is distrusted: whoever could write the file must not gain a write
-/// anywhere but on the card's own devices.
+/// Writes a record as JSON, and reads it. What is read is not trusted: whoever can write the file must not gain a write
+/// to anything but the card's own devices.
 package enum RecordCodec {
-    /// Why a record cannot be believed.
+    /// A record that cannot be used.
     package struct Failure: Error, Hashable, Sendable {
+        /// Why, with the place in the record: a clause without a full stop.
         package let reason: String
     }
 
-    /// Raised when a reader of the older version would misread the newer. It would take every driver for vfio-pci, so a
-    /// record that has no other is still of version 1: one that an older program can finish.
+    /// The newest version of the format. It is raised when an older program would misread a record. A program of
+    /// version 1 takes every VFIO driver for vfio-pci, so a record without another driver is still written as version
+    /// 1, and an older program can finish its claim.
     package static let version = 2
 
     private static func version(of record: ClaimRecord) -> Int {
@@ -20,6 +22,7 @@ package enum RecordCodec {
 
     // MARK: - Writing
 
+    /// The record as JSON text, with a line feed at its end.
     package static func encode(_ record: ClaimRecord) -> [UInt8] {
         let json = JSON.object([
             "version": .number(version(of: record)),
@@ -87,16 +90,19 @@ package enum RecordCodec {
 
     // MARK: - Reading
 
+    /// Reads a record of any version up to ``version``.
+    /// - Throws: For text that is not JSON, a field that is missing or has another type, and a name that no record of
+    ///   this program can have.
     package static func decode(_ bytes: [UInt8]) throws(Failure) -> ClaimRecord {
         let fields: RecordFields
         do {
             fields = RecordFields(try JSONParser.parse(bytes), at: "record")
         } catch {
-            throw Failure(reason: "it is no JSON at byte \(error.offset): \(error.expected) was expected")
+            throw Failure(reason: "it is not JSON at byte \(error.offset): \(error.expected) was expected")
         }
         let version = try fields.number("version")
         guard (1...Self.version).contains(version) else {
-            throw Failure(reason: "its version is \(version), and only 1 to \(Self.version) are understood")
+            throw Failure(reason: "its version is \(version), and only 1 to \(Self.version) are known")
         }
         let gpu = try fields.address("gpu")
         guard let state = ClaimRecord.State(rawValue: try fields.string("state")) else {
@@ -112,12 +118,12 @@ package enum RecordCodec {
             device: try fields.optional("device").map { (item) throws(Failure) in try item.number64() })
     }
 
-    /// A record of before there were any has none.
+    /// Empty for a record of a program that unloaded no modules yet.
     private static func modules(_ fields: RecordFields) throws(Failure) -> [String] {
         try fields.arrayIfPresent("unloadedModules").map { (item) throws(Failure) in
             let name = try item.name()
             guard NvidiaModules.names.contains(name) else {
-                throw Failure(reason: "\(item.place) names \(name), which is no module that a claim unloads")
+                throw Failure(reason: "\(item.place) names \(name), which is not a module that a claim unloads")
             }
             return name
         }
@@ -143,12 +149,13 @@ package enum RecordCodec {
             awaitsProbe: try fields.bool("awaitsProbe"), vfioDriver: try vfioDriver(fields))
     }
 
-    /// Version 1 knew vfio-pci alone. No other driver may be unbound, whoever wrote the record.
+    /// Version 1 has no such field: it knew only vfio-pci. A driver that is not VFIO's is refused, as it would be
+    /// unbound.
     private static func vfioDriver(_ fields: RecordFields) throws(Failure) -> String {
         guard fields.has("vfioDriver") else { return VFIODrivers.generic }
         let name = try fields.object("vfioDriver").name()
         guard VFIODrivers.isNamed(name) else {
-            throw Failure(reason: "\(fields.place) names \(name), which is no VFIO driver")
+            throw Failure(reason: "\(fields.place) names \(name), which is not a VFIO driver")
         }
         return name
     }
@@ -156,11 +163,11 @@ package enum RecordCodec {
     private static func framebuffer(_ fields: RecordFields) throws(Failure) -> PriorState.Framebuffer {
         let name = try fields.object("name").name()
         guard PlatformFramebuffer.isFramebuffer(name: name) else {
-            throw Failure(reason: "\(fields.place) names \(name), which is no firmware framebuffer")
+            throw Failure(reason: "\(fields.place) names \(name), which is not a firmware framebuffer")
         }
         let driver = try fields.optionalName("driver")
         if let driver, !FramebufferDriver.isPlatformDriver(driver) {
-            throw Failure(reason: "\(fields.place) names \(driver), which is no driver of firmware framebuffers")
+            throw Failure(reason: "\(fields.place) names \(driver), which is not a driver of firmware framebuffers")
         }
         return PriorState.Framebuffer(
             name: name, driver: driver, driverOverride: try fields.optionalName("driverOverride"),

@@ -1,16 +1,16 @@
 package import SystemPackage
 
-/// A record, its folder or its lock that cannot be used.
+/// Why a record, its folder or its lock cannot be used.
 package enum RecordError: Error, Hashable, Sendable {
     /// An operation on a file failed.
     case file(operation: String, path: String, errno: Errno)
-    /// The folder or file is not as only this program would have made it.
+    /// Somebody other than this program may have made or changed the folder or the file.
     case untrusted(path: String, reason: String)
-    /// The content cannot be believed.
+    /// The content is not a record of this program's.
     case malformed(path: String, reason: String)
-    /// Another claim or release is going on.
+    /// Another apertured holds the lock, and the wait for it is over: its command and process ID.
     case locked(by: String)
-    /// The wait for another one was ended by a signal.
+    /// A signal ended the wait for another apertured, which holds the lock.
     case interrupted(by: String, holder: String)
 }
 
@@ -31,7 +31,7 @@ extension RecordError: CustomStringConvertible {
 }
 
 extension RecordError {
-    /// Whether there was no room for a file, or for its name.
+    /// Whether the file system had no room for a file, or for its name.
     package var isLackOfRoom: Bool {
         guard case .file(_, _, let errno) = self else { return false }
         return errno == .noSpace || errno == .diskQuotaExceeded

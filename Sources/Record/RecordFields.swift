@@ -1,7 +1,7 @@
 internal import JSONFormat
 internal import Aperture
 
-/// One value of a record's JSON, and where it stands, read field by field with a check for each.
+/// One value of a record's JSON, with its place in the record. Each field is checked as it is read.
 struct RecordFields {
     typealias Failure = RecordCodec.Failure
 
@@ -31,8 +31,8 @@ struct RecordFields {
 
     func array(_ name: String) throws(Failure) -> [RecordFields] {
         let member = try object(name)
-        guard case .array(let values) = member.json else { throw Failure(reason: "\(member.place) is no list") }
-        // A card has 8 functions and a machine a few framebuffers: longer lists are not ours.
+        guard case .array(let values) = member.json else { throw Failure(reason: "\(member.place) is not a list") }
+        // A card has 8 functions and a machine a few framebuffers: this program writes no longer lists.
         guard values.count <= 256 else { throw Failure(reason: "\(member.place) is too long") }
         return values.enumerated().map { RecordFields($0.element, at: "\(member.place)[\($0.offset)]") }
     }
@@ -42,7 +42,7 @@ struct RecordFields {
         return members.contains { $0.name == name }
     }
 
-    /// As ``array(_:)``; empty where there is no such member.
+    /// As ``array(_:)``; empty when the member is missing.
     func arrayIfPresent(_ name: String) throws(Failure) -> [RecordFields] {
         guard case .object(let members) = json, !members.contains(where: { $0.name == name }) else {
             return try array(name)
@@ -56,14 +56,14 @@ struct RecordFields {
 
     func bool(_ name: String) throws(Failure) -> Bool {
         let member = try object(name)
-        guard case .bool(let value) = member.json else { throw Failure(reason: "\(member.place) is no boolean") }
+        guard case .bool(let value) = member.json else { throw Failure(reason: "\(member.place) is not a boolean") }
         return value
     }
 
     func address(_ name: String) throws(Failure) -> PCIAddress {
         let text = try string(name)
         guard let address = PCIAddress(text) else {
-            throw Failure(reason: "\(place).\(name) is no PCI address: \(text)")
+            throw Failure(reason: "\(place).\(name) is not a PCI address: \(text)")
         }
         return address
     }
@@ -72,26 +72,27 @@ struct RecordFields {
 
     // MARK: - The value itself
 
-    /// A driver's or a device's name, as it can stand in a path of sysfs: one component, printable ASCII.
+    /// The name of a driver or a device, as a path of sysfs can contain it: one component of 1 to 64 printable ASCII
+    /// characters.
     func name() throws(Failure) -> String {
         let text = try string()
         let isPlain = text.utf8.allSatisfy { (0x20...0x7e).contains($0) && $0 != UInt8(ascii: "/") }
         guard isPlain, (1...64).contains(text.utf8.count), text != ".", text != ".." else {
-            throw Failure(reason: "\(place) is no name of a driver or device")
+            throw Failure(reason: "\(place) is not the name of a driver or device")
         }
         return text
     }
 
-    /// As text: JSON's numbers are not made for 64 bits.
+    /// A number that is written as text: not every JSON reader keeps 64 bits of a number.
     func number64() throws(Failure) -> UInt64 {
-        guard let number = UInt64(try string()) else { throw Failure(reason: "\(place) is no 64-bit number") }
+        guard let number = UInt64(try string()) else { throw Failure(reason: "\(place) is not a 64-bit number") }
         return number
     }
 
     func console() throws(Failure) -> Int {
         let number = try number()
         // MAX_NR_CON_DRIVER of the kernel is 16.
-        guard (0..<64).contains(number) else { throw Failure(reason: "\(place) is no console") }
+        guard (0..<64).contains(number) else { throw Failure(reason: "\(place) is not a console") }
         return number
     }
 
@@ -101,17 +102,17 @@ struct RecordFields {
         guard
             start.hasPrefix("0x"), last.hasPrefix("0x"), let start = UInt64(start.dropFirst(2), radix: 16),
             let last = UInt64(last.dropFirst(2), radix: 16), let range = AddressRange(start: start, last: last)
-        else { throw Failure(reason: "\(place) is no range") }
+        else { throw Failure(reason: "\(place) is not a range") }
         return range
     }
 
     private func string() throws(Failure) -> String {
-        guard case .string(let text) = json else { throw Failure(reason: "\(place) is no text") }
+        guard case .string(let text) = json else { throw Failure(reason: "\(place) is not text") }
         return text
     }
 
     private func number() throws(Failure) -> Int {
-        guard case .number(let number) = json else { throw Failure(reason: "\(place) is no number") }
+        guard case .number(let number) = json else { throw Failure(reason: "\(place) is not a number") }
         return number
     }
 }

@@ -2,7 +2,7 @@ internal import Glibc
 internal import KernelFiles
 internal import SystemPackage
 
-/// `/run/apertured`, entered and checked: a folder, not a link, that only its owner can use.
+/// `/run/apertured`, opened and checked: a folder, not a link, that only its owner can use.
 struct RecordFolder: ~Copyable {
     private let descriptor: FileDescriptor
     private let path = RecordStore.folder
@@ -14,7 +14,7 @@ struct RecordFolder: ~Copyable {
     private static func enter(_ tree: FileTree, makes: Bool) throws(RecordError) -> FileDescriptor {
         let place = FilePath(RecordStore.folder)
         let parent = place.removingLastComponent()
-        // It is there on every machine; below another root it may not be.
+        // The parent exists on every machine; below another root it may be missing.
         if makes, unsafe mkdir(tree.root.appending(parent.components).string, 0o755) != 0, errno != EEXIST {
             throw Self.failure("make", RecordStore.folder)
         }
@@ -52,7 +52,8 @@ struct RecordFolder: ~Copyable {
         try? descriptor.close()
     }
 
-    /// Opens a file of the folder, never through a link.
+    /// Opens a file of the folder, never through a link; `nil` when it is not there. Throws for one that is not
+    /// trusted.
     func open(_ name: String, _ flags: CInt) throws(RecordError) -> FileDescriptor? {
         let opened = unsafe openat(descriptor.rawValue, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
         if opened < 0 {
@@ -65,7 +66,7 @@ struct RecordFolder: ~Copyable {
             guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", "\(path)/\(name)") }
             try Self.check(status, "\(path)/\(name)", forbidden: 0o077)
             guard status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1 else {
-                throw .untrusted(path: "\(path)/\(name)", reason: "it is no plain file of its own")
+                throw .untrusted(path: "\(path)/\(name)", reason: "it is not a regular file, or has another name too")
             }
             return file
         } catch {
@@ -97,8 +98,8 @@ struct RecordFolder: ~Copyable {
         throw .untrusted(path: "\(path)/\(name)", reason: "it is larger than \(limit) bytes")
     }
 
-    /// Writes a file, which may be there with room for it, and flushes it to its device. One that could not be written is
-    /// removed.
+    /// Writes a file and flushes it to its device. The file may exist, with reserved room. A file that could not be
+    /// written is removed.
     func write(_ bytes: [UInt8], to name: String) throws(RecordError) {
         do throws(RecordError) {
             try fill(name, "write") { file in
@@ -113,7 +114,7 @@ struct RecordFolder: ~Copyable {
         }
     }
 
-    /// Makes a file with so many bytes of room; what is there already stays.
+    /// Reserves room for a file, in bytes; a file that exists keeps its content.
     func reserve(_ size: Int, for name: String) throws(RecordError) {
         do throws(RecordError) {
             try fill(name, "reserve room for") { file in
@@ -135,7 +136,8 @@ struct RecordFolder: ~Copyable {
             try work(file)
             try file.close()
         } catch {
-            // The first error is the one that counts; a second close is harmless here, as nothing else was opened.
+            // The first error is the one that counts. A second close is harmless, as no other file was opened in
+            // between.
             try? file.close()
             throw .file(operation: operation, path: "\(path)/\(name)", errno: error as? Errno ?? .ioError)
         }
@@ -148,7 +150,7 @@ struct RecordFolder: ~Copyable {
         try flush()
     }
 
-    /// Removes a file; it may be gone already.
+    /// Removes a file, which may be gone already.
     func remove(_ name: String) throws(RecordError) {
         guard unsafe unlinkat(descriptor.rawValue, name, 0) == 0 || errno == ENOENT else {
             throw Self.failure("remove", "\(path)/\(name)")

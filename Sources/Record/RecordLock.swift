@@ -2,12 +2,13 @@ internal import Glibc
 internal import KernelFiles
 internal import SystemPackage
 
-/// One claim or release at a time on a machine.
+/// A lock that allows one claim or release at a time on a machine; released when it is destroyed.
 ///
-/// A POSIX record lock (`fcntl(F_SETLK)`): it dies with its process, however that ends, and tells who holds it.
+/// A POSIX record lock (`fcntl(F_SETLK)`): the kernel releases it when its process ends, however that ends, and tells
+/// which process holds it.
 package struct RecordLock: ~Copyable {
     private static let name = "lock"
-    /// How often a taken lock is tried again: `F_SETLKW` would know no deadline without a signal.
+    /// How often a lock that is held is tried again, in milliseconds: `F_SETLKW` has no deadline.
     private static let interval: Int32 = 50
 
     private let file: FileDescriptor
@@ -47,7 +48,7 @@ package struct RecordLock: ~Copyable {
     }
 
     deinit {
-        // Closing lets the lock go.
+        // Closing the file releases the lock.
         try? file.close()
     }
 

@@ -5,40 +5,44 @@ internal import SystemPackage
 
 /// The records of this machine's claims, one file each, under `/run/apertured`.
 ///
-/// The folder is entered once, without following a link, and every file is named relative to it, so that nobody can
-/// put another folder in its place meanwhile. A file is written under another name, flushed, and renamed: a reader, and
-/// a run after a kill, sees the old record or the new one. The room for the next one is reserved before it is needed.
+/// The folder is opened once, without following a link, and every file is opened relative to it, so that nobody can put
+/// another folder in its place meanwhile. A file is written under another name, flushed, and renamed: a reader, and a
+/// run after a kill, sees the old record or the new one. Room for the next record is reserved before it is needed.
 package struct RecordStore: Sendable {
+    /// The folder of the records and of the lock, for root alone.
     package static let folder = "/run/apertured"
-    /// Far more than a record needs.
+    /// The largest file that is read, in bytes: far more than a record needs.
     private static let largest = 1 << 20
-    /// More than most records need, in bytes.
+    /// The least room that is reserved, in bytes: more than most records need.
     private static let leastRoom = 16_384
 
     private let tree: FileTree
 
+    /// The records below the tree's root.
     package init(tree: FileTree) {
         self.tree = tree
     }
 
-    /// - Throws: For a claim that is going on, also when there is no room for what is to be noted next.
+    /// Writes the record in the place of the card's old one, and reserves room for the next.
+    /// - Throws: When the record could not be written; for one in the state `claiming`, also when no room could be
+    ///   reserved.
     package func save(_ record: ClaimRecord) throws(RecordError) {
         let folder = try RecordFolder(tree: tree, makes: true)
         let (name, room) = (Self.name(of: record.gpu), Self.room(of: record.gpu))
         let bytes = RecordCodec.encode(record)
-        // Made by an earlier version, and left by a run that was killed while it wrote.
+        // An earlier version wrote to this file, and a run that was killed meanwhile has left it.
         try folder.remove(".\(name).new")
         try folder.write(bytes, to: room)
         try folder.rename(room, to: name)
         do throws(RecordError) {
             try folder.reserve(max(Self.leastRoom, 2 * bytes.count), for: room)
         } catch {
-            // What is left to be noted of other states is the release, and that can do without.
+            // In other states only the release still writes records, and it can do without the room.
             guard record.state != .claiming else { throw error }
         }
     }
 
-    /// The card's record; `nil` when it has none.
+    /// The card's record, or `nil`. Throws for a record that is not trusted, malformed, or another card's.
     package func load(_ gpu: PCIAddress) throws(RecordError) -> ClaimRecord? {
         guard tree.exists(Self.folder) else { return nil }
         let folder = try RecordFolder(tree: tree, makes: false)
@@ -59,7 +63,7 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// The cards that have a record, in order.
+    /// The cards that have a record, in the order of their addresses.
     package func recorded() throws(RecordError) -> [PCIAddress] {
         do {
             return try tree.listIfPresent(Self.folder).compactMap { name in
@@ -70,6 +74,7 @@ package struct RecordStore: Sendable {
         }
     }
 
+    /// Removes the card's record and the room for the next one; either may be gone already.
     package func remove(_ gpu: PCIAddress) throws(RecordError) {
         guard tree.exists(Self.folder) else { return }
         let folder = try RecordFolder(tree: tree, makes: false)
@@ -78,10 +83,10 @@ package struct RecordStore: Sendable {
         try folder.flush()
     }
 
-    /// The right to change the machine, until it is let go or the process ends.
+    /// Takes the lock, which is held until it is destroyed or the process ends.
     /// - Parameters:
-    ///   - milliseconds: How long to wait for another one to finish.
-    ///   - interruption: Why to wait no longer, asked again and again; `nil` to go on.
+    ///   - milliseconds: How long to wait for another process to release it.
+    ///   - interruption: Called during the wait: a signal's name ends the wait, `nil` goes on.
     package func lock(
         within milliseconds: Int32, unless interruption: () -> String? = { nil }
     ) throws(RecordError) -> RecordLock {
@@ -91,7 +96,7 @@ package struct RecordStore: Sendable {
 
     private static func name(of gpu: PCIAddress) -> String { "\(gpu).json" }
 
-    /// The file that the next record is written to: its blocks are allocated already, so that a full /run keeps no claim
-    /// from being undone or given back.
+    /// The file that the next record is written to. Its blocks are allocated already, so that a claim can be undone or
+    /// released even when /run is full.
     private static func room(of gpu: PCIAddress) -> String { ".\(gpu).json.room" }
 }

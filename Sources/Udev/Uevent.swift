@@ -2,20 +2,22 @@
 package struct Uevent: Hashable, Sendable {
     /// `add`, `remove`, `bind`, `unbind`, `change`, …
     package let action: String
+    /// The kernel's bus or class of the device: `pci`, `drm`, `platform`, …
     package let subsystem: String
     /// The kernel's name of the device: `0000:01:00.0`.
     package let name: String
 
+    /// An event from its parts.
     package init(action: String, subsystem: String, name: String) {
         self.action = action
         self.subsystem = subsystem
         self.name = name
     }
 
-    /// Reads the kernel's datagram: `ACTION@DEVPATH`, a NUL, and `KEY=VALUE` with a NUL behind each. What is not UTF-8
-    /// becomes U+FFFD.
+    /// Reads the kernel's datagram: `ACTION@DEVPATH`, a NUL, and `KEY=VALUE` pairs, each with a NUL at its end. Bytes
+    /// that are not UTF-8 become U+FFFD.
     ///
-    /// `nil` where it does not tell action, path and subsystem, as no event of a device does.
+    /// `nil` for a datagram without an action, a path or a subsystem: every event of a device has all three.
     package init?(_ datagram: some Collection<UInt8>) {
         var values: [String: String] = [:]
         for assignment in datagram.split(separator: 0).dropFirst() {

@@ -2,22 +2,22 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// Listens to the kernel's own uevents, which need no udevd and come as soon as they are made.
+/// Listens to the kernel's own uevents, which need no udevd and arrive as soon as they are sent.
 ///
-/// Not libudev's monitor: it does not come back while events go on coming that it was not asked for.
+/// libudev's monitor is not used: its receive call does not return as long as events arrive that its filter drops.
 package struct UeventMonitor: ~Copyable {
-    /// To be polled for reading.
+    /// Readable when events have arrived; poll it, and do not read from it.
     package let descriptor: CInt
     private var buffer = [CChar](repeating: 0, count: Int(CLINUX_UEVENT_SIZE))
 
-    /// Listens from now on.
+    /// Opens a netlink socket, and listens from now on.
     package init() throws(UdevError) {
         let opened = clinux_uevents_open()
         guard opened >= 0 else { throw UdevError(call: "socket", errno: Errno(rawValue: -opened)) }
         descriptor = opened
     }
 
-    /// Takes datagrams of another socket, which it closes: a test's.
+    /// Takes datagrams from another socket, a test's, and closes it at the end.
     package init(descriptor: CInt) {
         self.descriptor = descriptor
     }
@@ -27,15 +27,18 @@ package struct UeventMonitor: ~Copyable {
         _ = close(descriptor)
     }
 
-    /// What came of ``take(atMost:_:)``.
+    /// The result of ``take(atMost:_:)``.
     package struct Taken: Hashable, Sendable {
+        /// How many datagrams were taken, including those that are not the kernel's.
         package var count = 0
-        /// Events are lost: the kernel had more than the socket could hold (ENOBUFS).
+        /// Whether the kernel dropped events, as the socket's buffer was full (ENOBUFS).
         package var areEventsLost = false
     }
 
-    /// Takes events that have come, so many at the most.
-    /// - Parameter body: Gets each of the kernel's.
+    /// Takes the datagrams that have arrived, without waiting.
+    /// - Parameters:
+    ///   - limit: The most datagrams to take.
+    ///   - body: Called with each of the kernel's events.
     package mutating func take(atMost limit: Int, _ body: (Uevent) -> Void) throws(UdevError) -> Taken {
         var taken = Taken()
         while taken.count < limit {

@@ -464,6 +464,6 @@ struct FieldCase: CustomStringConvertible {
 
     private static let noVFIODriver = FieldCase(
         description: "--driver with a driver that is not VFIO's", options: options { $0.driver = "amdgpu" },
-        functions: ["0000:01:00.0"], refusals: [.vfioPCIMissing], says: ["amdgpu is no VFIO driver"],
+        functions: ["0000:01:00.0"], refusals: [.vfioPCIMissing], says: ["amdgpu is not a VFIO driver"],
         machine: withAliases { [GPU("0000:01:00.0")] })
 }

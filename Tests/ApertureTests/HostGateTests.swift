@@ -98,7 +98,7 @@ struct HostGateTests {
             taking: [try function()], leaving: [], dependencies: [try #require(address): list], force: false)
         #expect(
             refusals.first?.message
-                == "0000:05:00.3 (xhci_hcd) is what the host lives on: / is mounted from sdb; /srv/1 is mounted from sda1; "
+                == "0000:05:00.3 (xhci_hcd) is in use by the host: / is mounted from sdb; /srv/1 is mounted from sda1; "
                 + "/srv/2 is mounted from sda2; /srv/3 is mounted from sda3; 7 more.")
     }
 
@@ -109,7 +109,7 @@ struct HostGateTests {
             taking: [try function()], leaving: [], dependencies: dependencies, force: false)
         #expect(
             refusals.first?.message
-                == "0000:05:00.3 (xhci_hcd) may be what the host lives on: what hangs below 0000:05:00.3 is not known: "
+                == "0000:05:00.3 (xhci_hcd) may be in use by the host: what depends on 0000:05:00.3 is not known: "
                 + "no ?[0m.")
     }
 }

@@ -165,7 +165,7 @@ struct PlannerTests {
         let plan = Planner.plan(
             for: try #require(PCIAddress(gpu)), in: try host.snapshot(withHolders: true),
             options: ClaimOptions(onlyFunction: true))
-        let isNamed = plan.warnings.contains { $0.contains("0000:01:00.1 (snd_hda_intel) of the same slot keep") }
+        let isNamed = plan.warnings.contains { $0.contains("keeps its drivers, 0000:01:00.1 (snd_hda_intel)") }
         #expect(isNamed == (driver != nil))
     }
 

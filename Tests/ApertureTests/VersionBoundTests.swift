@@ -52,7 +52,7 @@ struct VersionBound: CustomTestStringConvertible, Sendable {
         VersionBound(
             testDescription: "vfio-pci takes the VGA text console away", before: "5.19.17", since: "6.0.0",
             holds: { plan in
-                plan.verdict == .claim && plan.warnings.contains { $0.contains("vfio-pci takes it away") }
+                plan.verdict == .claim && plan.warnings.contains { $0.contains("vfio-pci removes it") }
                     && !plan.warnings.contains { $0.contains("0xb8000") }
             }
         ) {

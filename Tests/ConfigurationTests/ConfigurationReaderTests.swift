@@ -72,7 +72,7 @@ struct ConfigurationReaderTests {
     @Test func `what cannot be read is an error, as it might forbid something`() throws {
         try folder.makeFolder("/etc/apertured.conf.d/10-a.conf")
         let error = #expect(throws: FileTreeError.self) { try reader.read() }
-        #expect(error?.errno == .isDirectory && error?.detail == "it is no regular file")
+        #expect(error?.errno == .isDirectory && error?.detail == "it is not a regular file")
         try folder.remove("/etc/apertured.conf.d/10-a.conf")
         try folder.symlink("/etc/apertured.conf.d/10-a.conf", destination: "gone")
         #expect(throws: FileTreeError(.open, "/etc/apertured.conf.d/10-a.conf", .noSuchFileOrDirectory)) {
@@ -85,7 +85,7 @@ struct ConfigurationReaderTests {
         try folder.makeFolder("/etc/apertured.conf.d")
         try #require(unsafe mkfifo(folder.path + "/etc/apertured.conf.d/10-a.conf", 0o600) == 0)
         let error = #expect(throws: FileTreeError.self) { try reader.read() }
-        #expect(error?.path == "/etc/apertured.conf.d/10-a.conf" && error?.detail == "it is no regular file")
+        #expect(error?.path == "/etc/apertured.conf.d/10-a.conf" && error?.detail == "it is not a regular file")
     }
 
     @Test func `bytes that are no text are a warning like another`() throws {

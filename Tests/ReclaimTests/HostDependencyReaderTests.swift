@@ -57,8 +57,8 @@ struct HostDependencyReaderTests {
         }
         #expect(
             found.map { "\($0.key): \($0.value.map(\.description).joined(separator: ", "))" }.sorted() == [
-                "0000:05:00.3: / is mounted from md0, md0 stands on sda",
-                "0000:05:00.4: / is mounted from md0, md0 stands on sdb",
+                "0000:05:00.3: / is mounted from md0, md0 is on sda",
+                "0000:05:00.4: / is mounted from md0, md0 is on sdb",
             ])
     }
 
@@ -224,7 +224,7 @@ private let disks = [
     DependencyCase(
         "a swap node that leads nowhere",
         [
-            "what hangs below 0000:05:00.3 is not known: /proc/swaps names /dev/sdx9, which is no block device's node"
+            "what depends on 0000:05:00.3 is not known: /proc/swaps names /dev/sdx9, which is no block device's node"
         ]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
@@ -237,8 +237,8 @@ private let volumes = [
         "LVM on LUKS on a partition",
         [
             "/ is mounted from dm-1 (vg-root)", "swap is on dm-2 (vg-swap)",
-            "dm-1 (vg-root) stands on dm-0 (luks-root)", "dm-2 (vg-swap) stands on dm-0 (luks-root)",
-            "dm-0 (luks-root) stands on nvme0n1p3",
+            "dm-1 (vg-root) is on dm-0 (luks-root)", "dm-2 (vg-swap) is on dm-0 (luks-root)",
+            "dm-0 (luks-root) is on nvme0n1p3",
         ]
     ) { files in
         try files.block("\(home)/nvme/nvme0/nvme0n1", "259:0")
@@ -250,21 +250,21 @@ private let volumes = [
         try files.swaps(["/dev/dm-2 partition"])
     },
     DependencyCase(
-        "a volume's node that no udev made", ["swap is on dm-0 (vg-swap)", "dm-0 (vg-swap) stands on sda"]
+        "a volume's node that no udev made", ["swap is on dm-0 (vg-swap)", "dm-0 (vg-swap) is on sda"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.mapper(0, "vg-swap", on: ["sda"])
         try files.folder.remove("/dev/mapper/vg-swap")
         try files.swaps(["/dev/mapper/vg-swap partition"])
     },
-    DependencyCase("a crypt device that nobody mounted", ["dm-0 (luks-x) stands on sda1"]) { files in
+    DependencyCase("a crypt device that nobody mounted", ["dm-0 (luks-x) is on sda1"]) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.block("\(sata)/sda/sda1", "8:1")
         try files.mapper(0, "luks-x", on: ["sda1"])
     },
     DependencyCase(
         "a partition of a RAID of disks here and elsewhere",
-        ["/data is mounted from md127p1", "md127 (raid1) stands on sda1"]
+        ["/data is mounted from md127p1", "md127 (raid1) is on sda1"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.block("\(sata)/sda/sda1", "8:1")
@@ -274,7 +274,7 @@ private let volumes = [
         try files.folder.write("raid1\n", to: "/sys/class/block/md127/md/level")
         try files.mount("259:9", "/data", "ext4", "/dev/md127p1")
     },
-    DependencyCase("a cache of bcache's", ["/ is mounted from bcache0", "bcache0 stands on nvme0n1"]) { files in
+    DependencyCase("a cache of bcache's", ["/ is mounted from bcache0", "bcache0 is on nvme0n1"]) { files in
         try files.block("\(home)/nvme/nvme0/nvme0n1", "259:0")
         try files.block("\(other)/sdb", "8:16")
         try files.block("virtual/block/bcache0", "252:0", on: ["nvme0n1", "sdb"])
@@ -344,7 +344,7 @@ private let outOfSight = [
     },
     DependencyCase(
         "an ext4 in another mount namespace",
-        ["a file system uses sda1, and where it is mounted is not known"]
+        ["a file system uses sda1, and its mount point is not known"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.block("\(sata)/sda/sda1", "8:1")
@@ -353,21 +353,21 @@ private let outOfSight = [
     },
     DependencyCase(
         "a btrfs in another mount namespace",
-        ["a file system uses sda, and where it is mounted is not known"]
+        ["a file system uses sda, and its mount point is not known"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.folder.link("/sys/fs/btrfs/0a1b/devices/sda", to: "/sys/class/block/sda")
     },
     DependencyCase(
         "a bcachefs in another mount namespace",
-        ["a file system uses sda, and where it is mounted is not known"]
+        ["a file system uses sda, and its mount point is not known"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.folder.link("/sys/fs/bcachefs/0a1b/dev-0/block", to: "/sys/class/block/sda")
     },
     DependencyCase(
         "the journal of another disk's ext4",
-        ["a file system uses sda1, and where it is mounted is not known"]
+        ["a file system uses sda1, and its mount point is not known"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.block("\(sata)/sda/sda1", "8:1")
@@ -377,7 +377,7 @@ private let outOfSight = [
 ]
 
 private let pools = [
-    DependencyCase("a member of an imported pool", ["the ZFS pool rpool stands on nvme0n1p3"]) { files in
+    DependencyCase("a member of an imported pool", ["the ZFS pool rpool is on nvme0n1p3"]) { files in
         for (name, number) in [("", "259:0"), ("/nvme0n1p1", "259:1"), ("/nvme0n1p3", "259:3")] {
             try files.block("\(home)/nvme/nvme0/nvme0n1\(name)", number)
         }
@@ -386,7 +386,7 @@ private let pools = [
     },
     DependencyCase(
         "a disk that may be a member",
-        ["sda may be part of a ZFS pool (rpool, tank), whose disks cannot be told"]
+        ["sda may be part of a ZFS pool whose disks are not known (rpool, tank)"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.mount("0:40", "/", "zfs", "rpool/ROOT/pve-1")
@@ -395,7 +395,7 @@ private let pools = [
     },
     DependencyCase(
         "a member that udev does not name",
-        ["sda may be part of a ZFS pool (tank), whose disks cannot be told"]
+        ["sda may be part of a ZFS pool whose disks are not known (tank)"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.content("8:0", type: "zfs_member")
@@ -403,7 +403,7 @@ private let pools = [
     },
     DependencyCase(
         "a partition that nothing explains",
-        ["sda may be part of a ZFS pool (tank), whose disks cannot be told"]
+        ["sda may be part of a ZFS pool whose disks are not known (tank)"]
     ) { files in
         try files.block("\(sata)/sda", "8:0")
         try files.block("\(sata)/sda/sda1", "8:1")
@@ -457,7 +457,7 @@ private let interfaces =
         DependencyCase(
             "an interface in another network namespace",
             [
-                "what hangs below 0000:05:00.3 is not known: its network interface is in another network namespace"
+                "what depends on 0000:05:00.3 is not known: its network interface is in another network namespace"
             ]
         ) { files in
             try files.folder.makeFolder("/sys/devices/\(home)/net")

@@ -135,7 +135,7 @@ struct RecovererTests {
         try host.save(record)
         let writes = host.writes.count
         let outcome = try host.release()
-        #expect(outcome.announced.contains { $0.contains("no framebuffer of this card") })
+        #expect(outcome.announced.contains { $0.contains("not a framebuffer of this card") })
         #expect(host.writes[writes...].allSatisfy { !$0.path.contains("platform") })
     }
 

@@ -150,7 +150,7 @@ struct WayBackTests {
         let outcome = try host.claim()
         #expect(
             outcome.undo?.losses == [
-                "efi-framebuffer.0 is not bound again: the card stays claimed, and its release gives that back."
+                "efi-framebuffer.0 is not bound again: the card stays claimed, and its release binds the device."
             ])
         #expect(outcome.undo?.performed.isEmpty == true)
         #expect(try host.driver == "vfio-pci")

@@ -164,7 +164,7 @@ struct RecordStoreTests {
         try store.save(record)
         let other = folder.path + "/run/apertured/other"
         try FileManager.default.linkItem(atPath: folder.path + path, toPath: other)
-        let refused = RecordError.untrusted(path: path, reason: "it is no plain file of its own")
+        let refused = RecordError.untrusted(path: path, reason: "it is not a regular file, or has another name too")
         #expect(throws: refused) { try store.load(gpu) }
         try FileManager.default.removeItem(atPath: other)
         #expect(try store.load(gpu) == record)
@@ -186,7 +186,8 @@ struct RecordStoreTests {
     func pipe() throws {
         try store.save(record)
         #expect(unsafe mkfifo(folder.path + "/run/apertured/lock", 0o600) == 0)
-        let refused = RecordError.untrusted(path: "/run/apertured/lock", reason: "it is no plain file of its own")
+        let refused = RecordError.untrusted(
+            path: "/run/apertured/lock", reason: "it is not a regular file, or has another name too")
         #expect(throws: refused) { _ = try store.lock(within: 0) }
     }
 

@@ -2,8 +2,8 @@
 ///
 /// The kernel's `aperture.c` and `struct resource` both stop at the top of a 64-bit space: an inclusive end of
 /// `0xffffffffffffffff` is legal, and the matching half-open end, 2^64, does not fit in 64 bits. The range therefore
-/// stores its last byte, and widens the end to 128 bits. A range without a byte cannot be made: the kernel skips
-/// zero-sized BARs before it compares anything, so a zero-sized input becomes `nil` here, once, at the edge.
+/// stores its last byte, and widens the end to 128 bits. The kernel skips zero-sized BARs before it compares anything,
+/// so the initialisers return `nil` for an empty range.
 package struct AddressRange: Hashable, Sendable {
     /// The first byte.
     package let start: UInt64

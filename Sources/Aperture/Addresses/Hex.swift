@@ -7,7 +7,7 @@ package struct Hex: CustomStringConvertible, Sendable {
     /// - Parameters:
     ///   - value: The number.
     ///   - digits: The least number of digits.
-    ///   - prefix: What stands before them.
+    ///   - prefix: What is printed before the digits.
     package init(_ value: some UnsignedInteger & FixedWidthInteger, digits: Int = 1, prefix: String = "0x") {
         self.value = UInt64(value)
         self.digits = digits

@@ -3,7 +3,9 @@
 ///
 /// Domains go past 16 bits on real machines: Intel VMD numbers its own from 0x10000.
 package struct PCIAddress: Hashable, Sendable {
+    /// The PCI segment, up to 32 bits.
     package let domain: UInt32
+    /// 0 to 255.
     package let bus: UInt8
     /// 0 to 31.
     package let device: UInt8
@@ -20,8 +22,8 @@ package struct PCIAddress: Hashable, Sendable {
     }
 
     /// Reads `0000:01:00.0`, or `01:00.0` for domain 0: 4 to 8 digits of domain, 2 of bus, 2 of device, 1 of function,
-    /// hexadecimal in either case, and nothing else around them. A fifth digit and more are there where the number needs
-    /// them: the kernel knows no device `00000:01:00.0`.
+    /// hexadecimal in either case, and nothing else around them. A domain has more than 4 digits only where its number
+    /// needs them: the kernel knows no device `00000:01:00.0`.
     package init?(_ text: some StringProtocol) {
         // Read from the end: function, device and bus have a fixed width, and what is left is the domain.
         var bytes = Substring(text).utf8

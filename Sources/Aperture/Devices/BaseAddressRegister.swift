@@ -1,11 +1,13 @@
-/// A memory window of a PCI function that one of its base address registers places: a row of sysfs `resource`.
+/// A memory BAR of a PCI function that has an address: a row of sysfs `resource`.
 package struct BaseAddressRegister: Hashable, Sendable {
-    /// 0 to 5. A 64-bit register takes two numbers and has the lower one.
+    /// 0 to 5. A 64-bit BAR takes up two registers and has the number of the lower one.
     package let index: Int
+    /// The physical addresses to which the function answers.
     package let range: AddressRange
     /// `IORESOURCE_*` of include/linux/ioport.h.
     package let flags: UInt64
 
+    /// A row as it was read; the flags are not checked.
     package init(index: Int, range: AddressRange, flags: UInt64) {
         self.index = index
         self.range = range

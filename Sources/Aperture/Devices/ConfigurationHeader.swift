@@ -1,24 +1,26 @@
 /// The first 64 bytes of a function's configuration space (sysfs `config`; PCI Local Bus Specification 3.0, 6.1).
 package struct ConfigurationHeader: Hashable, Sendable {
+    /// How many bytes of the space this is.
     package static let size = 64
 
     private let bytes: [UInt8]
 
-    /// `nil` for fewer than 64 bytes: then nothing is known.
+    /// Keeps the first 64 bytes; `nil` for fewer.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count >= Self.size else { return nil }
         self.bytes = Array(bytes.prefix(Self.size))
     }
 
-    /// Whether every byte reads ones: the device fell off its bus, or does not come back from D3cold. No function has the
-    /// vendor id 0xffff.
+    /// Whether every byte is 0xff: the device fell off its bus, or does not come back from D3cold. No function has the
+    /// vendor ID 0xffff.
     package var isAllOnes: Bool { bytes.allSatisfy { $0 == 0xff } }
 
     /// Bit 1 of the command register (`PCI_COMMAND_MEMORY`).
     package var decodesMemory: Bool { bytes[4] & 0x2 != 0 }
 
-    /// The memory BARs whose registers are not zero, by number. A register that is zero says nothing: it may be that of a
-    /// 32-bit BAR without an address, or of none. Only the header of an endpoint (type 0) has six of them.
+    /// The memory BARs whose registers are not zero, by number. A zero register says nothing: it may be a 32-bit BAR
+    /// without an address, or no BAR. Only the header of an endpoint (type 0) has six registers; other types give an
+    /// empty list.
     package var memoryBARs: [Int] {
         guard bytes[0x0e] & 0x7f == 0 else { return [] }
         var found: [Int] = []

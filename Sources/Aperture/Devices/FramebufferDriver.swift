@@ -1,20 +1,21 @@
-/// The generic drivers of firmware framebuffers, by the names the kernel gives their entries and their platform drivers.
+/// The generic drivers of firmware framebuffers, by the names of their /proc/iomem entries and of their platform
+/// drivers.
 package enum FramebufferDriver {
     /// The driver of `vga-framebuffer.0`; it has no entry in a BAR.
     package static let vga16fb = "vga16fb"
 
-    /// What the owner of an entry in /proc/iomem is.
+    /// The owner of an entry in /proc/iomem: a driver, or a platform device itself.
     package struct Kind: Hashable, Sendable {
         /// The name in /proc/iomem.
         package let entryName: String
         /// The name under `/sys/bus/platform/drivers`.
         package let platformDriver: String
-        /// The platform device it binds to, without the number.
+        /// The platform device it binds to, without the instance number.
         package let deviceKind: String
-        /// An fbdev driver's entry lives until the last close of `/dev/fbN`, also after the unbind
-        /// (`fb_ops.fb_destroy`); a DRM driver's goes with the unbind.
+        /// Whether the entry lives until the last close of `/dev/fbN`, even after the unbind. An fbdev driver's does
+        /// (`fb_ops.fb_destroy`); a DRM driver's ends with the unbind.
         package let outlivesUnbindWhileOpen: Bool
-        /// Whether the entry belongs to the platform *device* rather than to a driver, so that no unbind ends it.
+        /// Whether the entry belongs to the platform *device* and not to a driver, so that no unbind ends it.
         package var isDevicesOwn = false
     }
 
@@ -55,8 +56,8 @@ package enum FramebufferDriver {
 
     /// The kind whose entries carry this name in /proc/iomem, or `nil`.
     ///
-    /// A resource without a name of its own gets its platform device's (`platform_device_add()`): such a line is the
-    /// device's own, `coreboot-framebuffer.0`.
+    /// A resource without a name gets the name of its platform device (`platform_device_add()`): an entry named
+    /// `coreboot-framebuffer.0` is the device's own.
     package static func kind(ofEntryNamed name: String) -> Kind? {
         if let kind = kinds.first(where: { $0.entryName == name }) { return kind }
         guard PlatformFramebuffer.isFramebuffer(name: name) else { return nil }
@@ -66,22 +67,22 @@ package enum FramebufferDriver {
             deviceKind: deviceKind, outlivesUnbindWhileOpen: false, isDevicesOwn: true)
     }
 
-    /// Whether an entry belongs to a platform device rather than to a driver: it is what an unbind leaves behind.
+    /// Whether an entry belongs to a platform device and not to a driver: an unbind leaves it behind.
     package static func isDevicesOwn(_ entry: IomemEntry) -> Bool {
         kind(ofEntryNamed: entry.name)?.isDevicesOwn == true
     }
 
-    /// Whether this is a platform driver of firmware framebuffers.
+    /// Whether the platform driver of this name drives firmware framebuffers.
     package static func isPlatformDriver(_ name: String) -> Bool {
         name == vga16fb || kinds.contains { $0.platformDriver == name }
     }
 
-    /// The names under which a platform driver's entries can stand in /proc/iomem.
+    /// The names that the entries of a platform driver can have in /proc/iomem.
     package static func entryNames(ofPlatformDriver driver: String) -> [String] {
         kinds.filter { $0.platformDriver == driver }.map(\.entryName)
     }
 
-    /// The names under which the entries of a platform device, bound or not, can stand in /proc/iomem.
+    /// The names that the entries of a platform device, bound or not, can have in /proc/iomem.
     package static func entryNames(ofDeviceKind kind: Substring) -> [String] {
         kinds.filter { $0.deviceKind == kind }.map(\.entryName)
     }

@@ -1,8 +1,10 @@
 /// A PCI class code: base class, subclass and programming interface, 24 bits (PCI Code and ID Assignment, chapter 1),
 /// as sysfs `class` prints it: `0x030000`.
 package struct PCIClass: Hashable, Sendable, RawRepresentable {
+    /// The 24 bits, base class first.
     package let rawValue: UInt32
 
+    /// Keeps the lower 24 bits.
     package init(rawValue: UInt32) {
         self.rawValue = rawValue & 0xff_ffff
     }
@@ -13,20 +15,21 @@ package struct PCIClass: Hashable, Sendable, RawRepresentable {
     /// Base class and subclass: 0x0300 VGA compatible, 0x0302 3D controller, 0x0380 other display controller.
     package var code: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 8) }
 
-    /// All of base class 0x03, and nothing else.
+    /// Whether this is a display controller, of any subclass.
     package var isDisplay: Bool { base == 0x03 }
 
-    /// What people give to guests as a GPU: every display device, processing accelerators (0x1200, as AMD's MI300X) and
-    /// co-processors (0x0b40). The last two draw nothing.
+    /// Whether people hand such a device to guests as a GPU: every display device, processing accelerators (0x1200,
+    /// such as AMD's MI300X) and co-processors (0x0b40). The last two draw nothing.
     package var isGPU: Bool { isDisplay || code == 0x1200 || code == 0x0b40 }
 
-    /// High-definition audio: what a GPU plays through its display connectors.
+    /// Whether this is high-definition audio: a GPU has such a function for the sound of its display connectors.
     package var isHDAudio: Bool { code == 0x0403 }
 
-    /// The one class that vfio-pci evicts framebuffers for by itself (`vfio_pci_is_vga()`, kernel 6.0 and later).
+    /// Whether vfio-pci itself evicts framebuffers for this class (`vfio_pci_is_vga()`, kernel 6.0 and later): 0x0300
+    /// alone.
     package var isVGA: Bool { code == 0x0300 }
 
-    /// What the code is called in a table.
+    /// A short name of the code for tables; its four digits where it has none.
     package var label: String {
         switch code {
         case 0x0300: "VGA"

@@ -1,5 +1,5 @@
-/// A platform device that firmware's framebuffer became (`drivers/firmware/sysfb.c`), found under
-/// `/sys/bus/platform/devices`: on every kernel the one place that lists it, whatever its parent.
+/// A platform device that the kernel made of the firmware's framebuffer (`drivers/firmware/sysfb.c`), found under
+/// `/sys/bus/platform/devices`: every kernel lists it there, whatever its parent.
 package struct PlatformFramebuffer: Hashable, Sendable {
     /// `efi-framebuffer.0`, `simple-framebuffer.0`, …
     package var name: String
@@ -7,13 +7,14 @@ package struct PlatformFramebuffer: Hashable, Sendable {
     package var driver: String?
     /// `driver_override`, or `nil` where the kernel prints `(null)`.
     package var driverOverride: String?
-    /// Why `driver_override` could not be read, and is not known, or the device's framebuffer does not answer: the kernel
-    /// holds a lock, and whatever has it may be about to bind or unbind the device. `nil` for a device that could be read.
+    /// Why `driver_override` could not be read, or why the device's framebuffer does not answer: somebody holds its
+    /// lock in the kernel, and may be about to bind or unbind the device. `nil` for a device that could be read.
     package var unreadable: String?
-    /// The PCI device that the kernel made its parent (6.9 and later, `sysfb_parent_dev()`); `nil` below the plain
+    /// The PCI device that the kernel made its parent (6.9 and later, `sysfb_parent_dev()`); `nil` for a device below
     /// `/sys/devices/platform`.
     package var parent: PCIAddress?
 
+    /// A device that could be read.
     package init(name: String, driver: String?, driverOverride: String? = nil, parent: PCIAddress? = nil) {
         self.name = name
         self.driver = driver
@@ -21,11 +22,11 @@ package struct PlatformFramebuffer: Hashable, Sendable {
         self.parent = parent
     }
 
-    /// What kind of device it is: `efi-framebuffer`.
+    /// The name without the instance number: `efi-framebuffer`.
     package var kind: Substring { Self.kind(ofDevice: name) }
 
-    /// The device's name without its instance number. A device tree's simple framebuffer has its address and its node's
-    /// name instead (`of_device_make_bus_id()`): `e0000000.framebuffer`.
+    /// The device's name without its instance number; `simple-framebuffer` for a device tree's simple framebuffer,
+    /// which is named by its address and its node (`of_device_make_bus_id()`): `e0000000.framebuffer`.
     package static func kind(ofDevice name: String) -> Substring {
         if name.hasSuffix(".framebuffer") { return "simple-framebuffer" }
         guard let dot = name.lastIndex(of: ".") else { return name[...] }
@@ -33,7 +34,7 @@ package struct PlatformFramebuffer: Hashable, Sendable {
         return last.allSatisfy(\.isNumber) ? name[..<dot] : last
     }
 
-    /// Text mode and planar VGA: they live at 0xa0000, in no BAR.
+    /// Whether this is text mode or planar VGA, whose memory is at 0xa0000 and in no BAR.
     package var isLegacyVGA: Bool {
         kind == "vga-framebuffer" || kind == "ega-framebuffer" || driver == FramebufferDriver.vga16fb
     }

@@ -1,4 +1,4 @@
-/// What sysfs `resource` says of a PCI function: where its BARs and its ROM are (`resource_show()` in
+/// What sysfs `resource` says about a PCI function: where its BARs and its ROM are (`resource_show()` in
 /// drivers/pci/pci-sysfs.c).
 package struct ResourceTable: Hashable, Sendable {
     /// The BARs that are memory and have an address, ascending by number.
@@ -7,13 +7,14 @@ package struct ResourceTable: Hashable, Sendable {
     /// The expansion ROM, where it has an address; for the boot display often its shadow at 0xc0000.
     package let rom: AddressRange?
 
-    /// The memory BARs that the kernel found no room for (`IORESOURCE_UNSET`), by number: the device has them, and does
-    /// not answer to them.
+    /// The memory BARs that the kernel found no room for (`IORESOURCE_UNSET`), by number: the device has them, and
+    /// answers at no address.
     package let unassignedBARs: [Int]
 
-    /// The BARs that are I/O or switched off, by number: the kernel knows them, and they are no memory that answers.
+    /// The BARs that are I/O or disabled, by number: the kernel knows them, and they decode no memory.
     package let otherBARs: [Int]
 
+    /// A table of rows that are decoded already; each list ascends by number.
     package init(
         memoryBARs: [BaseAddressRegister], rom: AddressRange? = nil, unassignedBARs: [Int] = [], otherBARs: [Int] = []
     ) {
@@ -23,21 +24,21 @@ package struct ResourceTable: Hashable, Sendable {
         self.unassignedBARs = unassignedBARs
     }
 
-    /// Reads the rows: BARs 0 to 5 and the ROM, which every kernel prints for every function, and then SR-IOV and bridge
-    /// windows, which are read for their form only.
+    /// Reads the rows: BARs 0 to 5 and the ROM, which every kernel prints for every function. The SR-IOV and bridge
+    /// windows that follow are only checked for their form.
     ///
     /// A row is `0xSTART 0xEND 0xFLAGS`, one space apart, 1 to 16 hexadecimal digits each, with an inclusive end.
     /// White space before it, blank lines, a carriage return before the line feed and a missing line feed at the very
-    /// end are accepted, as in ``Iomem``. A row whose start and end are zero is unused; another one of the first seven
-    /// whose end lies before its start is an error, and so are fewer than seven rows.
+    /// end are accepted, as in ``Iomem``. A row whose start and end are zero is unused. An end before the start in any
+    /// other of the first seven rows is an error, and so are fewer than seven rows.
     ///
-    /// Memory that the kernel marks as without an address (`IORESOURCE_UNSET`) or as switched off
-    /// (`IORESOURCE_DISABLED`) is left out. A row that is all zero says nothing: the function has no such BAR, or the kernel
-    /// found no room for it and gave it up (`reset_resource()` in drivers/pci/setup-bus.c, seen on 6.1, 6.12 and 7.2).
+    /// Memory that the kernel marks as having no address (`IORESOURCE_UNSET`) or as disabled (`IORESOURCE_DISABLED`) is
+    /// not among the memory BARs. An all-zero row says nothing: the function has no such BAR, or the kernel found no
+    /// room for it and gave it up (`reset_resource()` in drivers/pci/setup-bus.c, seen on 6.1, 6.12 and 7.2).
     ///
     /// - Parameters:
     ///   - bytes: The file.
-    ///   - source: What an error calls it.
+    ///   - source: The file's name in errors.
     package static func parse(_ bytes: [UInt8], source: String = "resource") throws(ParseError) -> ResourceTable {
         var cursor = LineCursor(bytes, source: source)
         var bars: [BaseAddressRegister] = []

@@ -1,6 +1,6 @@
-/// What the boot loader told the kernel of the boot framebuffer: `struct screen_info`, the first 0x40 bytes of
-/// `/sys/kernel/boot_params/data` (Documentation/arch/x86/zero-page.rst). It is what firmware said at boot; nothing
-/// updates it when a BAR moves later.
+/// What the boot loader told the kernel about the boot framebuffer: `struct screen_info`, the first 0x40 bytes of
+/// `/sys/kernel/boot_params/data` (Documentation/arch/x86/zero-page.rst). It is the state at boot: nothing updates it
+/// when a BAR moves later.
 package struct ScreenInfo: Hashable, Sendable {
     /// The kind of video mode (`orig_video_isVGA`).
     package enum Mode: Hashable, Sendable {
@@ -12,16 +12,18 @@ package struct ScreenInfo: Hashable, Sendable {
         case other(UInt8)
     }
 
+    /// What `orig_video_isVGA` says.
     package var mode: Mode
-    /// The framebuffer's bytes; `nil` when there is no linear framebuffer.
+    /// The framebuffer's addresses; `nil` when there is no linear framebuffer.
     package var framebuffer: AddressRange?
 
+    /// From fields that are decoded already.
     package init(mode: Mode, framebuffer: AddressRange?) {
         self.mode = mode
         self.framebuffer = framebuffer
     }
 
-    /// Reads the zero page, or its first 0x40 bytes; `nil` when there are fewer.
+    /// Reads the zero page, or its first 0x40 bytes; `nil` for fewer.
     package init?(bootParameters bytes: [UInt8]) {
         guard bytes.count >= 0x40 else { return nil }
         func little32(at offset: Int) -> UInt64 {

@@ -1,26 +1,34 @@
 /// VFIO's drivers for PCI functions: vfio-pci, and the variants that some devices need (drivers/vfio/pci/*).
 ///
-/// Most variants' drivers are called as their modules, with underscores (`KBUILD_MODNAME`: `nvgrace_gpu_vfio_pci`), and some
-/// with hyphens (`xe-vfio-pci` of the module xe_vfio_pci). A module that is loaded tells (`/sys/module/MODULE/drivers`).
+/// Most variant drivers have the name of their module, with underscores (`KBUILD_MODNAME`: `nvgrace_gpu_vfio_pci`);
+/// some have hyphens (`xe-vfio-pci` of the module xe_vfio_pci). For a loaded module `/sys/module/MODULE/drivers` tells.
 package struct VFIODrivers: Hashable, Sendable {
     /// The driver that takes every function.
     package static let generic = "vfio-pci"
 
     /// A line `alias vfio_pci:v…d…sv…sd…bc…sc…i… MODULE` of modules.alias: which functions a driver is made for
-    /// (`do_pci_entry()` of scripts/mod/file2alias.c). A field that is `nil` takes every value.
+    /// (`do_pci_entry()` of scripts/mod/file2alias.c). A field that is `nil` matches every value.
     package struct Alias: Hashable, Sendable {
+        /// `v`, the vendor ID.
         package var vendor: UInt32?
+        /// `d`, the device ID.
         package var device: UInt32?
+        /// `sv`, the subsystem's vendor ID.
         package var subsystemVendor: UInt32?
+        /// `sd`, the subsystem's device ID.
         package var subsystemDevice: UInt32?
+        /// `bc`, the base class.
         package var baseClass: UInt32?
+        /// `sc`, the subclass.
         package var subclass: UInt32?
+        /// `i`, the programming interface.
         package var interface: UInt32?
+        /// The module's name as modprobe knows it: `xe_vfio_pci`.
         package var module: String
         /// The name under `/sys/bus/pci/drivers`; a guess until the module is loaded.
         package var driver: String
 
-        /// Reads the line's second and third word; `nil` for one of another form.
+        /// Reads the second and the third word of the line; `nil` for another form.
         package init?(pattern: some StringProtocol, module: some StringProtocol) {
             let prefix = "vfio_pci:"
             guard pattern.hasPrefix(prefix), !module.isEmpty else { return nil }
@@ -36,7 +44,7 @@ package struct VFIODrivers: Hashable, Sendable {
                 }
                 var value: UInt32 = 0
                 var digits = 0
-                // The next field's name begins with a small letter, the digits A to F are capital.
+                // The next field's name begins with a small letter; the digits A to F are capital.
                 while digits < 8, let byte = rest.first, byte < UInt8(ascii: "a"), let digit = Hex.digit(byte) {
                     value = value << 4 | UInt32(digit)
                     digits += 1
@@ -58,7 +66,7 @@ package struct VFIODrivers: Hashable, Sendable {
             self.interface = interface
         }
 
-        /// Whether the driver is made for the function. A subsystem that could not be read matches no alias that asks for
+        /// Whether the driver is made for the function. A subsystem that could not be read matches no alias that names
         /// one.
         func matches(_ function: PCIFunction) -> Bool {
             let raw = function.pciClass.rawValue
@@ -71,43 +79,45 @@ package struct VFIODrivers: Hashable, Sendable {
             return pairs.allSatisfy { wanted, value in wanted == nil || wanted == value }
         }
 
-        /// How many fields it asks for: of two that match, the one that asks for more is made for the function.
+        /// How many fields the alias names: of two aliases that match, the one with more fields is the better match.
         var specificity: Int {
             [vendor, device, subsystemVendor, subsystemDevice, baseClass, subclass, interface].filter { $0 != nil }
                 .count
         }
     }
 
-    /// The running kernel's aliases, in the order of the file; those of modules that are built in as well.
+    /// The running kernel's aliases, in the order of the file; built-in modules are included.
     package var aliases: [Alias]
 
+    /// Without aliases, vfio-pci is the only driver.
     package init(aliases: [Alias] = []) {
         self.aliases = aliases
     }
 
-    /// The name of the driver that a VFIO module registers, as far as it can be told before it is loaded.
+    /// The name of the driver that a VFIO module registers: a guess, for a module that is not loaded yet.
     package static func driver(ofModule module: String) -> String {
         let hyphenated = ["vfio_pci", "xe_vfio_pci"]
         return hyphenated.contains(module) ? String(module.map { $0 == "_" ? "-" : $0 }) : module
     }
 
-    /// The module of a driver that an alias names; `nil` for any other.
+    /// The module of a driver that has an alias; `nil` for any other driver.
     package func module(of driver: String) -> String? {
         aliases.first { $0.driver == driver }?.module
     }
 
-    /// Whether a driver of this name is VFIO's: `vfio-pci`, and the variants in both spellings.
+    /// Whether a driver is VFIO's by its name: `vfio-pci`, or a variant in either spelling.
     package static func isNamed(_ driver: String) -> Bool {
         let name = String(driver.map { $0 == "_" ? "-" : $0 })
         return name == generic || name.hasSuffix("-\(generic)")
     }
 
-    /// Whether a driver is VFIO's by its name or by the aliases of its module.
+    /// Whether a driver is VFIO's by its name or by an alias.
     package func contains(_ driver: String) -> Bool {
         Self.isNamed(driver) || aliases.contains { $0.driver == driver }
     }
 
-    /// The best match for a function: the alias that asks for most, of equal ones the first; vfio-pci without any.
+    /// The best match for a function: of the matching aliases the one with the most fields, of equal ones the first;
+    /// vfio-pci where none matches.
     package func best(for function: PCIFunction) -> String {
         let matching = aliases.filter { Self.isNamed($0.driver) && $0.matches(function) }
         return matching.max { $0.specificity < $1.specificity }?.driver ?? Self.generic
@@ -115,10 +125,11 @@ package struct VFIODrivers: Hashable, Sendable {
 }
 
 extension Snapshot {
-    /// The VFIO driver that a claim binds a function to, and why.
+    /// The VFIO driver that a claim binds a function to.
     ///
-    /// A function that is on VFIO stays on its driver: a variant is what the device needs. Else the person's choice counts,
-    /// which is about the GPU alone, then a variant that somebody wrote into `driver_override`, then the best match.
+    /// A function that is on VFIO keeps its driver: the device may need that variant. Otherwise the first of these
+    /// counts: the person's choice, which is for the GPU alone; a variant that somebody wrote into `driver_override`;
+    /// a variant that matches; the driver that the udev rule found; vfio-pci.
     func vfioDriver(for function: PCIFunction, of gpu: PCIAddress, options: ClaimOptions) -> String {
         if function.isOnVFIO, let driver = function.driver { return driver }
         if let driver = options.driver, function.address == gpu { return driver }

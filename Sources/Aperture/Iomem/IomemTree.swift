@@ -1,25 +1,25 @@
 /// The entries of /proc/iomem as a tree.
 ///
-/// An entry's parent is the entry that contains it and starts last; of equal ranges the earlier line contains the later,
-/// as the kernel prints them. Indentation is not asked: the kernel stops indenting at a depth that depends on its
+/// An entry's parent is the entry that contains it and starts last; of equal ranges the earlier line contains the
+/// later, as the kernel prints them. Indentation is ignored: the kernel stops indenting at a depth that depends on its
 /// version (`MAX_IORES_LEVEL` of `r_show()` in kernel/resource.c), and quoted listings have lost theirs.
 ///
-/// The kernel's own tree has no entries that cross, that is, overlap without one containing the other. In a listing that
-/// has them neither becomes the other's parent, and an entry inside both is the child of the one that starts last and no
-/// descendant of the other; ``overlapping(_:)`` finds all of them regardless.
+/// The kernel's own tree has no entries that cross, that is, overlap without one containing the other. If a listing has
+/// such entries, neither is the parent of the other, and an entry inside both is a child of the one that starts last
+/// and no descendant of the other; ``overlapping(_:)`` finds all of them regardless.
 package struct IomemTree: Sendable {
-    /// In the order of the lines; every number below is a position in this array.
+    /// The entries in the order of the lines. Every position below is an index in this array.
     package let entries: [IomemEntry]
 
-    /// The entries in the order of a walk: outer before inner, then by start.
+    /// The positions in the order of a walk: outer before inner, then by start.
     private let walk: [Int]
     private let parents: [Int?]
     private let childless: [Bool]
-    /// Over the entries in the order of the walk.
+    /// The index over the ranges in the order of the walk.
     private let index: OverlapIndex
 
-    /// Builds the tree, at any depth; O(n) when the lines come in the order of a walk, as the kernel prints them, and
-    /// O(n log n) otherwise.
+    /// Builds the tree, at any depth, in O(n) when the lines come in the order of a walk, as the kernel prints them,
+    /// and in O(n log n) otherwise.
     package init(_ entries: [IomemEntry]) {
         var walk = Array(entries.indices)
         if !zip(entries, entries.dropFirst()).allSatisfy({ $0.range <= $1.range }) {
@@ -43,10 +43,10 @@ package struct IomemTree: Sendable {
         index = OverlapIndex(walk.map { entries[$0].range })
     }
 
-    /// The entry around this one, or `nil` at the top.
+    /// The position of the entry around this one, or `nil` at the top.
     package func parent(of position: Int) -> Int? { parents[position] }
 
-    /// The entries around this one, nearest first; O(depth).
+    /// The positions of the entries around this one, nearest first; O(depth).
     package func ancestors(of position: Int) -> [Int] {
         Array(
             sequence(state: position) { position in
@@ -59,7 +59,8 @@ package struct IomemTree: Sendable {
     /// Whether no entry has this one as its parent.
     package func isInnermost(_ position: Int) -> Bool { childless[position] }
 
-    /// The entries that share a byte with the range, outer before inner, then by start; O(log n + k log k) for k entries.
+    /// The positions of the entries that share a byte with the range, outer before inner, then by start; O(log n + k
+    /// log k) for k entries.
     package func overlapping(_ range: AddressRange) -> [Int] {
         index.overlaps(of: range).map { walk[$0] }
     }

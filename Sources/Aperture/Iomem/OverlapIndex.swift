@@ -1,31 +1,31 @@
-/// Which of a fixed set of ranges overlap a given one. The ranges may nest to any depth, cross and repeat.
+/// Finds which of a fixed set of ranges overlap a given one. The ranges may nest to any depth, cross and repeat.
 ///
-/// A query splits its answer in two. Ranges that start inside the query stand side by side in the order of starts: a
-/// ``StartDirectory`` finds the first, and the rest follow. Ranges that start before it must reach into it, and hang
-/// in a tree for that: the Cartesian tree of the last bytes (Vuillemin 1980), in which the nearest earlier range that
-/// reaches at least as far is a range's *outer* one (its parent, where ranges nest), and the ranges between the two,
-/// which reach less far, form its left subtree. Going outward from any range the reach only grows, so the first outer
-/// range that reaches the query is found with jump pointers (Myers, "An applicative random-access stack", 1983), all
-/// further ones reach it too, and a left subtree is walked only as far down as it does.
+/// A query has two parts. The ranges that start inside it are neighbours in the order of starts: a ``StartDirectory``
+/// finds the first, and the rest follow. The ranges that start before it overlap it if they reach into it. These are
+/// found in a tree: the Cartesian tree of the last bytes (Vuillemin 1980). A range's *outer* range is the nearest
+/// earlier one that reaches at least as far (its parent, where ranges nest). The ranges between the two reach less far,
+/// and form its left subtree. From a range outward the reach only grows: jump pointers (Myers, "An applicative
+/// random-access stack", 1983) find the first outer range that reaches the query, and all further ones reach it too. A
+/// left subtree is walked only as far down as its ranges reach the query.
 ///
 /// Space is O(n), at most 2^31 - 1 ranges; building takes O(n) when the ranges come sorted by start, as /proc/iomem
 /// lists them, and O(n log n) otherwise.
 package struct OverlapIndex: Sendable {
-    /// A range, and what a query reads of the tree when ranges only nest. Ranks count in the order of starts.
+    /// A range, with the part of the tree that a query reads when ranges only nest. Ranks count in the order of starts.
     private struct Node {
         let start: UInt64
         let last: UInt64
-        /// Where the range stands in the input.
+        /// The range's position in the input.
         let position: Int32
         /// The rank of the nearest earlier range that reaches at least as far, or `none`.
         let outer: Int32
-        /// The rank of an outer range further out, or the range's own where there is none.
+        /// The jump pointer: the rank of an outer range further out, or the range's own rank where there is none.
         let leap: Int32
-        /// The rank of the range that reaches furthest of those between the outer one and this, or `none`.
+        /// The rank of the furthest-reaching range between the outer range and this one, or `none`.
         let left: Int32
     }
 
-    /// The rest of the tree, which is read only where ranges cross.
+    /// The rest of the tree, which a query reads only where ranges cross.
     private struct Links {
         var parent: Int32
         var right: Int32
@@ -52,7 +52,7 @@ package struct OverlapIndex: Sendable {
         nodes.reserveCapacity(ranges.count)
         links.reserveCapacity(ranges.count)
         depths.reserveCapacity(ranges.count)
-        // The chain of outer ranges that starts at the newest node is what a textbook keeps on a stack.
+        // A textbook keeps a stack here; the chain of outer ranges from the newest node serves as one.
         var outer = Self.none
         for (rank, position) in order.enumerated() {
             let rank = Int32(rank)
@@ -116,13 +116,13 @@ package struct OverlapIndex: Sendable {
         return positions
     }
 
-    /// Whether there is such a rank and its range reaches the address.
+    /// Whether the rank is not `none` and its range reaches the address.
     private func reaches(_ rank: Int32, _ address: UInt64) -> Bool {
         rank != Self.none && nodes[Int(rank)].last >= address
     }
 
-    /// Calls `body` for `top` and what reaches the address below it: no range reaches further than the one above it,
-    /// so each step down is an overlap, and each step up undoes one.
+    /// Calls `body` for `top` and for each range below it that reaches the address. No range reaches further than the
+    /// one above it, so each step down is to an overlap, and each step up undoes a step down.
     private func walk(down top: Int32, reaching address: UInt64, _ body: (Int) -> Void) {
         var rank = top
         while true {

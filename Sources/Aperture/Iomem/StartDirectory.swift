@@ -1,15 +1,15 @@
-/// Where in a sorted list of starts a search begins: the space between the first and the last start in equal pages, and
-/// for each page the rank of the first start in it.
+/// Tells where in a sorted list of starts a search begins. It divides the space between the first and the last start
+/// into equal pages, and keeps for each page the rank of the first start in it.
 ///
-/// Starts that are spread out come one or two to a page and need no search; where they crowd, the page is searched.
+/// A page of spread-out starts holds one or two and needs no search; a crowded page is searched by halves.
 struct StartDirectory: Sendable {
-    /// How many starts of one page are passed over rather than searched.
+    /// A page with more starts than this is searched; in another one the caller passes over them.
     private static let crowd = 8
 
     private let origin: UInt64
     /// Pages are of 2^shift bytes.
     private let shift: UInt64
-    /// One entry for each page and one, the count of starts, for the space behind them.
+    /// One rank for each page, then the count of starts for the space behind the last page.
     private let ranks: [Int32]
 
     /// O(n) time and space; the starts must be ascending.
@@ -29,7 +29,7 @@ struct StartDirectory: Sendable {
         self.ranks = ranks
     }
 
-    /// A rank before which every start is below the address, and from which at most eight are.
+    /// A rank such that all starts before it are below the address, and at most eight from it on are.
     ///
     /// O(1) where the address's page holds few starts, O(log n) at worst.
     func firstRank(for address: UInt64, start: (Int) -> UInt64) -> Int {

@@ -1,6 +1,6 @@
-/// A place in a text of lines. It knows its line and column for the case that something else stands there than should.
+/// A position in a text that is read line by line. It knows its line and column, for error messages.
 ///
-/// Lines end with a line feed or with the text, and a carriage return in front of either belongs to the end.
+/// A line ends with a line feed or at the end of the text; a carriage return before either belongs to the line's end.
 struct LineCursor {
     private let bytes: [UInt8]
     private let source: String
@@ -9,7 +9,7 @@ struct LineCursor {
     private var line = 1
     private var lineStart = 0
 
-    // A table, as a branch for each digit takes a third of the time of reading /proc/iomem.
+    // A table: branches for each digit took a third of the time of reading /proc/iomem.
     /// The value of each byte as a hexadecimal digit, or 255.
     private static let digits = (0...UInt8.max).map { Hex.digit($0) ?? .max }
     private static let lineFeed = UInt8(ascii: "\n")
@@ -17,13 +17,13 @@ struct LineCursor {
 
     /// - Parameters:
     ///   - bytes: The whole text.
-    ///   - source: What errors call it.
+    ///   - source: The text's name in errors.
     init(_ bytes: [UInt8], source: String) {
         self.bytes = bytes
         self.source = source
     }
 
-    /// Goes on to the next byte that is no space, tab or end of line; false when there is none.
+    /// Moves to the next byte that is not a space, a tab or a line's end; false when there is none.
     mutating func findLine() -> Bool {
         while offset < bytes.count {
             let byte = bytes[offset]
@@ -40,7 +40,7 @@ struct LineCursor {
         return false
     }
 
-    /// Reads this one ASCII character.
+    /// Moves past this ASCII character, which must come next.
     @inline(__always)
     mutating func skip(_ character: Unicode.Scalar) throws(ParseError) {
         guard offset < bytes.count, bytes[offset] == UInt8(ascii: character) else {
@@ -77,8 +77,8 @@ struct LineCursor {
         return try number()
     }
 
-    /// Reads the rest of the line, which may be empty when a line feed follows; a text that stops here was cut off.
-    /// Bytes that are no UTF-8 become U+FFFD.
+    /// Reads the rest of the line. It may be empty where a line feed follows; an empty rest at the end of the text is
+    /// an error, as the text was cut off. Bytes that are not UTF-8 become U+FFFD.
     mutating func text() throws(ParseError) -> String {
         let first = offset
         var end = first
@@ -95,7 +95,7 @@ struct LineCursor {
         return text
     }
 
-    /// Reads the end of the line.
+    /// Moves past the line's end, which must come next.
     mutating func endLine() throws(ParseError) {
         if offset < bytes.count, bytes[offset] == Self.carriageReturn { offset += 1 }
         guard offset < bytes.count else { return }
@@ -103,13 +103,13 @@ struct LineCursor {
         skipLineFeed()
     }
 
-    /// The error for this place, or for a given column of this line.
+    /// The error for this position, or for another column of this line.
     @inline(never)
     func error(expected: String, column: Int? = nil) -> ParseError {
         ParseError(source: source, line: line, column: column ?? self.column, expected: expected)
     }
 
-    /// Counted from 1, in bytes.
+    /// The column of the next byte, counted from 1, in bytes.
     var column: Int { offset - lineStart + 1 }
 
     private mutating func skipLineFeed() {

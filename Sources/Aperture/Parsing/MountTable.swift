@@ -1,17 +1,19 @@
-/// One line of `/proc/PID/mountinfo` (`show_mountinfo()` in fs/proc_namespace.c), as far as it tells the file system's
-/// devices.
+/// One line of `/proc/PID/mountinfo` (`show_mountinfo()` in fs/proc_namespace.c): the fields that tell which devices
+/// the file system uses.
 package struct Mount: Hashable, Sendable {
     /// `MAJOR:MINOR` of the block device; the major number is 0 for a file system that has no device of its own, or
     /// several (btrfs, bcachefs, zfs, overlay, nfs, …: `get_anon_bdev()`).
     package var number: String
+    /// The mount point, below the root of the process PID.
     package var point: String
     /// `ext4`, `btrfs`, `fuse.sshfs`, …
     package var type: String
-    /// What was mounted: a node, a pool's data set, or any word.
+    /// What was mounted: a node, a pool's data set, or any other text.
     package var source: String
     /// The file system's own options: `rw`, `logdev=/dev/sdb1`, …
     package var options: [String]
 
+    /// A line whose escapes are decoded already.
     package init(number: String, point: String, type: String, source: String, options: [String] = []) {
         self.number = number
         self.point = point
@@ -20,11 +22,11 @@ package struct Mount: Hashable, Sendable {
         self.options = options
     }
 
-    /// The nodes of its devices beside the numbered one: an xfs's log, and the source where there is no number
-    /// (`/dev/sda2` of a btrfs, `/dev/sda:/dev/sdb` of a bcachefs).
+    /// The nodes of its devices beside the one that ``number`` names: the log of an xfs, and the source where there is
+    /// no number (`/dev/sda2` of a btrfs, `/dev/sda:/dev/sdb` of a bcachefs).
     ///
-    /// None of a FUSE file system: whoever mounts one writes what they like there (`fsname=`), and one that does stand on
-    /// a block device (`fuseblk`) has its number.
+    /// Empty for a FUSE file system: whoever mounts it chooses the source (`fsname=`), and one on a block device
+    /// (`fuseblk`) has a number.
     package var nodes: [String] {
         guard !type.hasPrefix("fuse") else { return [] }
         let values = options.compactMap { option in
@@ -41,7 +43,7 @@ package struct Mount: Hashable, Sendable {
     }
 }
 
-/// The kernel's tables of what is mounted and of what is swapped to.
+/// Reads the kernel's tables of mounts and of swap space.
 package enum MountTable {
     /// Reads `/proc/PID/mountinfo`: `36 35 8:2 /root /point rw,noatime shared:1 - ext4 /dev/sda2 rw,errors=continue`.
     package static func parse(_ bytes: [UInt8]) throws(ParseError) -> [Mount] {
@@ -68,25 +70,26 @@ package enum MountTable {
         return mounts
     }
 
-    /// Reads `/proc/swaps`: the nodes of the swap partitions. A swap file's own file system is mounted anyway.
+    /// Reads `/proc/swaps`: the nodes of the swap partitions. Swap files are left out, as their file systems are
+    /// mounted.
     package static func swapPartitions(_ bytes: [UInt8]) -> [String] {
         lines(of: bytes).dropFirst().compactMap { line in
             let fields = line.split(whereSeparator: { $0 == space || $0 == UInt8(ascii: "\t") })
             guard fields.count >= 2, fields[1].elementsEqual("partition".utf8) else { return nil }
             let path = unescaped(fields[0])
-            // A node that is gone while it is swapped to is still named, with this behind it (`d_path()`).
+            // `d_path()` appends this to the name of a node that was deleted while it is in use.
             return path.hasSuffix(" (deleted)") ? String(path.dropLast(10)) : path
         }
     }
 
     private static let space = UInt8(ascii: " ")
 
-    /// By bytes: to Swift a name's last "\r" and the line feed after it are one character, and no line's end.
+    /// Splits bytes, not characters: a name may end with "\r", and to Swift that and the line feed are one character.
     private static func lines(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
         bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     }
 
-    /// Space, tab, line feed and backslash stand as `\` and three octal digits (`mangle_path()`).
+    /// Space, tab, line feed and backslash are written as `\` and three octal digits (`mangle_path()`).
     private static func unescaped(_ field: ArraySlice<UInt8>) -> String {
         guard field.contains(UInt8(ascii: "\\")) else { return String(decoding: field, as: UTF8.self) }
         var bytes: [UInt8] = []

@@ -1,4 +1,4 @@
-/// Text from the kernel that is not in the form the kernel writes, and where.
+/// Text that is not in the form that the kernel writes, and where.
 package struct ParseError: Error, Hashable, Sendable {
     /// What was read, as a person names it: a path, or the name of the format.
     package let source: String
@@ -6,9 +6,10 @@ package struct ParseError: Error, Hashable, Sendable {
     package let line: Int
     /// Counted from 1, in bytes; one past the line's last byte where the line ends too early.
     package let column: Int
-    /// What should have stood there.
+    /// What should have been there, as a noun: `a hexadecimal number`.
     package let expected: String
 
+    /// An error at a position whose line and column count from 1.
     package init(source: String, line: Int, column: Int, expected: String) {
         self.source = source
         self.line = line

@@ -1,33 +1,37 @@
-/// Whether a platform framebuffer stands on a GPU, and on whose word.
+/// Whether a platform framebuffer is on a GPU, and which witnesses say so.
 package struct Attribution: Hashable, Sendable {
-    /// What the witnesses come to.
+    /// What follows from the evidence.
     package enum Verdict: Hashable, Sendable {
-        /// No witness puts it on this GPU.
+        /// No witness puts the framebuffer on this GPU.
         case unrelated
-        /// It does, and /proc/iomem shows the entry.
+        /// The framebuffer is on this GPU, and /proc/iomem shows its entry.
         case inBAR
-        /// It does, on two agreeing witnesses, while /proc/iomem is silent: efifb and vesafb go on without a line when
-        /// their `request_mem_region()` fails.
+        /// Two witnesses put the framebuffer on this GPU, and /proc/iomem has no entry: efifb and vesafb go on without
+        /// one when their `request_mem_region()` fails.
         case inBARUnlisted
-        /// A driver is bound, one witness alone points here, and /proc/iomem is silent.
+        /// A driver is bound, only one witness puts it on this GPU, and /proc/iomem has no entry.
         case insufficient
-        /// Some say here, some say elsewhere; or several devices could own the same line.
+        /// Some witnesses put it on this GPU and others elsewhere; or several devices could own the same entry.
         case contradictory
     }
 
+    /// The framebuffer that this is about.
     package let device: PlatformFramebuffer
+    /// What is concluded from ``evidence``.
     package let verdict: Verdict
+    /// What each witness said; a witness that says nothing is left out.
     package let evidence: [Evidence]
-    /// Whether it is known to stand somewhere else: some witness says so, and none speaks for this GPU. A line of
-    /// /proc/iomem that could be another device's does not count.
+    /// Whether the framebuffer is known to be elsewhere: some witness says so, and none puts it on this GPU. An entry
+    /// of /proc/iomem that could be another device's does not count.
     package let isElsewhere: Bool
 
-    /// The witnesses that put it on this GPU, in order.
+    /// The witnesses that put the framebuffer on this GPU, in the order of ``Witness``.
     package var witnesses: [Witness] {
         evidence.filter(\.isInside).map(\.witness).sorted()
     }
 
-    /// The widest range that a witness named, for a framebuffer without an iomem line.
+    /// The widest range that a witness named, for a framebuffer without an entry in /proc/iomem; `nil` when none named
+    /// one.
     package var namedRange: AddressRange? {
         evidence.lazy.compactMap { piece -> AddressRange? in
             guard case .inside(let range) = piece.place else { return nil }

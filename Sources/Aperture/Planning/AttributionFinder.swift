@@ -1,13 +1,13 @@
-/// Asks every witness about every platform framebuffer, from one GPU's point of view.
+/// Collects the evidence of every witness about every platform framebuffer, seen from one GPU.
 ///
-/// One line of /proc/iomem inside a BAR is enough, because it names driver and range, and the driver has one device.
-/// Where it is silent, two others must agree. Where any of them contradicts another, nothing is concluded.
+/// An entry of /proc/iomem inside a BAR is enough: it names the driver and the range, and the driver has one device.
+/// Without an entry, two other witnesses must agree. Where witnesses contradict each other, nothing is concluded.
 struct AttributionFinder {
     let gpu: PCIFunction
     let snapshot: Snapshot
     let tree: IomemTree
 
-    /// One attribution per platform framebuffer, legacy VGA apart.
+    /// One attribution per platform framebuffer, without legacy VGA.
     func attributions() -> [Attribution] {
         snapshot.platformFramebuffers.filter { !$0.isLegacyVGA }.map(attribution)
     }
@@ -16,7 +16,7 @@ struct AttributionFinder {
         let others = [parent(of: device), framebuffer(of: device), screenInfo(of: device)].compactMap(\.self)
         let twins = twins(of: device)
         let line = iomem(of: device)
-        // With two devices of one kind, a line's name does not say which of them owns it: another witness must.
+        // With two devices of one kind, an entry's name does not tell which of them owns it: another witness must.
         let isAmbiguous = line?.isInside == true && !twins.isEmpty && !others.contains(where: \.isInside)
         let isOtherPlaced = isAmbiguous && twins.contains { hasOtherEvidence($0) }
         let evidence = [isOtherPlaced ? nil : line].compactMap(\.self) + others
@@ -33,7 +33,7 @@ struct AttributionFinder {
         if inside.isEmpty { return .unrelated }
         if inside.count < evidence.count { return .contradictory }
         if inside.contains(where: { $0.witness == .iomem }) { return .inBAR }
-        // A device without a driver, and without a line, is in no BAR: it was unbound, or never bound.
+        // A device with neither a driver nor an entry is in no BAR: it was unbound, or never bound.
         if device.driver == nil { return .unrelated }
         return inside.count >= 2 ? .inBARUnlisted : .insufficient
     }
@@ -43,7 +43,7 @@ struct AttributionFinder {
     private func iomem(of device: PlatformFramebuffer) -> Evidence? {
         let names = entryNames(of: device)
         let lines = tree.entries.filter { names.contains($0.name) }
-        // The innermost line last: simpledrm inside BOOTFB names the driver.
+        // The last line is the innermost: simpledrm inside BOOTFB names the driver.
         if let line = lines.last(where: { gpu.memoryBAR(overlapping: $0.range) != nil }) {
             return Evidence(witness: .iomem, place: .inside(line.range), detail: line.description)
         }
@@ -67,7 +67,7 @@ struct AttributionFinder {
 
     private func screenInfo(of device: PlatformFramebuffer) -> Evidence? {
         guard let info = snapshot.screenInfo, let memory = info.framebuffer, describes(info, device) else { return nil }
-        // It is what firmware said at boot. After a BAR has moved it points at no card at all, and says nothing.
+        // It is the state at boot. After a BAR has moved it may point at no card, and then says nothing.
         guard snapshot.gpus.contains(where: { $0.memoryBAR(overlapping: memory) != nil }) else {
             return nil
         }
@@ -79,7 +79,8 @@ struct AttributionFinder {
         return Evidence(witness: witness, place: isInside ? .inside(memory) : .elsewhere, detail: detail)
     }
 
-    /// Firmware hands over one framebuffer, and sysfb makes one device of it: `sysfb_init()`.
+    /// Whether the boot parameters are about the device: firmware hands over one framebuffer, and `sysfb_init()` makes
+    /// one device of it.
     private func describes(_ info: ScreenInfo, _ device: PlatformFramebuffer) -> Bool {
         guard device.name.hasSuffix(".0") else { return false }
         return switch info.mode {
@@ -100,7 +101,7 @@ struct AttributionFinder {
     }
 
     private func entryNames(of device: PlatformFramebuffer) -> [String] {
-        // A resource without a name of its own has its device's.
+        // A resource without a name gets its device's.
         let own = [device.name]
         if let driver = device.driver {
             let names = FramebufferDriver.entryNames(ofPlatformDriver: driver)

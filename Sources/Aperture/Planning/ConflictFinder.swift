@@ -1,6 +1,6 @@
-/// Gives every entry in the GPU's BARs its owner, and lists what could not be settled.
+/// Finds the owner of every foreign entry in the GPU's BARs, and refuses where the evidence does not decide.
 struct ConflictFinder {
-    /// What the evidence came to.
+    /// What follows from the evidence.
     struct Result {
         var conflicts: [Conflict] = []
         var attributions: [Attribution] = []
@@ -21,7 +21,7 @@ struct ConflictFinder {
         result.refusals += result.attributions.compactMap(refusal(attribution:))
         let isContradictory = result.refusals.contains { $0.code == .contradictoryEvidence }
         result.refusals += result.conflicts.compactMap(refusal(conflict:)).filter {
-            // An entry that nobody owns is explained already when the witnesses disagree on its owner.
+            // When the witnesses disagree, that refusal already explains an entry without an owner.
             $0.code != .framebufferHeld || !isContradictory
         }
         return result
@@ -62,16 +62,16 @@ struct ConflictFinder {
         }
     }
 
-    // MARK: - What cannot be settled
+    // MARK: - What the evidence does not decide
 
     private func refusal(unlisted bar: BaseAddressRegister) -> Refusal {
         Refusal(
             .evidenceMissing,
             "BAR \(bar.index) of \(gpu.address) lies at \(bar.range), but \(KernelPath.iomem) has no such line.",
-            remedy: "The device may just have moved: try again; if it stays so, report both files.")
+            remedy: "The device may just have moved: try again. If it stays so, report this file and `resource`.")
     }
 
-    /// The framebuffers that may stand on the GPU, legacy VGA included, and could not be read.
+    /// The framebuffers that may be on the GPU, legacy VGA included, and that could not be read.
     private func unreadable(_ attributions: [Attribution]) -> [PlatformFramebuffer] {
         // No firmware draws on an accelerator.
         guard gpu.pciClass.isDisplay else { return [] }
@@ -80,13 +80,15 @@ struct ConflictFinder {
         return devices.filter { $0.unreadable != nil }
     }
 
-    /// Evicting it would wait for the same lock, and what it claims when that is let go is not known.
+    /// Evicting the device would wait for the same lock, and it is not known what it reserves once the lock is
+    /// released.
     private func refusal(unreadable device: PlatformFramebuffer) -> Refusal? {
         device.unreadable.map { reason in
             Refusal(
                 .deviceUnreadable,
-                "\(device.name), which may stand on \(gpu.address), could not be read: \(reason).",
-                remedy: "If it was just bound or unbound, try again; if its lock is never let go, only a reboot helps.")
+                "\(device.name), which may be on \(gpu.address), could not be read: \(reason).",
+                remedy:
+                    "If it was just bound or unbound, try again; if its lock is never released, only a reboot helps.")
         }
     }
 
@@ -98,14 +100,14 @@ struct ConflictFinder {
         case .contradictory:
             return Refusal(
                 .contradictoryEvidence,
-                "The witnesses disagree on whether \(attribution.device.name) stands on \(gpu.address): \(said).",
+                "The witnesses disagree on whether \(attribution.device.name) is on \(gpu.address): \(said).",
                 remedy:
-                    "Find out which of them is wrong; unbind \(attribution.device.name) by hand if you know it to be.")
+                    "Find out which of them is wrong. If it is on this GPU, unbind \(attribution.device.name) by hand.")
         case .insufficient:
             return Refusal(
                 .evidenceMissing,
-                "Only one witness puts \(attribution.device.name) on \(gpu.address), and \(KernelPath.iomem) is "
-                    + "silent: \(said).",
+                "Only one witness puts \(attribution.device.name) on \(gpu.address), and \(KernelPath.iomem) has "
+                    + "no entry for it: \(said).",
                 remedy: "Two are needed: make /dev/fb0 and /sys/kernel/boot_params readable, or unbind it by hand.")
         }
     }
@@ -116,14 +118,14 @@ struct ConflictFinder {
             let bound = gpu.driver.map { "is bound to \($0)" } ?? "has no driver"
             return Refusal(
                 .unknownOwner,
-                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.entry), which is no known framebuffer, and the "
-                    + "GPU \(bound).",
-                remedy: "Find the driver that claims it and unbind it first.")
+                "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.entry), which is not a known framebuffer, and "
+                    + "the GPU \(bound).",
+                remedy: "Find the driver that owns it and unbind that first.")
         case .framebuffer(nil, _) where !conflict.isResidue:
             return Refusal(
                 .framebufferHeld,
                 "BAR \(conflict.bar) of \(gpu.address) holds \(conflict.entry), whose platform device is gone: "
-                    + "something keeps its framebuffer open.",
+                    + "a process keeps its framebuffer open.",
                 remedy: "End the process that holds /dev/fb0 (fuser -v /dev/fb0), and try again.")
         case .framebuffer, .nativeDriver:
             return nil

@@ -1,6 +1,6 @@
-/// Finds what stands in a GPU's BARs, in /proc/iomem's tree.
+/// Finds the foreign entries in a GPU's BARs, in the tree of /proc/iomem.
 struct EntryFinder {
-    /// A foreign entry, before anyone asked whose it is.
+    /// A foreign entry whose owner is not looked for yet.
     struct Finding {
         let bar: BaseAddressRegister
         let entry: IomemEntry
@@ -13,8 +13,8 @@ struct EntryFinder {
     /// The innermost foreign entries in every memory BAR, and the BARs that /proc/iomem has no line for.
     ///
     /// `pci_request_region()` walks down from the BAR's own line (named by the address), so bridge windows and other
-    /// ranges around that line are none of our business. A framebuffer is the exception: a range equal to the BAR or
-    /// larger can be inserted *above* its line (`insert_resource()`).
+    /// ranges around that line do not conflict. A framebuffer is the exception: a range equal to the BAR or larger can
+    /// be inserted *above* its line (`insert_resource()`).
     func findings(of gpu: PCIFunction) -> (entries: [Finding], unlisted: [BaseAddressRegister]) {
         var entries: [Finding] = []
         var unlisted: [BaseAddressRegister] = []
@@ -35,9 +35,9 @@ struct EntryFinder {
         return (entries, unlisted)
     }
 
-    /// Whether an entry is VFIO's own, in a BAR of a function that VFIO has. What a client has reached through VFIO is named
-    /// `vfio-pci` or, where VFIO itself maps a BAR, `vfio` (`vfio_pci_core_setup_barmap()`; since 7.2 every BAR, from the open
-    /// on: `vfio_pci_core_map_bars()`).
+    /// Whether an entry in a BAR of a function on VFIO is VFIO's own. A region that a client uses through VFIO is named
+    /// `vfio-pci` or, where VFIO itself maps a BAR, `vfio` (`vfio_pci_core_setup_barmap()`; since 7.2 every BAR, from
+    /// the open on: `vfio_pci_core_map_bars()`).
     private func isVFIOs(_ name: String, on function: PCIFunction) -> Bool {
         function.isOnVFIO && (name == "vfio" || VFIODrivers.isNamed(name) || name == function.driver)
     }

@@ -1,20 +1,22 @@
 /// Which functions a claim of one GPU takes, and which it leaves where they are, each with the reason.
 package struct FunctionSelection: Sendable {
-    /// One function and what is done with it.
+    /// One function, or another member of an IOMMU group, and whether it is taken.
     package struct Choice: Hashable, Sendable {
         /// The kernel's name: a PCI address, or the name of a member of the IOMMU group that is not PCI.
         package let name: String
-        /// The class in words; `nil` for a device that is not PCI.
+        /// ``PCIClass/label``; `nil` for a device that is not PCI.
         package let label: String?
+        /// The bound driver, or `nil`.
         package let driver: String?
+        /// Whether it goes to VFIO with the claim.
         package let isTaken: Bool
-        /// What follows "because".
+        /// The reason, as a clause that can follow "because".
         package let reason: String
     }
 
-    /// In the order of their addresses.
+    /// The functions that are taken, in the order of their addresses.
     package private(set) var functions: [PCIFunction] = []
-    /// The same and those that stay: the others of the slot and of the IOMMU groups.
+    /// These and those that stay: the others of the slot, then those of the IOMMU groups.
     package private(set) var choices: [Choice] = []
 
     private let gpu: PCIFunction
@@ -68,7 +70,8 @@ package struct FunctionSelection: Sendable {
         return "it is not in the GPU's IOMMU group and is not the display's audio"
     }
 
-    /// The other members of the groups of what is taken. Whether the group can be used with them is ``GroupGate``'s to say.
+    /// Lists the other members of the IOMMU groups of the taken functions. ``GroupGate`` decides whether a group can be
+    /// used with them.
     private mutating func leaveGroups() {
         let members = functions.compactMap(\.iommuGroup).flatMap(\.members)
         for member in members where !choices.contains(where: { $0.name == member.name }) {

@@ -17,7 +17,8 @@ struct GroupGate {
         return groups.compactMap(refusal)
     }
 
-    /// The members of the groups, apart from the functions, that keep a group from being used: each has a host driver.
+    /// The members of the groups that keep a group from being used: they are not among the functions, and have a host
+    /// driver.
     func obstacles() -> [IOMMUGroup.Member] { groups.flatMap(obstacles) }
 
     private var groups: [IOMMUGroup] {
@@ -34,7 +35,7 @@ struct GroupGate {
         let what = "\(names) \(ungrouped.count == 1 ? "is" : "are") in no IOMMU group"
         if platform.isXenControlDomain {
             return Refusal(
-                .noIOMMU, "\(what): this is a Xen control domain (dom0), where the hypervisor has the IOMMU.",
+                .noIOMMU, "\(what): this is a Xen control domain (dom0), where the hypervisor controls the IOMMU.",
                 remedy: "VFIO does not work under Xen. Give the card away with Xen's own means (pciback, "
                     + "`xl pci-assignable-add`), or boot this kernel without Xen.")
         }
@@ -50,7 +51,7 @@ struct GroupGate {
     }
 
     private func refusal(_ group: IOMMUGroup) -> Refusal? {
-        // What the host lives on has a refusal of its own, which says so.
+        // A member that the host depends on has a refusal of its own: host-depends.
         let bound = obstacles(in: group).filter { !HostGate.holds($0, dependencies) }.map { member in
             "\(member.name) (\(member.driver ?? ""))"
         }
@@ -60,8 +61,8 @@ struct GroupGate {
             "IOMMU group \(group.number) also holds \(bound.joined(separator: ", ")), bound to "
                 + "\(bound.count == 1 ? "a host driver" : "host drivers").",
             remedy: gpu.iommuGroup?.number == group.number
-                ? "All of a group is given away or nothing: see what else is in it, or move the card to a slot with a "
-                    + "group of its own."
+                ? "A group can only be given away as a whole: see what else is in it, or move the card to a slot with "
+                    + "a group of its own."
                 : "The GPU itself is in another group: --only-function (OnlyFunction=yes) takes it alone.")
     }
 

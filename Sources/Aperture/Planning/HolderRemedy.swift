@@ -1,4 +1,5 @@
-/// What a person does about processes that have a card or a framebuffer open: which unit to stop, which process to end.
+/// Tells a person what to do about processes that have a card or a framebuffer open: which unit to stop, which process
+/// to end.
 enum HolderRemedy {
     /// `Stop gdm.service (systemctl stop gdm.service), or end process 700 (Xorg)`, without its full stop.
     static func ending(_ holders: [Holder]) -> String {
@@ -32,8 +33,9 @@ enum HolderRemedy {
             + (others.isEmpty ? [] : ["end \(processes(others))"])
     }
 
-    /// systemd-logind opens a graphical session's devices for it, and leaves copies with PID 1 (`FDSTORE=1`): both close
-    /// theirs when the session ends, and are nobody's to stop.
+    /// The holders to name. systemd-logind opens a graphical session's devices for it, and leaves copies with PID 1
+    /// (`FDSTORE=1`): both close them when the session ends, and are not to be stopped. They are named only where there
+    /// is no other holder.
     private static func asked(_ holders: [Holder]) -> [Holder] {
         let others = holders.filter { $0.pid != 1 && $0.unit != "systemd-logind.service" }
         return others.isEmpty ? holders : others
@@ -41,8 +43,8 @@ enum HolderRemedy {
 
     private static func units(of holders: [Holder]) -> [String] { Set(holders.compactMap(unit)).sorted() }
 
-    /// The unit to stop: not one of a user's manager or a container's, which systemctl would look for among the machine's
-    /// own, nor a scope, whose process somebody else has started.
+    /// The unit to stop, if it is a service of the machine's own manager: systemctl would not find a unit of a user's
+    /// manager or a container's, and the process of a scope was started by somebody else.
     private static func unit(of holder: Holder) -> String? {
         guard holder.isSystemUnit, let unit = holder.unit, unit.hasSuffix(".service") else { return nil }
         return holder.pid == 1 || unit == "systemd-logind.service" ? nil : unit

@@ -1,4 +1,4 @@
-/// Whether the host can do without what a plan takes: a function that the host lives on is not taken silently.
+/// Whether the host can do without what a plan takes: a function that the host depends on is not taken silently.
 package struct HostGate: Sendable {
     private let dependencies: [PCIAddress: [HostDependency]]
     private let force: Bool
@@ -10,13 +10,15 @@ package struct HostGate: Sendable {
         self.force = force
     }
 
+    /// The refusals and the warnings for what a plan takes.
     /// - Parameters:
-    ///   - functions: What the plan takes.
-    ///   - members: The members of their groups that it does not take, and that would have to be unbound first: bound to a
-    ///     driver that does not let VFIO have the group.
-    ///   - gpuGroup: The GPU's own IOMMU group.
-    ///   - force: Whether the person goes on; the refusals for `functions` are warnings then. Those for `members` stay: no
-    ///     word of the person's makes the kernel hand over a group that a host driver shares.
+    ///   - functions: The functions that the plan takes.
+    ///   - members: The other members of their groups that would have to be unbound first, as their drivers do not let
+    ///     VFIO have the group.
+    ///   - dependencies: What of the host depends on each function.
+    ///   - force: Whether `--force` is given: the refusals for `functions` are then warnings. Those for `members` stay,
+    ///     as no option makes the kernel hand over a group that a host driver shares.
+    ///   - gpuGroup: The number of the GPU's own IOMMU group.
     package static func judge(
         taking functions: [PCIFunction], leaving members: [IOMMUGroup.Member],
         dependencies: [PCIAddress: [HostDependency]], force: Bool, gpuGroup: Int? = nil
@@ -35,7 +37,7 @@ package struct HostGate: Sendable {
         return (refusals, warnings)
     }
 
-    /// Whether the host lives on the member, or that is not known: then it is not one to be unbound by hand.
+    /// Whether the host depends on the member, or that is not known: then nobody is told to unbind it by hand.
     package static func holds(_ member: IOMMUGroup.Member, _ dependencies: [PCIAddress: [HostDependency]]) -> Bool {
         !HostGate(dependencies, false).grave(PCIAddress(member.name)).isEmpty
     }
@@ -50,9 +52,9 @@ package struct HostGate: Sendable {
         return Refusal(
             .hostDepends, "\(Self.name(function.address.description, function.driver)) \(Self.sentence(grave)).",
             remedy: (gpuGroup != nil && function.iommuGroup?.number == gpuGroup
-                ? "Move what hangs there to another controller, or the card to another slot."
-                : "Leave it to the host (--only-function takes the GPU alone), or move what hangs there to another "
-                    + "controller.") + " --force goes on.")
+                ? "Move what depends on it to another controller, or the card to another slot."
+                : "Leave it to the host (--only-function takes the GPU alone), or move what depends on it to another "
+                    + "controller.") + " --force takes it all the same.")
     }
 
     private func refusal(_ member: IOMMUGroup.Member) -> Refusal? {
@@ -79,13 +81,13 @@ package struct HostGate: Sendable {
         "\(address) (\(driver ?? "no driver"))"
     }
 
-    /// Reading that failed is no use by the host, and is not called so.
+    /// Says "may be" when nothing but unknown dependencies was found.
     private static func sentence(_ grave: [HostDependency]) -> String {
         let isKnown = grave.contains { if case .unknown = $0.kind { false } else { true } }
-        return (isKnown ? "is what the host lives on: " : "may be what the host lives on: ") + list(grave)
+        return (isKnown ? "is in use by the host: " : "may be in use by the host: ") + list(grave)
     }
 
-    /// A disk can have a hundred volumes and mounts; who reads a refusal wants to know which disk it is.
+    /// A disk can have a hundred volumes and mounts: four of them show which disk it is.
     private static func list(_ dependencies: [HostDependency]) -> String {
         let named = dependencies.prefix(4).map(\.description)
         let rest = dependencies.count - named.count

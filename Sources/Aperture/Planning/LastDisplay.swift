@@ -1,16 +1,16 @@
 /// Whether the host keeps a display device that it can draw on.
 ///
-/// It knows what the snapshot shows: PCI display devices with their drivers, platform framebuffers, and every `/dev/fbN`
-/// (USB adapters and displays of no bus have one where DRM's fbdev emulation is on). Not covered is a DRM device of no PCI
-/// function without such a node. Whether a monitor is plugged in is not asked.
+/// It sees what the snapshot shows: PCI display devices with their drivers, platform framebuffers, and every `/dev/fbN`
+/// (USB adapters and displays on no bus have one where DRM's fbdev emulation is on). It does not see a DRM device that
+/// has neither a PCI function nor such a node, and does not ask whether a monitor is plugged in.
 package struct LastDisplay: Sendable {
     private let snapshot: Snapshot
-    /// Where each bound platform framebuffer is; those whose place nothing tells are not in it.
+    /// Where each bound platform framebuffer is; one whose place is not known is left out.
     private let places: [String: Place]
 
     private enum Place: Hashable {
         case function(PCIAddress)
-        /// In memory that is no display device's: a board's own screen.
+        /// In memory of no PCI display device: a board's own screen.
         case elsewhere
     }
 
@@ -21,8 +21,7 @@ package struct LastDisplay: Sendable {
         places = Dictionary(found) { first, _ in first }
     }
 
-    /// What to say when these functions are taken, and nothing is left that the host can draw on; `nil` when something is,
-    /// or when it cannot draw on these either.
+    /// A warning, when the host can draw on one of these functions and on nothing else; `nil` otherwise.
     package static func warning(taking functions: Set<PCIAddress>, in snapshot: Snapshot) -> String? {
         let display = LastDisplay(snapshot)
         let drawable = snapshot.gpus.filter(display.canBeDrawnOn).map(\.address)
@@ -32,7 +31,7 @@ package struct LastDisplay: Sendable {
     }
 
     private func canBeDrawnOn(_ function: PCIFunction) -> Bool {
-        // A 3D controller has no connector (class 0302), and a virtual function none of its own.
+        // A 3D controller (class 0302) has no connector, and neither has a virtual function.
         guard function.pciClass.isDisplay, function.pciClass.code != 0x0302, function.physicalFunction == nil,
             !function.isDead
         else { return false }
@@ -41,22 +40,23 @@ package struct LastDisplay: Sendable {
         return isVGAText || places.values.contains(.function(function.address))
     }
 
-    /// Drivers beside VFIO's that keep a device for user space or for another domain.
+    /// Whether the driver, which is not VFIO's, keeps its device for user space or for another domain.
     private static func handsOver(_ driver: String) -> Bool { ["pci-stub", "pciback", "xen-pciback"].contains(driver) }
 
     // MARK: - Framebuffers
 
-    /// A framebuffer of no PCI device: a USB adapter's, a board's.
+    /// Whether there is a framebuffer of no PCI device, such as a USB adapter's or a board's.
     private var hasScreenElsewhere: Bool {
         let platform = Set(snapshot.platformFramebuffers.map(\.name))
         let others = snapshot.framebuffers.compactMap(\.device).filter { device in
-            // vkms draws into memory and nowhere else.
+            // vkms draws only into memory.
             PCIAddress(device) == nil && !platform.contains(device) && device != "vkms"
         }
         return !others.isEmpty || places.values.contains(.elsewhere)
     }
 
-    /// The first of the witnesses that says something: the kernel's own parent link, the legacy device, then the ranges.
+    /// Where the framebuffer is, by the first of these that tells: the kernel's own parent link, legacy VGA, the
+    /// ranges.
     private static func place(of device: PlatformFramebuffer, in snapshot: Snapshot) -> Place? {
         if let parent = device.parent { return .function(parent) }
         if device.isLegacyVGA {

@@ -1,12 +1,12 @@
-/// The PCI drivers that a GPU is made for.
+/// A PCI driver that is made for GPUs, and not for handing them over.
 package struct NativeDriver: Hashable, Sendable {
     /// The module, as modprobe knows it.
     package let module: String
     /// The name under `/sys/bus/pci/drivers`.
     package let driver: String
 
-    /// Drivers whose probe calls the kernel's aperture helper before it touches the card, and whose unbind leaves the
-    /// card usable: only these may be asked to probe once.
+    /// The drivers whose probe calls the kernel's aperture helper before it touches the card, and whose unbind leaves
+    /// the card usable: only these may probe a card once.
     package static let allowedToBounce = [
         NativeDriver(module: "amdgpu", driver: "amdgpu"),
         NativeDriver(module: "bochs", driver: "bochs-drm"),
@@ -16,14 +16,14 @@ package struct NativeDriver: Hashable, Sendable {
         NativeDriver(module: "xe", driver: "xe"),
     ]
 
-    /// The listed driver with this module or driver name.
+    /// The driver of ``allowedToBounce`` with this module or driver name, or `nil`.
     package static func bouncing(named name: String) -> NativeDriver? {
         allowedToBounce.first { $0.module == name || $0.driver == name }
     }
 
-    /// Whether a claim in a BAR carries the name of the driver that is bound to it: the same name, the same name with
-    /// more behind it (`bochs` and `bochs-drm`, `virtio-pci` and `virtio-pci-modern`), or one of the few drivers that
-    /// name their regions otherwise.
+    /// Whether an entry in a BAR has the name of the driver that is bound to the GPU: the same name, the same name with
+    /// more behind it (`bochs` and `bochs-drm`, `virtio-pci` and `virtio-pci-modern`), or the name that one of a few
+    /// drivers gives its regions instead.
     package static func driver(_ driver: String, ownsEntryNamed claim: String) -> Bool {
         let driver = plain(driver)
         let claim = plain(claim)
@@ -31,7 +31,7 @@ package struct NativeDriver: Hashable, Sendable {
         return claim.hasPrefix(known[driver] ?? driver)
     }
 
-    /// Modules, drivers and regions differ in `-`, `_` and case.
+    /// Without `-`, `_` and case, in which the names of modules, drivers and regions differ.
     private static func plain(_ name: String) -> String {
         name.lowercased().filter { $0 != "-" && $0 != "_" }
     }

@@ -1,9 +1,9 @@
-/// What nvidia's modules mean for a claim of its cards: see ``NvidiaModules`` for how they keep one busy, and why nothing
-/// may be unbound then. They are unloaded where that is allowed and no other card needs them, and else the claim is refused
-/// with the commands that free the card.
+/// How a claim frees cards from nvidia's modules. ``NvidiaModules`` tells how the modules keep a card busy, and why it
+/// must not be unbound then. They are unloaded where the options allow it and no other card needs them; otherwise the
+/// claim is refused, with the commands that free the card.
 ///
-/// nvidia itself is unloaded as well: as long as anyone uses one of the cards the kernel refuses that at once, where an
-/// unbind would wait.
+/// nvidia itself is unloaded as well: while anyone uses one of the cards, the kernel refuses the unload at once, where
+/// an unbind would wait.
 struct NvidiaGate {
     let snapshot: Snapshot
     let options: ClaimOptions
@@ -15,7 +15,7 @@ struct NvidiaGate {
 
     private var nvidia: NvidiaModules { snapshot.nvidia }
 
-    /// - Parameter functions: Those that are to be unbound.
+    /// - Parameter functions: The functions that the claim is to unbind.
     init(_ functions: [PCIFunction], snapshot: Snapshot, options: ClaimOptions) {
         cards = functions.filter { $0.driver == NvidiaModules.core }
         self.snapshot = snapshot
@@ -30,15 +30,15 @@ struct NvidiaGate {
         }
     }
 
-    /// Whether it is decided here how the function gets free, or that it does not.
+    /// Whether this gate decides about the function: it unloads its driver, or refuses.
     func decides(on function: PCIFunction) -> Bool {
         cards.contains(function) && !(steps.isEmpty && refusals.isEmpty)
     }
 
     // MARK: - What there is
 
-    /// A count that is not told is none that is zero. Whoever counts, a module that nobody knows or a process that is not
-    /// seen, the unbind would wait for it.
+    /// Whether anything may keep the cards busy. An unknown count may not be zero. Whatever is counted, an unknown
+    /// module or an unseen process, the unbind would wait for it.
     private var isKept: Bool {
         let isCounted = nvidia.module(NvidiaModules.core).map { $0.references != 0 } ?? !keepers.isEmpty
         return isCounted || !users.isEmpty
@@ -50,12 +50,12 @@ struct NvidiaGate {
 
     private var loaded: [String] { nvidia.modules.map(\.name) }
 
-    /// Who has one of the nodes open through which any card can be in use.
+    /// The holders of the nodes through which any card can be in use.
     private var users: [Holder] { snapshot.holders.filter { NvidiaModules.nodes.contains($0.node) } }
 
     private var holders: [Holder] { cards.flatMap(snapshot.holders(of:)) + users }
 
-    /// The cards of others that nvidia drives.
+    /// The cards that nvidia drives and that the claim does not take.
     private var others: [PCIAddress] {
         nvidia.devices.filter { address in !cards.contains { $0.address == address } }
     }
@@ -70,12 +70,12 @@ struct NvidiaGate {
         let isUnexplained = modules.isEmpty && who.isEmpty
         let what = [
             isUnexplained
-                ? "nvidia is in use (\(KernelPath.module(NvidiaModules.core))/refcnt), and by whom is not seen" : nil,
-            modules.isEmpty ? nil : "the kernel modules \(modules) can keep it busy without any process",
+                ? "nvidia is in use (\(KernelPath.module(NvidiaModules.core))/refcnt) by an unknown user" : nil,
+            modules.isEmpty ? nil : "these kernel modules can keep it busy without any process: \(modules)",
             who.isEmpty ? nil : "it may be in use: \(who)",
         ].compactMap(\.self).joined(separator: ", and ")
         return Refusal(
-            .inUse, "\(cardNames) is bound to nvidia, whose unbind would block in the kernel: \(what).", remedy: remedy)
+            .inUse, "nvidia drives \(cardNames), and its unbind would block in the kernel: \(what).", remedy: remedy)
     }
 
     private func isDisplay(_ module: NvidiaModules.Module) -> Bool {
@@ -85,10 +85,10 @@ struct NvidiaGate {
     private var remedy: String {
         let before = HolderRemedy.commands(for: holders)
         guard others.isEmpty else {
-            // modprobe -r takes along what nothing else needs, and another card's driver is nothing that needs it.
+            // modprobe -r also unloads a module that no other one needs, even when another card is bound to its driver.
             let commands = before + (keepers.isEmpty ? [] : ["rmmod \(keepers.map(\.name).joined(separator: " "))"])
             return "In this order: \(commands.joined(separator: "; ")). nvidia itself must stay for "
-                + "\(others.map(\.description).joined(separator: ", ")), so not modprobe -r, which takes it along."
+                + "\(others.map(\.description).joined(separator: ", ")): do not use modprobe -r, which unloads it too."
         }
         let commands = before + ["modprobe -r \(loaded.joined(separator: " "))"]
         return "In this order: \(commands.joined(separator: "; ")). With --unload (Unload=yes) the claim unloads the "
@@ -117,10 +117,10 @@ struct NvidiaGate {
             }
             if let users = nvidia.users(of: module), users > 0 {
                 return cannotUnload(
-                    "\(module.name) is in use (\(KernelPath.module(module.name))/refcnt), by somebody whom /proc does not "
-                        + "show",
+                    "\(module.name) is in use (\(KernelPath.module(module.name))/refcnt), by a user that /proc does "
+                        + "not show",
                     remedy:
-                        "Find out who: a console on a framebuffer of nvidia_drm, a guest's virtual GPU, a container.")
+                        "Find the user: a console on a framebuffer of nvidia_drm, a guest's virtual GPU, a container.")
             }
         }
         return nil
@@ -128,7 +128,7 @@ struct NvidiaGate {
 
     private func cannotUnload(_ why: String, remedy: String) -> Refusal {
         Refusal(
-            .inUse, "\(cardNames) is kept by nvidia's kernel modules, and they cannot be unloaded: \(why).",
+            .inUse, "nvidia's kernel modules keep \(cardNames) busy, and they cannot be unloaded: \(why).",
             remedy: remedy)
     }
 

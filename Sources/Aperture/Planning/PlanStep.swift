@@ -1,62 +1,96 @@
 /// One effect, why it is wanted, and what must be true after it.
 package struct PlanStep: Hashable, Sendable {
-    /// Stable names, for scripts and the journal.
+    /// What the step does. The names are stable, for scripts and the journal.
     package enum Action: String, Hashable, Sendable {
+        /// Loads the module of a VFIO driver, or of a host driver on the way back.
         case loadDriver = "load-driver"
+        /// Lets only one driver bind the function.
         case setDriverOverride = "set-driver-override"
+        /// Lets every driver bind the function again.
         case clearDriverOverride = "clear-driver-override"
+        /// Gives the terminals of the VGA text console to another console driver.
         case handOverConsole = "hand-over-console"
+        /// Keeps every framebuffer driver off a platform framebuffer.
         case setFramebufferOverride = "set-framebuffer-override"
+        /// Evicts a platform framebuffer's driver.
         case unbindFramebuffer = "unbind-framebuffer"
+        /// Waits until the holders of a framebuffer have closed it.
         case awaitRelease = "await-release"
+        /// Unloads one of nvidia's modules.
         case unloadModule = "unload-module"
+        /// Takes a function from its PCI driver.
         case unbindDriver = "unbind-driver"
+        /// Lets a native driver probe the GPU once, which drops the residue.
         case bindNative = "bind-native"
+        /// Removes the GPU from the bus, which frees the residue.
         case removeDevice = "remove-device"
+        /// Finds a removed function again.
         case rescanBus = "rescan-bus"
+        /// Binds a function to its VFIO driver.
         case bindVFIO = "bind-vfio-pci"
+        /// Binds a function to the driver that it had before the claim.
         case bindDriver = "bind-driver"
+        /// Lets the kernel find the host's driver of a function.
         case probeDriver = "probe-driver"
+        /// Binds a platform framebuffer to the driver that it had before the claim.
         case bindFramebuffer = "bind-framebuffer"
+        /// Gives a platform framebuffer the override that it had before the claim.
         case restoreFramebufferOverride = "restore-framebuffer-override"
+        /// Gives the VGA text console its terminals back.
         case restoreConsole = "restore-console"
     }
 
-    /// The parts of a claim, in order. The snapshot is read anew after each; the next is taken only if it is needed.
+    /// The groups of steps, in order. The snapshot is read again after each rung; the next one is done only if it is
+    /// still needed.
     package enum Rung: String, Hashable, Sendable, CaseIterable {
+        /// Loads the VFIO drivers.
         case prepare
+        /// Sets or restores `driver_override`.
         case override
+        /// Takes the boot VGA device from the text console and vga16fb.
         case legacyVGA = "legacy-vga"
+        /// Unbinds the framebuffers.
         case evict
+        /// Waits for the holders of a framebuffer.
         case wait
+        /// Unloads nvidia's modules.
         case unload
+        /// Unbinds the functions.
         case unbind
+        /// Lets a native driver probe the GPU, to end residue.
         case bounce
+        /// Removes the GPU and rescans its bus, to end residue.
         case rescan
+        /// Binds the functions to VFIO.
         case bind
-        /// The way back: drivers get their devices again, those that the kernel looks for first, then the consoles.
+        /// On the way back: loads modules, and lets the kernel look for drivers.
         case probe
+        /// On the way back: binds functions and framebuffers to their former drivers.
         case rebind
+        /// On the way back: gives the VGA text console its terminals back.
         case console
     }
 
-    /// A bus with drivers, as its folder in /sys/bus is called.
+    /// A bus with drivers, by the name of its folder in /sys/bus.
     package enum Bus: String, Hashable, Sendable {
+        /// `/sys/bus/pci` and `/sys/bus/platform`.
         case pci, platform
     }
 
-    /// What is done to the machine. Paths are the kernel's own, also when the snapshot was read below another root.
+    /// What is done to the machine. Paths are the kernel's own, even when the snapshot was read below another root.
     package enum Effect: Hashable, Sendable {
         /// Writes a driver's name to a device's `driver_override`, or clears it with `nil`.
         case setOverride(String?, of: String)
+        /// Binds a device, by its name, to a driver.
         case bind(String, to: String, on: Bus)
+        /// Unbinds a device, by its name, from a driver.
         case unbind(String, from: String, on: Bus)
         /// Lets the kernel look for a PCI function's driver (`drivers_probe_store()`).
         case probe(PCIAddress)
         /// Removes a PCI function (`remove_store()`).
         case remove(PCIAddress)
-        /// Rescans the function's own bus (`bus_rescan_store()`); with an override, the function gets it as soon as it
-        /// appears, before a native driver can take it.
+        /// Rescans the function's own bus (`bus_rescan_store()`). The function gets the override, if there is one, as
+        /// soon as it appears, before a native driver can take it.
         case rescan(expecting: PCIAddress, override: String?)
         /// Binds a console driver to its virtual terminals, or unbinds it (`vtconN/bind`).
         case switchConsole(Int, isBound: Bool)
@@ -64,36 +98,44 @@ package struct PlanStep: Hashable, Sendable {
         case load(module: String)
         /// Unloads a kernel module and no other (delete_module(2)).
         case unload(module: String)
-        /// Writes nothing: waits until /proc/iomem no longer has the entry. `node` is what keeps it there while it is open.
+        /// Waits until /proc/iomem no longer has the entry, and writes nothing. The entry stays while a process has
+        /// `node` open.
         case wait(for: IomemEntry, node: String)
     }
 
-    /// What reading back must show.
+    /// What must be read back after the effect.
     package enum Expectation: Hashable, Sendable {
         /// The written attribute reads as this text; `nil` for an override that was cleared.
         case attribute(String?)
-        /// The driver link of the device directory names this driver; `nil` for no driver.
+        /// The driver link of the device's folder names this driver; `nil` for no driver.
         case driver(ofDevice: String, is: String?)
+        /// The path is there.
         case exists(String)
+        /// The path is not there any more.
         case gone(String)
-        /// The function came back, with this override.
+        /// The function is there again, with this override.
         case returned(PCIAddress, override: String)
-        /// Nothing to read back: the effect was to look until it was so.
+        /// Nothing is read back: the effect itself waits until it is so.
         case seen
     }
 
+    /// The kind of step.
     package let action: Action
+    /// The group that the step belongs to.
     package let rung: Rung
-    /// What the step acts on, by the kernel's name.
+    /// The kernel's name of what the step acts on: a PCI address, a platform device, a console, a driver or a module.
     package let target: String
+    /// What is done.
     package let effect: Effect
+    /// Why, for a person: a clause without a full stop.
     package let reason: String
+    /// What must be true afterwards; a step that does not lead to it has failed.
     package let expectation: Expectation
 }
 
 extension PlanStep.Effect {
-    /// The file that is written; the program that loads a module, the folder of one that is unloaded, the device node that is
-    /// waited for.
+    /// The file that is written. To load a module, the program that does it; to unload one, its folder in /sys/module;
+    /// for a wait, the device node.
     package var path: String {
         switch self {
         case .setOverride(_, let device): "\(device)/driver_override"
@@ -111,8 +153,8 @@ extension PlanStep.Effect {
         }
     }
 
-    /// What is written there, byte for byte: a lone line feed clears an override (`driver_set_override()`). The name of a
-    /// module that is loaded; empty where nothing is written.
+    /// What is written there, byte for byte: a lone line feed clears an override (`driver_set_override()`). To load a
+    /// module, its name; empty where nothing is written.
     package var value: String {
         switch self {
         case .setOverride(let driver, _): driver ?? "\n"
@@ -127,11 +169,13 @@ extension PlanStep.Effect {
 }
 
 extension PlanStep {
+    /// The path of ``effect``.
     package var path: String { effect.path }
 
+    /// The value of ``effect``, byte for byte.
     package var value: String { effect.value }
 
-    /// The value as a person reads it.
+    /// ``value`` for a person: a lone line feed is shown as `\n`.
     package var shownValue: String {
         if case .setOverride(nil, _) = effect { "\\n" } else { value }
     }

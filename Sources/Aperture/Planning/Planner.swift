@@ -1,4 +1,4 @@
-/// Makes a plan of a snapshot: a pure function, and the only place where it is decided what will be written.
+/// Makes the plan of a claim from a snapshot: a pure function, and the only place that decides what a claim writes.
 package struct Planner: Sendable {
     private let snapshot: Snapshot
     private let address: PCIAddress
@@ -10,8 +10,8 @@ package struct Planner: Sendable {
         self.options = options
     }
 
-    /// The plan for a GPU. It holds steps or refusals, never both; neither when the GPU is already on VFIO with nothing in
-    /// its BARs.
+    /// The plan for a GPU. It holds steps or refusals, never both; neither when the GPU is already on VFIO with no
+    /// conflict in its BARs.
     package static func plan(
         for address: PCIAddress, in snapshot: Snapshot, options: ClaimOptions = ClaimOptions()
     ) -> Plan {
@@ -21,7 +21,7 @@ package struct Planner: Sendable {
     private func plan() -> Plan {
         guard let gpu = snapshot.function(at: address) else { return refused(nil, [missingRefusal()]) }
         guard gpu.pciClass.isGPU else { return refused(gpu, [classRefusal(gpu.pciClass)]) }
-        // What could not be read might have to go with the GPU.
+        // A function that could not be read might have to go with the GPU.
         let goesAlone = options.onlyFunction || gpu.physicalFunction != nil
         let unreadable = snapshot.unreadable.first { found in !goesAlone && found.address.sharesSlot(with: address) }
         if let unreadable { return refused(gpu, [readingRefusal(unreadable)]) }
@@ -35,7 +35,7 @@ package struct Planner: Sendable {
             gpu: gpu, functions: functions, platform: snapshot.platform, kernel: snapshot.kernel,
             vfioDrivers: snapshot.vfioDrivers, dependencies: snapshot.hostDependencies)
         refusals += group.refusals()
-        // What is on VFIO already is no longer the host's to live on.
+        // The host cannot depend on a function that is on VFIO already.
         let host = HostGate.judge(
             taking: functions.filter { !$0.isOnVFIO }, leaving: group.obstacles(),
             dependencies: snapshot.hostDependencies, force: options.force, gpuGroup: gpu.iommuGroup?.number)
@@ -115,7 +115,7 @@ package struct Planner: Sendable {
             .deadDevice,
             "\(function.address) does not answer: its configuration reads 0xff throughout. It fell off the bus, or does not "
                 + "come back from D3cold.",
-            remedy: "Switch the machine off and on; if it comes back so, look at the card's power supply and at "
+            remedy: "Switch the machine off and on. If that does not help, check the card's power supply and "
                 + "d3cold_allowed of the bridge above it.")
     }
 
@@ -131,14 +131,14 @@ package struct Planner: Sendable {
         return Refusal(
             .hasVirtualFunctions,
             "\(function.address) has \(count) virtual function\(count == 1 ? "" : "s"), which would end with it\(list).",
-            remedy: "Claim one of them instead, or stop who uses them and write 0 to "
+            remedy: "Claim one of them instead, or stop their users and write 0 to "
                 + "\(KernelPath.device(function.address))/sriov_numvfs.")
     }
 
-    /// A function that `--function` names and that is not taken would otherwise be forgotten without a word.
+    /// A function that `--function` names is taken or refused, and not silently left out.
     private func additionRefusals(_ functions: [PCIFunction]) -> [Refusal] {
         options.addedFunctions.sorted().filter { added in !functions.contains { $0.address == added } }.map { added in
-            let what = snapshot.function(at: added) == nil ? "is no function of the slot of" : "cannot go with"
+            let what = snapshot.function(at: added) == nil ? "is not a function of the slot of" : "cannot go with"
             return Refusal(
                 .noSuchDevice, "\(added) \(what) \(address).",
                 remedy: "--function takes an endpoint of the GPU's own slot.")
@@ -147,7 +147,7 @@ package struct Planner: Sendable {
 
     private func driverRefusal(_ driver: String) -> Refusal? {
         if snapshot.pciDrivers.contains(driver) { return snapshot.vfioDrivers.contains(driver) ? nil : noVFIO(driver) }
-        // Where VFIO cannot work, its driver is not what is missing.
+        // Under Xen VFIO does not work, and a missing driver is not the reason.
         if snapshot.platform.isXenControlDomain { return nil }
         if driver == VFIODrivers.generic {
             guard snapshot.vfioDriver == .missing else { return nil }
@@ -159,13 +159,13 @@ package struct Planner: Sendable {
         guard VFIODrivers.isNamed(driver) else { return noVFIO(driver) }
         return Refusal(
             .vfioPCIMissing,
-            "The driver \(driver) is neither registered nor among those that the kernel's modules offer to VFIO.",
+            "The driver \(driver) is neither registered nor among the VFIO drivers of the kernel's modules.",
             remedy: "Load its module, or choose another driver.")
     }
 
     private func noVFIO(_ driver: String) -> Refusal {
         Refusal(
-            .vfioPCIMissing, "\(driver) is no VFIO driver: it would not hand the card to a guest.",
+            .vfioPCIMissing, "\(driver) is not a VFIO driver: it would not hand the card to a guest.",
             remedy: "Choose vfio-pci, or a variant that modules.alias lists with vfio_pci:.")
     }
 
@@ -183,7 +183,7 @@ package struct Planner: Sendable {
     private func emptyRefusal(_ gpu: PCIFunction) -> Refusal {
         Refusal(
             .barUnassigned,
-            "\(gpu.address) has no memory BAR with an address: no GPU is without, so the kernel found no room for any.",
+            "\(gpu.address) has no memory BAR with an address. Every GPU has one, so the kernel found no room for it.",
             remedy:
                 "Switch on Above 4G Decoding (and Resizable BAR) in the firmware, boot with the card in place, or with "
                 + "pci=realloc.")
@@ -192,8 +192,8 @@ package struct Planner: Sendable {
     private func memoryMapRefusal() -> Refusal {
         if case .unreadable(let reason) = snapshot.memoryMap {
             return Refusal(
-                .iomemUnreadable, "\(KernelPath.iomem) could not be understood: \(reason).",
-                remedy: "Nothing is known of the GPU's claims without it; report the file.")
+                .iomemUnreadable, "\(KernelPath.iomem) could not be read: \(reason).",
+                remedy: "Without it the conflicts in the GPU's BARs are not known: report the file.")
         }
         return Refusal(
             .iomemMasked, "\(KernelPath.iomem) shows zeros instead of addresses.",
@@ -203,6 +203,6 @@ package struct Planner: Sendable {
     private func kernelRefusal() -> Refusal {
         Refusal(
             .kernelUnknown, "\(KernelPath.osRelease) does not give a kernel version.",
-            remedy: "What removes a framebuffer depends on the version; make the file readable.")
+            remedy: "How a framebuffer is removed depends on the version: make the file readable.")
     }
 }

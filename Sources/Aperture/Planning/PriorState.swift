@@ -1,17 +1,22 @@
-/// What a claim changes, as it was before: enough to give everything back.
+/// The state of what a claim changes, from before the claim: enough to give everything back.
 package struct PriorState: Hashable, Sendable {
+    /// One function of the claim.
     package struct Function: Hashable, Sendable {
+        /// The function's address, in the slot of the GPU.
         package var address: PCIAddress
+        /// The bound driver, or `nil`.
         package var driver: String?
+        /// `driver_override`, or `nil` where the kernel prints `(null)`.
         package var driverOverride: String?
-        /// The memory BARs, to know whether a rescan moved them.
+        /// The memory BARs by number, to know whether a rescan moved them.
         package var bars: [Int: AddressRange]
-        /// Whether the host's driver never had its chance, because the udev rule came first: giving back is letting the
-        /// kernel look for a driver.
+        /// Whether the host's driver never probed the function, because the udev rule came first: then a release lets
+        /// the kernel look for a driver.
         package var awaitsProbe: Bool
-        /// The VFIO driver that the claim gives it: what a release may unbind, and clear from its override.
+        /// The VFIO driver that the claim binds: a release may unbind it, and clear it from the override.
         package var vfioDriver: String
 
+        /// A function as a record describes it.
         package init(
             address: PCIAddress, driver: String?, driverOverride: String?, bars: [Int: AddressRange],
             awaitsProbe: Bool = false, vfioDriver: String = VFIODrivers.generic
@@ -33,7 +38,7 @@ package struct PriorState: Hashable, Sendable {
                 vfioDriver: vfioDriver)
         }
 
-        /// The function without what the udev rule did to it: that is part of the claim.
+        /// The function without what the udev rule did to it, as that is part of the claim.
         package init(beforeRule function: PCIFunction, vfioDriver: String) {
             self.init(function, vfioDriver: vfioDriver)
             guard function.isOverriddenByRule else { return }
@@ -43,16 +48,20 @@ package struct PriorState: Hashable, Sendable {
         }
     }
 
+    /// One platform framebuffer that the claim evicts.
     package struct Framebuffer: Hashable, Sendable {
-        /// The platform device.
+        /// The platform device's name: `efi-framebuffer.0`.
         package var name: String
+        /// The bound platform driver, or `nil`.
         package var driver: String?
+        /// `driver_override`, or `nil` where the kernel prints `(null)`.
         package var driverOverride: String?
         /// Where it draws; `nil` for legacy VGA, which is in no BAR.
         package var range: AddressRange?
-        /// Whether the device itself claims the range (`BOOTFB`), besides its driver.
+        /// Whether the device itself reserves the range (`BOOTFB`), besides its driver.
         package var ownsRange: Bool
 
+        /// A framebuffer as a record describes it.
         package init(
             name: String, driver: String?, driverOverride: String?, range: AddressRange?, ownsRange: Bool = false
         ) {
@@ -64,12 +73,14 @@ package struct PriorState: Hashable, Sendable {
         }
     }
 
-    /// The functions of the claim, the slot's order.
+    /// The functions of the claim, in the order of their addresses.
     package var functions: [Function]
+    /// The platform framebuffers that the claim evicts.
     package var framebuffers: [Framebuffer]
     /// The consoles that the claim binds in the place of the VGA text console, by number.
     package var consoles: [Int]
 
+    /// A state as a record describes it.
     package init(functions: [Function], framebuffers: [Framebuffer], consoles: [Int]) {
         self.functions = functions
         self.framebuffers = framebuffers
@@ -77,8 +88,11 @@ package struct PriorState: Hashable, Sendable {
     }
 
     /// What the plan is about to change, as the snapshot that it was made from shows it.
-    /// - Parameter beforeRule: Whether what the udev rule did counts as changed already: for a release it does, and an
-    ///   undo leaves it to the next try.
+    /// - Parameters:
+    ///   - plan: The claim's plan.
+    ///   - snapshot: The snapshot that the plan was made from.
+    ///   - beforeRule: Whether the state is the one before the udev rule, which a release goes back to. An undo goes
+    ///     back to the one after it, and leaves that to the next try.
     package init(_ plan: Plan, in snapshot: Snapshot, beforeRule: Bool) {
         functions = plan.functions.map { function in
             let driver = plan.drivers[function.address] ?? VFIODrivers.generic
@@ -109,8 +123,8 @@ package struct PriorState: Hashable, Sendable {
         }
     }
 
-    /// This state, with what a later claim of the same card changes for the first time. Which driver a function is to have
-    /// is the later one's to say: a variant's exact name is only known once its module is loaded.
+    /// This state, with what a later claim of the same card changes for the first time. The later claim decides which
+    /// VFIO driver a function gets: a variant's exact name is only known once its module is loaded.
     package func adding(_ later: PriorState) -> PriorState {
         var state = self
         for index in state.functions.indices {

@@ -1,5 +1,5 @@
-/// Makes the way back of a recorded state and a snapshot: a pure function of what is and what was, whatever happened
-/// between. It serves an undo in the middle of a claim, the recovery after a kill, and a release.
+/// Plans the way from a snapshot back to a recorded state: a pure function of the two, whatever happened between them.
+/// An undo in the middle of a claim, a recovery after a kill and a release all use it.
 ///
 /// The order is not the claim's reversed: a native driver cannot be bound under an override that names another, and a
 /// framebuffer must not come back before its card is free.
@@ -10,7 +10,7 @@ package struct ReleasePlanner: Sendable {
     private let ours: Set<String>
     private let wasRemovedByUs: Bool
     private let isClaimed: Bool
-    /// Modules that the claim unloaded, in the order of that.
+    /// Modules that the claim unloaded, in the order of unloading.
     private let unloadedByUs: [String]
     private let ignoresUnknownHolders: Bool
 
@@ -30,13 +30,16 @@ package struct ReleasePlanner: Sendable {
         self.ours = ours.union(prior.functions.map(\.vfioDriver))
     }
 
+    /// The plan, which holds steps or refusals, never both.
     /// - Parameters:
-    ///   - prior: What is to be again.
+    ///   - prior: The state to go back to.
     ///   - isClaimed: Whether the card is claimed in that state.
+    ///   - snapshot: The state of the machine now.
     ///   - boundByUs: Native drivers that the claim bound for a bounce.
-    ///   - removedByUs: Whether the claim removed the card for a rescan; one that is gone otherwise is not looked for.
-    ///   - unloadedByUs: Modules that the claim unloaded, in the order of that.
-    ///   - ignoresUnknownHolders: Go on where it is not known who has the card open.
+    ///   - removedByUs: Whether the claim removed the card for a rescan; a card that is gone for another reason is a
+    ///     loss.
+    ///   - unloadedByUs: Modules that the claim unloaded, in the order of unloading.
+    ///   - ignoresUnknownHolders: Whether to go on where it is not known who has the card open.
     package static func plan(
         backTo prior: PriorState, isClaimed: Bool = false, in snapshot: Snapshot, boundByUs: Set<String> = [],
         removedByUs: Bool = false, unloadedByUs: [String] = [], ignoresUnknownHolders: Bool = false
@@ -78,7 +81,7 @@ package struct ReleasePlanner: Sendable {
         return [
             Refusal(
                 .inUse, "The card is in use: \(named).",
-                remedy: "\(HolderRemedy.guest(holders)): an unbind would block in the kernel until it closes.")
+                remedy: "\(HolderRemedy.guest(holders)): an unbind would block in the kernel until the card is closed.")
         ]
     }
 
@@ -103,9 +106,9 @@ package struct ReleasePlanner: Sendable {
             let driver = snapshot.function(at: function.address)?.driver, driver != function.driver
         else { return }
         guard ours.contains(driver) else {
-            // What the probe found is what was to come back.
+            // Whatever driver a probe found is the right one.
             if function.awaitsProbe { return }
-            losses.append("\(function.address) is bound to \(driver), which apertured did not bind: it is left there.")
+            losses.append("\(function.address) is bound to \(driver), and not by apertured: it stays bound.")
             return
         }
         steps.append(
@@ -116,7 +119,7 @@ package struct ReleasePlanner: Sendable {
         guard let current = snapshot.function(at: function.address) else { return }
         guard current.driverOverride != function.driverOverride else { return }
         if let now = current.driverOverride, now != function.vfioDriver {
-            losses.append("driver_override of \(function.address) was set to \(now) by someone else: it is left so.")
+            losses.append("driver_override of \(function.address) was set to \(now) by someone else: it stays so.")
             return
         }
         steps.append(
@@ -134,14 +137,14 @@ package struct ReleasePlanner: Sendable {
             current.driver != driver
         else { return }
         guard snapshot.pciDrivers.contains(driver) else {
-            // It comes with its module.
+            // Loading the module binds it.
             if driver == NvidiaModules.core, modulesToLoad.contains(driver) { return }
             losses.append("\(driver) is no longer loaded: \(function.address) stays without a driver.")
             return
         }
-        // A stranger's driver was already named as a loss.
+        // A driver that apertured did not bind was already named as a loss.
         guard current.driver.map(ours.contains) ?? true else { return }
-        // A probe of a device that reads all ones takes what it reads for the device's answers.
+        // A driver's probe would take the all-ones that it reads for answers of the device.
         guard !current.isDead else {
             losses.append("\(function.address) does not answer: \(driver) is not bound to it.")
             return
@@ -154,14 +157,14 @@ package struct ReleasePlanner: Sendable {
                 expectation: .driver(ofDevice: KernelPath.device(function.address), is: driver)))
     }
 
-    /// Each after what it needs. Only for a card that was nvidia's before: an undo can go back to a claim that unloaded them
-    /// long before.
+    /// Each module after those it needs. Empty unless nvidia had the card before: an undo can go back to an earlier
+    /// claim, which unloaded them.
     private var modulesToLoad: [String] {
         guard prior.functions.contains(where: { $0.driver == NvidiaModules.core }) else { return [] }
         return unloadedByUs.reversed().filter { snapshot.nvidia.module($0) == nil }
     }
 
-    /// Its driver takes every card that it knows and that is free, so this comes when the override is as it was.
+    /// The module's driver takes every free card that it knows, so the override is restored before.
     private mutating func load(_ module: String) {
         steps.append(
             PlanStep(
@@ -169,8 +172,9 @@ package struct ReleasePlanner: Sendable {
                 reason: "the claim unloaded it", expectation: .exists(KernelPath.module(module))))
     }
 
-    /// Whichever driver the kernel finds is right, and so is none. On a rung of its own: what is found decides whether the
-    /// firmware's framebuffer may come back. efifb binds over a card that has its driver, and only warns (seen on 6.1).
+    /// Whichever driver the kernel finds is right, and so is none. The probe has a rung of its own, as its result
+    /// decides whether the firmware's framebuffer may come back: efifb binds over a card that has its driver, and only
+    /// warns (seen on 6.1).
     private mutating func probe(_ function: PriorState.Function) {
         guard let current = snapshot.function(at: function.address) else { return }
         guard current.driver == nil || current.isOnVFIO else { return }
@@ -198,7 +202,7 @@ package struct ReleasePlanner: Sendable {
 
     // MARK: - Framebuffers and consoles
 
-    /// Whoever could write the record must not gain a write to another card's framebuffer.
+    /// Whether the framebuffer is on this card: whoever can write the record must not gain a write to another card's.
     private mutating func isOnCard(_ framebuffer: PriorState.Framebuffer) -> Bool {
         guard let current = snapshot.platformFramebuffers.first(where: { $0.name == framebuffer.name }) else {
             return true
@@ -207,7 +211,7 @@ package struct ReleasePlanner: Sendable {
             if let parent = current.parent {
                 prior.functions.contains { $0.address == parent }
             } else if let range = framebuffer.range {
-                // Where the BARs were when it was evicted, or, if that was after a rescan, where they are.
+                // In the BARs as they were before the claim, or, if it was evicted after a rescan, as they are now.
                 prior.functions.contains { function in
                     function.bars.values.contains { $0.overlaps(range) }
                         || snapshot.function(at: function.address)?.memoryBAR(overlapping: range) != nil
@@ -215,7 +219,7 @@ package struct ReleasePlanner: Sendable {
             } else {
                 current.isLegacyVGA
             }
-        if !isOurs { losses.append("\(framebuffer.name) is no framebuffer of this card: it is left alone.") }
+        if !isOurs { losses.append("\(framebuffer.name) is not a framebuffer of this card: it is left alone.") }
         return isOurs
     }
 
@@ -225,10 +229,10 @@ package struct ReleasePlanner: Sendable {
             current.driverOverride != framebuffer.driverOverride
         else { return }
         if let now = current.driverOverride, now != KernelPath.vfioDriver {
-            losses.append("driver_override of \(framebuffer.name) was set to \(now) by someone else: it is left so.")
+            losses.append("driver_override of \(framebuffer.name) was set to \(now) by someone else: it stays so.")
             return
         }
-        // One that is off a claimed card is not to come back before its release.
+        // A framebuffer that was evicted from a claimed card must not come back before the release.
         if isClaimed, current.driver == nil, framebuffer.driver != nil { return }
         steps.append(
             PlanStep(
@@ -254,7 +258,7 @@ package struct ReleasePlanner: Sendable {
         guard current.driver == nil else { return }
         if isClaimed {
             losses.append(
-                "\(framebuffer.name) is not bound again: the card stays claimed, and its release gives that back.")
+                "\(framebuffer.name) is not bound again: the card stays claimed, and its release binds the device.")
             return
         }
         if let held = heldEntry(of: framebuffer) { return wait(for: held, framebuffer) }
@@ -270,7 +274,8 @@ package struct ReleasePlanner: Sendable {
                 expectation: .driver(ofDevice: KernelPath.platformDevice(framebuffer.name), is: driver)))
     }
 
-    /// The host's driver has the card, as it would have had without the udev rule: the firmware's framebuffer ends there.
+    /// Whether the probe gave the card to the host's driver, as without the udev rule: that ends the firmware's
+    /// framebuffer.
     private func isFoundByProbe(_ range: AddressRange) -> Bool {
         prior.functions.contains { function in
             guard function.awaitsProbe, let current = snapshot.function(at: function.address),
@@ -280,8 +285,9 @@ package struct ReleasePlanner: Sendable {
         }
     }
 
-    /// The driver's own claim, while no driver is bound: someone has its node open. Bound again now, efifb would go on
-    /// without a claim, and the old one would end under it (`efifb_probe()` only warns).
+    /// The driver's own entry, which is there although no driver is bound: someone has the node open. If efifb were
+    /// bound again now, it would go on without an entry (`efifb_probe()` only warns), and the old entry would end under
+    /// it.
     private func heldEntry(of framebuffer: PriorState.Framebuffer) -> IomemEntry? {
         guard case .entries(let tree) = snapshot.memoryMap, let range = framebuffer.range else { return nil }
         return tree.entries.first { entry in
@@ -294,7 +300,7 @@ package struct ReleasePlanner: Sendable {
         steps.append(
             PlanStep(
                 action: .awaitRelease, rung: .wait, target: framebuffer.name, effect: .wait(for: entry, node: node),
-                reason: "\(entry) goes with the last close, and only then can its driver be bound again",
+                reason: "\(entry) ends with the last close, and only then can its driver be bound again",
                 expectation: .seen))
     }
 
@@ -314,10 +320,11 @@ package struct ReleasePlanner: Sendable {
             return "\(card.address) belongs to \(driver)"
         }
         if card.isDead { return "\(card.address) does not answer" }
-        // One that was on VFIO before the claim is not unbound, and so not asked for above.
+        // A card that was on VFIO before the claim is not unbound, so refusals() does not look at its holders.
         if !snapshot.holders(of: card).isEmpty { return "\(card.address) is in use" }
         if let driver = card.driver, !ours.contains(driver) { return "\(card.address) is bound to \(driver)" }
-        // vfio-pci keeps an idle card asleep and wakes it when it lets go: only a free card says how it will be.
+        // vfio-pci suspends an idle card and resumes it at the unbind: only a card without a driver shows its later
+        // state.
         let isFree = card.driver == nil
         return isFree && card.decodesMemory == false ? "memory decoding of \(card.address) is off" : nil
     }

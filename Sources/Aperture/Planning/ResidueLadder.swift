@@ -1,6 +1,6 @@
-/// What is done about `BOOTFB`: the range of a platform *device*, which stays when its driver is unbound.
+/// The steps against residue: the entry of a platform *device*, `BOOTFB`, which stays when the driver is unbound.
 ///
-/// Two things end it. A native driver's probe makes the kernel drop the platform device (6.0 and later), and leaves the
+/// Two rungs end it. A native driver's probe makes the kernel drop the platform device (6.0 and later) and leaves the
 /// BARs where they are, but initialises the card. A PCI remove and rescan releases the BAR with everything below it,
 /// and may give the card new addresses; before 6.9 the orphaned range keeps a pointer to a freed parent.
 struct ResidueLadder {
@@ -13,7 +13,7 @@ struct ResidueLadder {
     let kernel: KernelRelease
     let options: ClaimOptions
     let holders: [Holder]
-    /// Why there may be others.
+    /// Why there may be more holders; `nil` when every process was seen.
     let holdersUnknown: String?
     /// The registered PCI drivers.
     let drivers: Set<String>
@@ -39,8 +39,8 @@ struct ResidueLadder {
     }
 
     mutating func climb() {
-        // VFIO's own eviction drops the platform device of a VGA card when it binds (sysfb_disable()); what is
-        // left after that is seen by the next reading.
+        // For a VGA card, binding vfio-pci itself drops the platform device (sysfb_disable()). The next snapshot shows
+        // what is left.
         if gpu.pciClass.isVGA, isDroppedUnbound, !gpu.isOnVFIO, options.residue == .auto { return }
         switch options.residue {
         case .auto where kernel.removalFreesBootFB: rescan()
@@ -52,15 +52,16 @@ struct ResidueLadder {
         }
     }
 
-    /// Whether the kernel's helper drops the platform device although no driver is bound to it. `sysfb_disable()` does, for
-    /// sysfb's own device and not for coreboot's or a device tree's; from 6.4 to 6.10 for the boot VGA device alone.
+    /// Whether the kernel's helper drops the platform device even when no driver is bound to it. `sysfb_disable()`
+    /// does, for sysfb's own device and not for coreboot's or a device tree's; from 6.4 to 6.10 only for the boot VGA
+    /// device.
     private var isDroppedUnbound: Bool {
         let isSysfbs = ([conflict.entry] + conflict.enclosing).contains { $0.name == "BOOTFB" }
         guard isSysfbs, kernel.nativeProbeDropsFramebuffer else { return false }
         return !kernel.sysfbDisableIsForBootVGA || gpu.bootVGA == true
     }
 
-    /// What stays.
+    /// The entry that stays.
     private var residue: IomemEntry { conflict.residue ?? conflict.entry }
 
     private var device: String { conflict.device ?? "the framebuffer's device" }
@@ -73,7 +74,7 @@ struct ResidueLadder {
         let rescan =
             "`--residue rescan` removes and rescans the GPU all the same; on this kernel the orphaned range keeps "
             + "a pointer to freed memory, so later reads of /proc/iomem are at risk until the next boot."
-        let bounce = "`--allow-native DRIVER` lets the GPU's own driver probe it once, which ends the range. "
+        let bounce = "`--allow-native DRIVER` lets the GPU's own driver probe it once, which ends the entry. "
         return kernel.nativeProbeDropsFramebuffer ? bounce + rescan : rescan
     }
 
@@ -90,14 +91,14 @@ struct ResidueLadder {
                 "no native driver is allowed to probe \(gpu.address)",
                 remedy: "Name one with --allow-native: \(names).")
         }
-        // A driver that is bound goes with its device, whoever made that.
+        // A device with a bound driver is dropped with it, whoever made the device.
         guard conflict.driver != nil || isDroppedUnbound else {
             return refuse(
-                "no framebuffer driver is bound to \(device), without which kernel \(kernel) does not drop it at a probe",
+                "no framebuffer driver is bound to \(device), and kernel \(kernel) drops it at a probe only with one",
                 remedy: "Bind its framebuffer driver again first, or give --residue rescan.")
         }
         let reason = "\(native.driver)'s probe makes the kernel drop the platform device behind \(residue)"
-        // One that is there needs no modprobe, whose modules the unit's sandbox hides.
+        // A registered driver needs no modprobe: in the unit's sandbox modprobe cannot see the modules.
         if !drivers.contains(native.driver) {
             steps.append(
                 PlanStep(
@@ -124,7 +125,7 @@ struct ResidueLadder {
     }
 
     private mutating func rescan() {
-        // Removing a device that a guest has open blocks in the kernel. One that is seen is minded for every step there is.
+        // Removing a device that a guest has open blocks in the kernel. StepList refuses for a guest that is seen.
         let isInUse = holders.contains { gpu.nodes.contains($0.node) }
         if gpu.isOnVFIO, !isInUse, !options.force, let holdersUnknown {
             refusals.append(.holdersUnknown("\(gpu.address)", why: holdersUnknown, canForce: true))
@@ -147,7 +148,7 @@ struct ResidueLadder {
         let staying = slot.filter { !planned.contains($0.address) && $0.driver != nil }
         if !staying.isEmpty {
             let names = staying.map { "\($0.address) (\($0.driver ?? ""))" }.joined(separator: ", ")
-            warnings.append("\(address) alone is removed: \(names) of the same slot keep their drivers meanwhile.")
+            warnings.append("\(address) alone is removed: meanwhile the rest of its slot keeps its drivers, \(names).")
         }
         warnings.append(
             "\(address) is removed and found again: its BARs may get new addresses, and "

@@ -1,8 +1,8 @@
-/// Orders the writes of one claim.
+/// Orders the steps of one claim.
 ///
-/// The order matters: the override comes first, so that no native driver slips in between; every framebuffer goes
-/// before its card is removed, or it would go on drawing at the old address; companions of a GPU are unbound before
-/// the GPU that they depend on; vfio-pci comes last, when the BARs are free.
+/// The order matters. The override is set first, so that no native driver can bind in between. A framebuffer is evicted
+/// before its card is removed, or it would go on drawing at the old address. A GPU's companions are unbound before the
+/// GPU that they depend on. vfio-pci is bound last, when the BARs are free.
 struct StepList {
     let gpu: PCIFunction
     let functions: [PCIFunction]
@@ -37,7 +37,8 @@ struct StepList {
         prepare(unclaimed)
         for function in unclaimed { override(function) }
         if gpu.bootVGA == true { legacyVGA() }
-        // A native driver's probe ends a framebuffer and its driver together, and on some kernels only together.
+        // A native driver's probe removes a framebuffer together with its driver; some kernels keep one without a
+        // driver.
         let isBounced = ladder?.steps.first?.rung == .bounce
         evict(conflicts.filter { !(isBounced && $0.residue != nil) })
         wait(conflicts.filter(\.isHeld))
@@ -58,7 +59,7 @@ struct StepList {
 
     private func driver(of function: PCIFunction) -> String { drivers[function.address] ?? VFIODrivers.generic }
 
-    /// Whatever there is to do, it ends with a proof, which VFIO refuses while a guest has the card.
+    /// Every claim ends with a proof, which VFIO refuses while a guest has the card.
     private mutating func refuseWhileInUse() {
         let claimed = functions.filter(\.isOnVFIO)
         let users = claimed.flatMap(snapshot.holders(of:))
@@ -71,8 +72,8 @@ struct StepList {
 
     // MARK: - Steps
 
-    /// Loads the drivers that are missing. A variant's exact name is only known once its module is there, and the snapshot is
-    /// read anew then.
+    /// Loads the VFIO drivers that are missing. A variant's exact name is only known once its module is loaded; the
+    /// snapshot is read again then.
     private mutating func prepare(_ unclaimed: [PCIFunction]) {
         for driver in Set(unclaimed.map(driver(of:))).sorted() where isToBeLoaded(driver) {
             let module = snapshot.vfioDrivers.module(of: driver)
@@ -98,16 +99,16 @@ struct StepList {
                 reason: "no other driver may take \(function.address) meanwhile"))
     }
 
-    /// `aperture_remove_conflicting_pci_devices()` does the same for the primary VGA device, through
-    /// `aperture_remove_legacy_vga_devices()`.
+    /// Takes the boot VGA device from the text console and vga16fb. `aperture_remove_conflicting_pci_devices()` does
+    /// the same for the primary VGA device, through `aperture_remove_legacy_vga_devices()`.
     private mutating func legacyVGA() {
         for console in snapshot.consoles where console.isVGAText && console.isBound != false {
             guard console.isBound == true else {
                 unreadable(console)
                 continue
             }
-            // Only another driver's bind takes virtual terminals from it: its own `bind` ignores what is written. The
-            // kernel's helper has dummy_con for this, which user space cannot name.
+            // Its own `bind` ignores what is written: only binding another console driver takes its terminals. The
+            // kernel's helper binds dummy_con for this, which user space cannot name.
             let successors = snapshot.consoles.filter { $0.canBeSwitched && $0.isBound != true }
             guard let successor = successors.first(where: { $0.isBound == false }) else {
                 if let console = successors.first {
@@ -116,7 +117,7 @@ struct StepList {
                 }
                 let next =
                     gpu.pciClass.isVGA && kernel.vfioEvictsVGA
-                    ? "vfio-pci takes it away when it binds." : "it writes on to 0xb8000, which the guest will own."
+                    ? "vfio-pci removes it when it binds." : "it goes on writing to 0xb8000, which the guest will own."
                 warnings.append("No other console driver can take over \(console.name): \(next)")
                 continue
             }
@@ -133,15 +134,16 @@ struct StepList {
         }
     }
 
-    /// The text console draws into the boot VGA device, or does not, or another takes its terminals over, or none can:
-    /// without an answer that would be a guess.
+    /// Refuses: without an answer it is not known whether the text console draws on the boot VGA device, nor which
+    /// console driver can take its terminals.
     private mutating func unreadable(_ console: VirtualConsole) {
         refusals.append(
             Refusal(
                 .deviceUnreadable,
                 "Whether vtcon\(console.number) (\(console.name)) is bound could not be read, and the VGA text console may "
                     + "draw on \(gpu.address): \(console.unreadable ?? "no answer").",
-                remedy: "If one was just bound or unbound, try again; if the lock is never let go, only a reboot helps."
+                remedy:
+                    "If one was just bound or unbound, try again; if its lock is never released, only a reboot helps."
             ))
     }
 
@@ -158,7 +160,7 @@ struct StepList {
 
     private mutating func evict(_ device: PlatformFramebuffer, rung: PlanStep.Rung, reason: String) {
         let path = KernelPath.platformDevice(device.name)
-        // Set first: between an unbind and a later override, a module load could bind it again.
+        // The override comes first: between an unbind and a later override, a module load could bind the device again.
         if device.driverOverride != KernelPath.vfioDriver {
             steps.append(
                 PlanStep(
@@ -174,8 +176,8 @@ struct StepList {
         }
         guard let driver = device.driver else { return }
         let holders = snapshot.holders(ofDevice: device.name)
-        if !holders.isEmpty { warnings.append("\(list(holders)): its claim can outlive the unbind.") }
-        // efifb's fb_destroy() used freed memory when its node was open during the unbind, until 5.18.
+        if !holders.isEmpty { warnings.append("\(list(holders)): the entry in the BAR can outlive the unbind.") }
+        // Before 5.18 efifb's fb_destroy() used freed memory when its node was open during the unbind.
         if !holders.isEmpty, kernel.heldUnbindCrashes {
             refusals.append(
                 Refusal(
@@ -196,12 +198,12 @@ struct StepList {
         for conflict in held {
             let node = snapshot.framebuffers.first { $0.device == conflict.device }?.path ?? "/dev/fb0"
             let holders = conflict.device.map(snapshot.holders(ofDevice:)) ?? []
-            let who = holders.isEmpty ? "no driver is bound, yet it is claimed" : list(holders)
+            let who = holders.isEmpty ? "no driver is bound, yet the entry is there" : list(holders)
             steps.append(
                 PlanStep(
                     action: .awaitRelease, rung: .wait, target: conflict.device ?? conflict.entry.name,
                     effect: .wait(for: conflict.entry, node: node),
-                    reason: "\(conflict.entry) goes with the last close: \(who)", expectation: .seen))
+                    reason: "\(conflict.entry) ends with the last close: \(who)", expectation: .seen))
         }
     }
 

@@ -1,4 +1,4 @@
-/// Whether a driver may be taken off a function: not while somebody has its nodes open, nor while that is not known.
+/// Refuses to unbind a function while a process has its nodes open, or while that is not known.
 struct UseGate {
     let snapshot: Snapshot
     let options: ClaimOptions
@@ -24,7 +24,7 @@ struct UseGate {
         return [.holdersUnknown("\(function.address) (\(driver))", why: why, canForce: !waits)]
     }
 
-    /// For a framebuffer, where somebody who has it open decides what its unbind does to this kernel.
+    /// For a framebuffer on a kernel that can crash when it is unbound while its node is open.
     func refusal(unbinding framebuffer: PlatformFramebuffer) -> Refusal? {
         guard !options.force, let why = snapshot.holdersUnknown else { return nil }
         guard snapshot.framebuffers.contains(where: { $0.device == framebuffer.name }) else { return nil }
@@ -34,13 +34,14 @@ struct UseGate {
 
 extension Refusal {
     /// - Parameters:
-    ///   - what: What somebody may have open.
-    ///   - why: Why that is not known, a sentence without its full stop.
+    ///   - what: What a process may have open.
+    ///   - why: Why that is not known, as a sentence without its full stop.
+    ///   - canForce: Whether `--force` would go on.
     static func holdersUnknown(_ what: String, why: String, canForce: Bool) -> Refusal {
         Refusal(
-            .holdersUnknown, "Whether a process has \(what) open is not known: \(why).",
+            .holdersUnknown, "It is not known whether a process has \(what) open: \(why).",
             remedy:
-                "Run it as root on the host, with the host's PID namespace (of a container: hostPID: true, --pid=host)"
+                "Run it as root on the host, in the host's PID namespace (for a container: hostPID: true, --pid=host)"
                 + (canForce ? ", or give --force." : "."))
     }
 }

@@ -1,6 +1,6 @@
-/// Who says that a framebuffer's memory is where it is said to be.
+/// A source that tells where a framebuffer's memory is, the most direct first.
 package enum Witness: String, Hashable, Sendable, CaseIterable, Comparable {
-    /// A line of /proc/iomem, by its name and its range.
+    /// An entry of /proc/iomem, by its name and its range.
     case iomem
     /// The platform device is a child of a PCI device (`sysfb_parent_dev()`, kernel 6.9 and later).
     case parent

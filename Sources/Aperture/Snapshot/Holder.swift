@@ -1,5 +1,6 @@
 /// A process with a device node open.
 package struct Holder: Hashable, Sendable {
+    /// The process, as this program's /proc numbers it.
     package var pid: Int32
     /// `/proc/PID/comm`.
     package var command: String
@@ -7,9 +8,10 @@ package struct Holder: Hashable, Sendable {
     package var node: String
     /// The systemd unit of its control group, if it has one.
     package var unit: String?
-    /// Whether that is one of the machine's own service manager, and not a user's or a container's.
+    /// Whether the unit belongs to the machine's own service manager, and not to a user's or a container's.
     package var isSystemUnit: Bool
 
+    /// A process and the node it has open, as /proc shows them.
     package init(pid: Int32, command: String, node: String, unit: String? = nil, isSystemUnit: Bool = true) {
         self.pid = pid
         self.command = command

@@ -1,30 +1,34 @@
-/// Something that the host has below a PCI function, and loses when the function is taken.
+/// Something of the host that depends on a PCI function, and that the host loses when the function is taken.
 package struct HostDependency: Hashable, Sendable {
+    /// What depends on the function.
     package enum Kind: Hashable, Sendable {
-        /// A file system, and where it is mounted; `nil` when it is mounted where this process does not see it, in
-        /// another mount namespace, or keeps its journal alone on the device.
+        /// A file system, with its mount point; `nil` when this process does not see the mount: it is in another mount
+        /// namespace, or only the file system's journal is on the device.
         case mount(at: String?)
+        /// Swap space.
         case swap
-        /// A device-mapper, md or bcache device that stands on the block device: `dm-0 (luks-root)`.
+        /// A device-mapper, md or bcache device on top of the block device: `dm-0 (luks-root)`.
         case volume(String)
         /// An imported ZFS pool.
         case pool(String)
-        /// ZFS pools are imported, and whether the block device is part of one cannot be told.
+        /// The imported ZFS pools, where it is not known whether the block device is part of one of them.
         case perhapsPool([String])
         /// A network interface that is up.
         case network
-        /// A keyboard, a mouse or the like, by its name.
+        /// A keyboard, a mouse or another input device, by its name.
         case input(String)
-        /// Whether there is anything could not be read; with the reason. That is not "nothing".
+        /// Reading failed, with the reason: something may depend on the function. That is not "nothing".
         case unknown(String)
     }
 
+    /// Its names are printable: see ``init(_:_:)``.
     package let kind: Kind
-    /// The kernel's name of the block device, the interface or the input device; the PCI address for what is not known.
+    /// The kernel's name of the block device, the interface or the input device; the PCI address for
+    /// ``Kind/unknown(_:)``.
     package let device: String
 
-    /// Mount points, interfaces and devices are named by users, and whoever reads of them may be root at a terminal:
-    /// control characters become `?`.
+    /// Control characters in the names become `?`: users choose the names of mount points, interfaces and devices, and
+    /// root may read them at a terminal.
     package init(_ kind: Kind, _ device: String) {
         self.device = Self.printable(device)
         self.kind =
@@ -39,7 +43,7 @@ package struct HostDependency: Hashable, Sendable {
             }
     }
 
-    /// Whether the host gets on without it: it is said, and nothing is refused for it.
+    /// Whether the host can do without it: it is named in a warning, and nothing is refused for it.
     package var isWarning: Bool {
         if case .input = kind { true } else { false }
     }
@@ -47,7 +51,7 @@ package struct HostDependency: Hashable, Sendable {
     private static func printable(_ name: String) -> String {
         let scalars = name.unicodeScalars.map { scalar -> Unicode.Scalar in
             switch scalar.properties.generalCategory {
-            // Beside control characters, those that turn a line's direction or end it.
+            // Control characters, and those that change the direction of a line or end it.
             case .control, .format, .lineSeparator, .paragraphSeparator: "?"
             default: scalar
             }
@@ -60,21 +64,21 @@ extension HostDependency: CustomStringConvertible {
     package var description: String {
         switch kind {
         case .mount(let point?): "\(point) is mounted from \(device)"
-        case .mount(nil): "a file system uses \(device), and where it is mounted is not known"
+        case .mount(nil): "a file system uses \(device), and its mount point is not known"
         case .swap: "swap is on \(device)"
-        case .volume(let name): "\(name) stands on \(device)"
-        case .pool(let name): "the ZFS pool \(name) stands on \(device)"
+        case .volume(let name): "\(name) is on \(device)"
+        case .pool(let name): "the ZFS pool \(name) is on \(device)"
         case .perhapsPool(let names):
-            "\(device) may be part of a ZFS pool (\(names.joined(separator: ", "))), whose disks cannot be told"
+            "\(device) may be part of a ZFS pool whose disks are not known (\(names.joined(separator: ", ")))"
         case .network: "\(device) is up"
         case .input(let name): "\(name) (\(device)) is an input device"
-        case .unknown(let reason): "what hangs below \(device) is not known: \(reason)"
+        case .unknown(let reason): "what depends on \(device) is not known: \(reason)"
         }
     }
 }
 
 extension HostDependency: Comparable {
-    /// What the host would miss first comes first: the root file system before all others, disks before interfaces.
+    /// By what the host would miss most: the root file system before all others, disks before interfaces.
     package static func < (left: HostDependency, right: HostDependency) -> Bool {
         (left.rank, left.device, left.description) < (right.rank, right.device, right.description)
     }

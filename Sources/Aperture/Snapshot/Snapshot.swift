@@ -1,80 +1,94 @@
-/// Everything a plan is made from, read at one time. A value: nothing here touches the machine.
+/// Everything that a plan is made from, read at one time. A value: nothing here touches the machine.
 package struct Snapshot: Sendable {
-    /// Whether vfio-pci can be bound to.
+    /// Whether functions can be bound to vfio-pci.
     package enum VFIODriver: Hashable, Sendable {
         /// `/sys/bus/pci/drivers/vfio-pci` exists.
         case registered
-        /// The running kernel's modules hold it.
+        /// It is not registered, and the running kernel has it as a module.
         case loadable
+        /// Neither.
         case missing
     }
 
-    /// A display device that sysfs lists but could not be read, and why.
+    /// A display device that sysfs lists and that could not be read.
     package struct Unreadable: Hashable, Sendable {
+        /// The PCI address under which sysfs lists it.
         package var address: PCIAddress
+        /// Why it could not be read, without a full stop.
         package var reason: String
-        /// Whether one of its files was not there: the device was appearing or going.
+        /// Whether one of its files was missing: the device was just appearing or going away.
         package var isPassing = false
 
+        /// A device that is neither appearing nor going away.
         package init(address: PCIAddress, reason: String) {
             self.address = address
             self.reason = reason
         }
     }
 
-    /// Every GPU, the other functions of their slots, and their virtual functions, by address.
+    /// Every GPU, the other functions of its slot, and its virtual functions, in the order of their addresses.
     package var functions: [PCIFunction] = []
+    /// The display devices that could not be read.
     package var unreadable: [Unreadable] = []
-    /// Those that could not be read are among them, and say so.
+    /// Every platform framebuffer. One that could not be read is among them (``PlatformFramebuffer/unreadable``).
     package var platformFramebuffers: [PlatformFramebuffer] = []
+    /// What reading /proc/iomem gave.
     package var memoryMap: MemoryMap = .unreadable("not read")
+    /// The framebuffer of the boot parameters; `nil` where they could not be read.
     package var screenInfo: ScreenInfo?
+    /// Every framebuffer of `/sys/class/graphics`.
     package var framebuffers: [FramebufferNode] = []
+    /// Every console driver of `/sys/class/vtconsole`.
     package var consoles: [VirtualConsole] = []
+    /// The running kernel; `nil` when its version could not be read.
     package var kernel: KernelRelease?
+    /// Whether vfio-pci is there.
     package var vfioDriver = VFIODriver.missing
-    /// VFIO's drivers beside vfio-pci.
+    /// The VFIO drivers that the kernel's modules offer.
     package var vfioDrivers = VFIODrivers()
     /// Names under `/sys/bus/pci/drivers`.
     package var pciDrivers: Set<String> = []
-    /// What is known of the machine itself.
+    /// What decides how the machine isolates devices.
     package var platform = HostPlatform()
     /// The class of every PCI function, display or not.
     package var classes: [PCIAddress: PCIClass] = [:]
-    /// Who has nodes of the functions or of framebuffers open.
+    /// The processes that have nodes of the functions or of framebuffers open.
     package var holders: [Holder] = []
-    /// Why others may have some open as well, a sentence without its full stop; `nil` when everybody was seen, or nobody
+    /// Why there may be more holders, as a sentence without its full stop; `nil` when every process was seen, or none
     /// was looked for.
     package var holdersUnknown: String?
     /// nvidia's kernel modules.
     package var nvidia = NvidiaModules()
-    /// What the host has below the functions that could be taken with a GPU; those with nothing below are not in it.
+    /// What of the host depends on the functions that could be taken with a GPU; no key has an empty list.
     package var hostDependencies: [PCIAddress: [HostDependency]] = [:]
 
+    /// Nothing was read: no functions, and an unreadable memory map.
     package init() {}
 
+    /// The functions whose class is a GPU's (``PCIClass/isGPU``).
     package var gpus: [PCIFunction] { functions.filter(\.pciClass.isGPU) }
 
+    /// The function at the address, or `nil`.
     package func function(at address: PCIAddress) -> PCIFunction? {
         functions.first { $0.address == address }
     }
 
-    /// The virtual functions of a physical one, in order.
+    /// The virtual functions of a physical function, in the order of their addresses.
     package func virtualFunctions(of address: PCIAddress) -> [PCIFunction] {
         functions.filter { $0.physicalFunction == address }.sorted { $0.address < $1.address }
     }
 
-    /// The function and its siblings in the slot, in order.
+    /// The functions of the address's slot, in the order of their addresses.
     package func slot(of address: PCIAddress) -> [PCIFunction] {
         functions.filter { $0.address.sharesSlot(with: address) }.sorted { $0.address < $1.address }
     }
 
-    /// Who has a node of the function open.
+    /// The processes that have a node of the function open.
     package func holders(of function: PCIFunction) -> [Holder] {
         holders.filter { function.nodes.contains($0.node) }
     }
 
-    /// Who has a node of the platform device's framebuffers open.
+    /// The processes that have a `/dev/fbN` of the platform device open.
     package func holders(ofDevice name: String) -> [Holder] {
         let nodes = framebuffers.filter { $0.device == name }.map(\.path)
         return holders.filter { nodes.contains($0.node) }

@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One mapping of a file. The pieces are those of the line, and end with nothing. */
+/* One mapping of a file. The pieces point into the line, and have no NUL at their end. */
 struct clinux_mapping {
-    /* The addresses, `00400000-00401000`, half-open. */
+    /* The addresses, `00400000-00401000`; the end is exclusive. */
     const char *range;
     size_t range_length;
-    /* What tells the file: device, inode number and path, up to the line's end. */
+    /* What identifies the file: device, inode number and path, up to the line's end. */
     const char *file;
     size_t file_length;
     const char *path;
@@ -18,8 +18,8 @@ struct clinux_mapping {
 };
 
 /*
- * Takes a line apart (show_map_vma() in fs/proc/task_mmu.c): range, rights, offset, device, inode number, path. The line
- * is without its line feed; a path has none, as the kernel prints it as \012.
+ * Splits a line (show_map_vma() in fs/proc/task_mmu.c): range, rights, offset, device, inode number, path. The line
+ * comes without its line feed; a path contains none, as the kernel prints it as \012.
  *
  * Returns whether the line has a path that begins with a slash: anonymous memory has none.
  */

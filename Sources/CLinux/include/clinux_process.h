@@ -7,10 +7,10 @@
 #include <sys/types.h>
 
 /*
- * Starts a program (posix_spawn(3)) as one that nothing was left to: no blocked and no ignored signals, whatever this
- * process does with its own, and a process group of its own, so that Ctrl-C reaches this process and not that one.
+ * Starts a program (posix_spawn(3)) that inherits no blocked and no ignored signals from this process. It gets a
+ * process group of its own, so that Ctrl-C reaches this process and not the program.
  *
- * `standard_output` is the descriptor that its output goes to, or -1 for this one's.
+ * `standard_output` is the descriptor that the program's output goes to, or -1 for this process's own output.
  *
  * Returns 0 or errno.
  */
@@ -18,10 +18,9 @@ int clinux_spawn(
     pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output);
 
 /*
- * Waits for a child to end, for so many milliseconds at most, and reaps it: `status` is as waitpid(2) gives it.
+ * Waits at most `milliseconds` for a child to end, and reaps it: `status` is set as by waitpid(2).
  *
- * Before Linux 5.3 there is no descriptor to wait with (pidfd_open(2)): then it waits without a deadline rather than not
- * at all.
+ * Before Linux 5.3 there is no descriptor to wait with (pidfd_open(2)): then it waits without a deadline.
  *
  * Returns 0, ETIMEDOUT, or the errno of waiting.
  */

@@ -1,4 +1,4 @@
-/* What can hang in the kernel when it is asked. */
+/* Deadline reads: reads that can hang in the kernel, with a deadline. */
 #ifndef CLINUX_READ_H
 #define CLINUX_READ_H
 
@@ -6,12 +6,12 @@
 
 #include <stddef.h>
 
-/* The room for one answer; a text has a NUL at its end. */
+/* The room for one answer, in bytes; a text has a NUL at its end. */
 #define CLINUX_READ_SIZE 256
 
-/* What is asked, and what it waits for. */
+/* What is read, and the lock that the kernel takes for it. */
 enum clinux_kind {
-    /* The text of a driver_override or a sriov_numvfs: its device's lock (driver_override_show(), sriov_numvfs_show()). */
+    /* The text of driver_override or sriov_numvfs: the device's lock (driver_override_show(), sriov_numvfs_show()). */
     CLINUX_DEVICE_ATTRIBUTE,
     /* The text of a console's bind: the console lock, one for all of them (show_bind()). */
     CLINUX_CONSOLE,
@@ -23,25 +23,25 @@ enum clinux_kind {
 
 struct clinux_question {
     enum clinux_kind kind;
-    /* Below the root, and no link. */
+    /* Below the root; a link is not followed. */
     const char *path;
     /* 0, or the errno of opening or asking; ETIMEDOUT when the deadline passed, ECANCELED when the caller gave up. */
     int error;
-    /* How many bytes came. */
+    /* How many bytes were read. */
     size_t size;
     char answer[CLINUX_READ_SIZE];
 };
 
 /*
- * Asks all of them below a root (see clinux_open.h), and returns when the last one has answered, or when so many
- * milliseconds have passed since the call, whichever is first. One that hangs keeps no other from being answered.
+ * Asks all questions below a root (see clinux_open.h), and returns when the last one is answered or `milliseconds` have
+ * passed, whichever is first. A question that hangs does not keep another one from being answered.
  *
  * `tick` is called meanwhile, and can end the wait.
  *
- * A bind or an unbind holds these locks from beginning to end: while one hangs, so does whoever asks, uninterruptibly. So
- * it is asked in processes of their own, one for all that answer at once and one more for each that does not. A process
- * that is left behind ends by itself when the kernel lets go; until then the same file is not tried again by this process,
- * and counts as hanging at once.
+ * A bind or an unbind holds these locks from beginning to end: while it hangs, a read hangs too, and cannot be
+ * interrupted. So separate processes read: one for all questions that are answered at once, and one more for each that
+ * is not. A process that is left behind ends by itself when the kernel returns. Until then this process does not try
+ * the same file again, and takes it as hanging at once.
  *
  * Returns 0, or the errno of starting a process.
  */

@@ -1,4 +1,4 @@
-/* A write that lets devices appear, while one of them is given its driver_override as it does. */
+/* A rescan that gives a device its driver_override as soon as it appears. */
 #ifndef CLINUX_RESCAN_H
 #define CLINUX_RESCAN_H
 
@@ -9,7 +9,7 @@ struct clinux_rescan {
     int rescan_errno;
     /* 0, or the errno of the write to driver_override. */
     int override_errno;
-    /* Whether the override was written while the rescan was still going on. */
+    /* Whether the override was written before the rescan was over. */
     bool during_rescan;
 };
 
@@ -18,10 +18,10 @@ struct clinux_rescan {
  * appear and writes `value` to it.
  *
  * The kernel shows a device's attributes in device_add(), and only later, after it has assigned the BARs, looks for a
- * driver in pci_bus_add_device(): device_attach() then takes the first that matches, whatever drivers_autoprobe says,
- * and a driver_override written between the two decides it. Nothing in user space can hold the second step back, so the
- * first moment has to be caught: the thread asks again and again, on a processor of its own, for as long as the write
- * lasts. An event would come too late: it is sent at the same time, but it takes a wake-up to arrive.
+ * driver in pci_bus_add_device(): device_attach() then takes the first that matches, whatever drivers_autoprobe says. A
+ * driver_override that is written between the two decides the match. User space cannot delay the second step, so the
+ * thread tries to write again and again, on a processor of its own, for as long as the rescan lasts. An event would
+ * come too late: the kernel sends it at the same time, but it takes a wake-up to arrive.
  *
  * Returns 0, or the errno of starting the thread; then nothing was written.
  */

@@ -1,4 +1,4 @@
-/* Signals: what a caller leaves behind, what may interrupt a verb that writes, and a descriptor to poll. */
+/* Signals: what is inherited from a caller, what may interrupt a verb that writes, and a descriptor to poll. */
 #ifndef CLINUX_SIGNALS_H
 #define CLINUX_SIGNALS_H
 
@@ -6,31 +6,32 @@
 #include <stdbool.h>
 
 /*
- * Sets what a program inherits across execve(2) to what this one needs: default dispositions (of an ignored SIGCHLD no
- * child can be waited for), no blocked signals, and three standard descriptors. One that is closed leads to /dev/null,
- * open the other way around: using it fails, and no file of ours gets its number.
+ * Sets what a program inherits across execve(2) to what this program needs: default dispositions (with SIGCHLD ignored
+ * no child can be waited for), no blocked signals, and three open standard descriptors. A standard descriptor that is
+ * closed is opened on /dev/null for the opposite direction: using it fails, and no other file gets its number.
  *
- * SIGHUP, SIGINT, SIGQUIT and the signals of job control stay ignored where they are: that is what nohup(1) and a shell's
- * background mean by it.
+ * SIGHUP, SIGINT, SIGQUIT and the signals of job control stay ignored if they are: nohup(1) and shells ignore them on
+ * purpose.
  */
 void clinux_reset_inherited(void);
 
 /*
- * For a verb that writes: no write to a pipe without a reader, and none beyond a limit, ends it (SIGPIPE, SIGXFSZ), and
- * SIGHUP, SIGINT and SIGTERM wait until they are asked for. One that is ignored stays ignored.
+ * For a verb that writes: ignores SIGPIPE and SIGXFSZ, so that neither a write to a pipe without a reader nor one
+ * beyond a file size limit ends it, and blocks SIGHUP, SIGINT and SIGTERM, which then stay pending. A signal that is
+ * ignored stays ignored.
  */
 void clinux_hold_interruptions(void);
 
-/* Which of the signals waits to be taken; 0 for none. It goes on waiting. */
+/* The first of the signals that is pending, or 0. It stays pending. */
 int clinux_pending_signal(const int *signals, int count);
 
 /*
- * Blocks the signals in this thread and those it starts later, and opens a descriptor that is readable when one of them
- * has come (signalfd(2)). Returns it, or -errno.
+ * Blocks the signals in this thread and in the threads that it starts later, and opens a descriptor that is readable
+ * when one of them is pending (signalfd(2)). Returns the descriptor, or -errno.
  */
 int clinux_signals_open(const int *signals, int count);
 
-/* The next signal that has come; 0 when there is none. */
+/* Takes the next pending signal; 0 when there is none. */
 int clinux_signals_take(int descriptor);
 
 #endif

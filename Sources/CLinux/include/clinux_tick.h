@@ -1,12 +1,12 @@
-/* How to be called back while something is waited for. */
+/* A callback during a wait. */
 #ifndef CLINUX_TICK_H
 #define CLINUX_TICK_H
 
 #include <stdbool.h>
 
 /*
- * Called with `context` several times a second. It says whether to go on waiting; a write is waited for whatever it says.
- * No call without a function.
+ * `function` is called with `context` several times a second, and returns whether to go on waiting; a wait for a write
+ * ignores the result. NULL for no calls.
  */
 struct clinux_tick {
     bool (*function)(void *);

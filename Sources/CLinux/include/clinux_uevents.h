@@ -4,17 +4,18 @@
 
 #include <stddef.h>
 
-/* UEVENT_BUFFER_SIZE of the kernel, and its header. */
+/* Room for UEVENT_BUFFER_SIZE of the kernel and the datagram's header, in bytes. */
 #define CLINUX_UEVENT_SIZE 4096
 
-/* Listens to the kernel's uevents from now on (netlink(7), NETLINK_KOBJECT_UEVENT, group 1). Returns it, or -errno. */
+/* Opens a socket for the kernel's uevents (netlink(7), NETLINK_KOBJECT_UEVENT, group 1). Returns it, or -errno. */
 int clinux_uevents_open(void);
 
 /*
- * Takes the next datagram: `ACTION@DEVPATH`, a NUL, and `KEY=VALUE` with a NUL behind each (uevent_net_broadcast()).
+ * Takes the next datagram: `ACTION@DEVPATH`, a NUL, and `KEY=VALUE` pairs, each with a NUL at its end
+ * (uevent_net_broadcast()).
  *
- * Returns its length; 0 for one that is not the kernel's, or is larger than the buffer; -EAGAIN when there is none, -ENOBUFS
- * when the kernel had more than the socket could hold, or another -errno.
+ * Returns its length; 0 for a datagram that is not the kernel's or is larger than the buffer; -EAGAIN when there is
+ * none; -ENOBUFS when the kernel dropped events, as the socket's buffer was full; or another -errno.
  */
 long clinux_uevents_take(int descriptor, char *buffer, size_t size);
 

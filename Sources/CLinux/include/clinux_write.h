@@ -1,4 +1,4 @@
-/* Writes to the kernel that the caller survives. */
+/* Deadline writes: writes to the kernel that can hang, with a deadline. */
 #ifndef CLINUX_WRITE_H
 #define CLINUX_WRITE_H
 
@@ -9,20 +9,20 @@
 struct clinux_write {
     /* 0, or the errno of opening or writing; ETIMEDOUT when the deadline passed, and then `process` is set. */
     int error;
-    /* The process that is stuck in the kernel with the write; 0 when it came back. */
+    /* The process that is stuck in the kernel with the write; 0 when the write returned. */
     pid_t process;
 };
 
 /*
- * Writes `value` to `path`, below a root (see clinux_open.h), in a process of its own, and waits for that until the
- * deadline.
+ * Writes `value` to `path`, below a root (see clinux_open.h), in a child process, and waits for the child at most
+ * `milliseconds`.
  *
  * An unbind, a bind, a remove or a rescan can hang in the kernel, uninterruptibly, for as long as a driver likes: a
- * thread with such a write would keep the whole process from ending. The process that is left behind ends by itself when
- * the kernel lets go, and is ended with the caller where it can be.
+ * thread with such a write would keep the whole process from ending. A child that is left behind ends by itself when
+ * the kernel returns; when the caller ends, the child is killed, as soon as the kernel allows it.
  *
- * `rescan_override` is NULL, or a driver_override file that is to get `override_value` as its device appears: see
- * clinux_rescan.h.
+ * `rescan_override` is NULL, or a driver_override file that is to get `override_value` as soon as its device appears:
+ * see clinux_rescan.h.
  *
  * Returns 0, or the errno of starting the process; then nothing was written.
  */
@@ -31,9 +31,9 @@ int clinux_write_deadline(
     int milliseconds, struct clinux_tick tick, struct clinux_write *result);
 
 /*
- * Unloads a module as delete_module(2) does, in a process of its own, with the same deadline and the same result: its exit,
- * and the remove() of its driver, can hang. One that is in use is refused at once (EWOULDBLOCK). Unlike `modprobe -r` it
- * takes along no other module.
+ * Unloads a module with delete_module(2), in a child process, with the same deadline and the same result: the module's
+ * exit function and its driver's remove() can hang. The kernel refuses at once for a module that is in use
+ * (EWOULDBLOCK). Unlike `modprobe -r` this unloads no other module.
  *
  * Returns 0, or the errno of starting the process; then nothing was unloaded.
  */
