@@ -115,6 +115,8 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
 
     /// What an earlier run left half done is settled before anything else, whatever the configuration says by now.
     private func recover() throws {
+        // Without a record there is nothing to wait for the lock for.
+        guard try host.loadRecord(of: address) != nil else { return }
         let result = try host.locked(within: lockMilliseconds) { () throws(ReclaimError) -> Restoration? in
             guard let record = try host.loadRecord(of: address) else { return nil }
             return try Releaser(host: host, tell: { [tell] in tell(.claim($0)) }).recover(record)

@@ -26,7 +26,9 @@ package struct RecordLock: ~Copyable {
         guard let file = try folder.open(name, O_RDWR | O_CREAT) else {
             throw .file(operation: "open", path: path, errno: .noSuchFileOrDirectory)
         }
+        // Each holder has all of the time: in a queue of many cards' claims the wait is for the one that is at work.
         var waited: Int32 = 0
+        var last: Int32?
         while !take(file) {
             let error: RecordError
             if errno != EAGAIN, errno != EACCES {
@@ -36,6 +38,8 @@ package struct RecordLock: ~Copyable {
             } else if waited >= milliseconds {
                 error = .locked(by: holder(of: file))
             } else {
+                let process = process(holding: file)
+                if process != last { (last, waited) = (process, 0) }
                 _ = poll(nil, 0, interval)
                 waited += interval
                 continue
@@ -64,12 +68,17 @@ package struct RecordLock: ~Copyable {
         return unsafe fcntl(file.rawValue, F_SETLK, &request) == 0
     }
 
-    private static func holder(of file: FileDescriptor) -> String {
+    /// The process that holds the lock; `nil` when it has just finished.
+    private static func process(holding file: FileDescriptor) -> Int32? {
         var request = request()
-        guard unsafe fcntl(file.rawValue, F_GETLK, &request) == 0, request.l_type != Int16(F_UNLCK) else {
-            return "it has just finished; try again"
-        }
-        let command = (try? FileTree().text("/proc/\(request.l_pid)/comm")) ?? "?"
-        return "\(command) (pid \(request.l_pid))"
+        guard unsafe fcntl(file.rawValue, F_GETLK, &request) == 0, request.l_type != Int16(F_UNLCK) else { return nil }
+        return request.l_pid
+    }
+
+    private static func holder(of file: FileDescriptor) -> String {
+        guard let process = process(holding: file) else { return "it has just finished; try again" }
+        // It may have ended.
+        let command = (try? FileTree().text("/proc/\(process)/comm")) ?? "?"
+        return "\(command) (pid \(process))"
     }
 }

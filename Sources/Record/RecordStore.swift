@@ -85,7 +85,7 @@ package struct RecordStore: Sendable {
 
     /// Takes the lock, which is held until it is destroyed or the process ends.
     /// - Parameters:
-    ///   - milliseconds: How long to wait for another process to release it.
+    ///   - milliseconds: How long to wait for another process to release it. A process that holds it next has as long.
     ///   - interruption: Called during the wait: a signal's name ends the wait, `nil` goes on.
     package func lock(
         within milliseconds: Int32, unless interruption: () -> String? = { nil }

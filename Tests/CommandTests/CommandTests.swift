@@ -202,6 +202,31 @@ struct CommandTests {
         #expect(result.errors.contains("unbind-framebuffer"))
     }
 
+    @Test("In a queue the wait is for whoever is at work, and not for all of them together")
+    func queue() throws {
+        let host = try Self.conflicted()
+        let first = try LockHolder(root: host.folder.path, seconds: 3)
+        let second = try LockHolder(root: host.folder.path, seconds: 3)
+        defer {
+            first.end()
+            second.end()
+        }
+        // The second one is in the queue already, and has the lock when the first one ends.
+        let result = try CommandLine.run("claim", gpu, "--lock-wait", "5", "--root", host.folder.path)
+        #expect(result.status == 1)
+        #expect(result.errors.contains("unbind-framebuffer"))
+    }
+
+    @Test("--quiet says nothing of what went well", arguments: ["claim", "release"])
+    func quiet(_ verb: String) throws {
+        let host = try FixtureHost { GPU(gpu, driver: "vfio-pci", override: "vfio-pci") }
+        #expect(try host.claim().isClaimed == false)
+        let result = try CommandLine.run(
+            [verb, gpu, "--quiet", "--root", host.folder.path] + (verb == "claim" ? ["--no-verify"] : []))
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.isEmpty && result.errors.isEmpty)
+    }
+
     @Test("A claim cut short is settled by recover, which a second time has nothing to do")
     func recover() throws {
         let host = try Self.conflicted()

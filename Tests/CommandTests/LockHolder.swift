@@ -5,7 +5,7 @@ final class LockHolder {
     private let process = Process()
     private let input = Pipe()
 
-    /// Returns when the lock is held.
+    /// Returns when the lock is held, or, where somebody else has it, when this one is about to wait for it.
     init(root: String, seconds: Int = 3600) throws {
         let folder = "\(root)/run/apertured"
         try FileManager.default.createDirectory(
@@ -14,8 +14,12 @@ final class LockHolder {
             import fcntl, os, select, sys
             os.umask(0o077)
             file = open(sys.argv[1], 'w')
-            fcntl.lockf(file, fcntl.LOCK_EX)
-            print('held', flush=True)
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                print('held', flush=True)
+            except OSError:
+                print('waiting', flush=True)
+                fcntl.lockf(file, fcntl.LOCK_EX)
             select.select([sys.stdin], [], [], int(sys.argv[2]))
             """
         let output = Pipe()

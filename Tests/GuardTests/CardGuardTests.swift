@@ -275,4 +275,16 @@ struct CardGuardTests {
         #expect(stage.told.contains("ueventsLost"))
         #expect(stage.told.contains("late efifb"))
     }
+
+    @Test("A start that waits for other cards' claims asks for more time, and not at every look")
+    func moreTime() throws {
+        let manager = try Manager()
+        var now: Int64 = 0
+        let timeout = StartTimeout(notifier: manager.notifier) { now }
+        for time in stride(from: Int64(0), through: 20_000, by: 50) {
+            now = time
+            timeout.extend()
+        }
+        #expect(manager.texts == Array(repeating: "EXTEND_TIMEOUT_USEC=60000000", count: 3))
+    }
 }

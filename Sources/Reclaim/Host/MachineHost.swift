@@ -13,6 +13,8 @@ package struct MachineHost: Host {
     package let writeDeadline: Int32
     /// Called several times a second while a read or a write hangs.
     package var tick: () -> Void = {}
+    /// Called several times a second while another run of apertured is waited for.
+    package var whileLocked: () -> Void = {}
     private let lockDeadline: Int32
     private let interruptions: [CInt]
 
@@ -128,7 +130,10 @@ package struct MachineHost: Host {
     ) throws(ReclaimError) -> Outcome {
         let lock: RecordLock
         do {
-            lock = try records.lock(within: milliseconds, unless: interruption)
+            lock = try records.lock(within: milliseconds) {
+                whileLocked()
+                return interruption()
+            }
         } catch {
             throw .record(error)
         }

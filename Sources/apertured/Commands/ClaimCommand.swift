@@ -94,9 +94,9 @@ struct ClaimCommand: ParsableCommand {
         log.succeed(outcome)
         switch outcome.result {
         case .claimed:
-            if !common.json { Terminal.print("\(address): claimed\(proof(outcome))") }
+            if !common.json, !quiet { Terminal.print("\(address): claimed\(proof(outcome))") }
         case .nothingToDo:
-            if !common.json { Terminal.print("\(address): nothing to do\(proof(outcome))") }
+            if !common.json, !quiet { Terminal.print("\(address): nothing to do\(proof(outcome))") }
         case .refused:
             outcome.plan.refusals.forEach(log.refuse)
             throw ExitStatus.refused

@@ -56,6 +56,7 @@ struct GuardCommand: ParsableCommand {
         var host = locking.host(machine, interruptions: [SIGINT, SIGTERM])
         // What hangs takes as long as its deadline, and more than one thing can hang.
         host.tick = loop.notifyWatchdog
+        host.whileLocked = StartTimeout(notifier: notifier).extend
         let card = CardGuard(
             address, host: host, source: loop, tree: machine.tree, lockMilliseconds: locking.lockMilliseconds,
             notifier: notifier, tell: log.tell)

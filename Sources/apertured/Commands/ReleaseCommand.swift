@@ -56,9 +56,9 @@ struct ReleaseCommand: ParsableCommand {
         switch outcome.result {
         case .released:
             log.released()
-            if !common.json { Terminal.print("\(address): released") }
+            if !common.json, !quiet { Terminal.print("\(address): released") }
         case .kept:
-            if !common.json { Terminal.print("\(address): stays on vfio-pci; the claim is forgotten") }
+            if !common.json, !quiet { Terminal.print("\(address): stays on vfio-pci; the claim is forgotten") }
         case .refused(let refusals):
             refusals.forEach(log.refuseRelease)
             throw ExitStatus.refused
