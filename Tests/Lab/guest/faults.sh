@@ -95,7 +95,7 @@ recover_from_kill() {
     expect "the kill left work behind" [ ! -e /sys/bus/platform/drivers/efi-framebuffer/efi-framebuffer.0 ]
     end_holder
     apertured_exits 0 recover
-    said 'settled'
+    said 'recovered'
     expect_start
     claim_again
 }
