@@ -18,7 +18,7 @@ struct LogCommand: ParsableCommand {
         // Each `+` begins an alternative set of fields that an entry may match.
         let query = [
             "APERTURED_GPU=\(address)", "+", "_KERNEL_DEVICE=+pci:\(address)", "+", "UNIT=apertured@\(address).service",
-            // The last words of a guard that crashed carry no APERTURED_GPU=.
+            // The last output of a crashed guard has no APERTURED_GPU=.
             "+", "_SYSTEMD_UNIT=apertured@\(address).service",
         ]
         var arguments: [UnsafeMutablePointer<CChar>?] =
