@@ -76,11 +76,12 @@ units:
 	@./.ci/packages systemd udev groff
 	systemd/check
 
-# The Swift files, the links between the pages, and the map of the modules.
+# The Swift files and their docstrings, the links between the pages, and the map of the modules.
 lint: packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks Fuzz
 	.ci/links
 	.ci/modules
+	.ci/docstrings
 
 packages:
 	@./.ci/packages $(PACKAGES)

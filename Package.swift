@@ -35,13 +35,13 @@ let package = Package(
         .target(name: "CJournal"),
 
         // Effects.
-        .target(name: "KernelFiles", dependencies: ["Aperture", "CLinux", systemPackage], swiftSettings: settings),
+        .target(name: "KernelFiles", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
         .target(name: "JSONFormat", swiftSettings: settings),
         .target(
             name: "Record", dependencies: ["Aperture", "JSONFormat", "KernelFiles", systemPackage],
             swiftSettings: settings),
         .target(name: "Configuration", dependencies: ["Aperture", "KernelFiles"], swiftSettings: settings),
-        .target(name: "PCIAccess", dependencies: ["Aperture", "CPCI", "CPCICallbacks"], swiftSettings: settings),
+        .target(name: "PCIAccess", dependencies: ["CPCI", "CPCICallbacks"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
         .target(
@@ -64,8 +64,7 @@ let package = Package(
             dependencies: [
                 "Aperture", "CLinux", "Configuration", "Guard", "JSONFormat", "Journal", "PCIAccess", "Reclaim",
                 "Record",
-                "KernelFiles",
-                "Udev", "VFIO",
+                "KernelFiles", "VFIO",
                 argumentParser, systemPackage,
             ],
             swiftSettings: settings),

@@ -1,30 +1,30 @@
-# Installing, and the Debian package. Included by the Makefile, which defines `release` and RELEASE.
+# Installation and the Debian package. The Makefile includes this file; it defines `release` and RELEASE.
 
-# SwiftPM adds a RUNPATH of $ORIGIN: a root program would look for libraries beside itself. With `-z now` every symbol is
-# bound before main, and the table of them is read-only from then on.
+# SwiftPM adds a RUNPATH of $ORIGIN, with which a root program would look for libraries beside itself. With `-z now`
+# every symbol is bound before main, and the table of symbols is read-only from then on.
 RELEASE += --disable-local-rpath -Xlinker -z -Xlinker now
 
 PREFIX ?= /usr/local
 INSTALL ?= install
 STRIP ?= strip
-# What is installed: what `make release` made, or, with BINARY=FILE, any other build of the program.
+# The program to install: that of `make release`, or with BINARY=FILE any other build.
 BUILT = .build/release/apertured
 BINARY ?= $(BUILT)
-# The one place of the version is the program.
+# The version is defined in the program alone.
 VERSION := $(shell sed -n 's/^ *version: "\(.*\)",$$/\1/p' Sources/apertured/Commands/Apertured.swift)
-# Of the last change, so that the same tree gives the same package (reproducible-builds.org, SOURCE_DATE_EPOCH).
+# The time of the last commit, so that the same tree gives the same package (reproducible-builds.org).
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 export SOURCE_DATE_EPOCH
 
 ARCHITECTURE = $(shell dpkg --print-architecture)
 DEB = .build/apertured_$(VERSION)_$(ARCHITECTURE).deb
 STAGE = .build/deb
-# What dpkg-shlibdeps, lintian and the rest come from.
+# The packages of the tools that `make deb` needs.
 DEB_PACKAGES = dpkg-dev binutils xz-utils
 
 # Below PREFIX: systemd, udev and the journal look in /usr/lib and in /usr/local/lib.
 UNITS = $(PREFIX)/lib/systemd/system
-# Of every unit whose name begins so: systemd.unit(5), drop-ins of truncated names.
+# Drop-ins for every unit whose name begins like this (systemd.unit(5)).
 DEVICES = sys-subsystem-pci-devices-.device.d
 CATALOG = $(PREFIX)/lib/systemd/catalog
 RULES = $(PREFIX)/lib/udev/rules.d
@@ -32,8 +32,8 @@ MANUALS = $(PREFIX)/share/man
 
 .PHONY: install uninstall deb deb-check deb-packages
 
-# Neither dpkg nor apt is asked for: what is built already is installed, and is built here only where a source of it is
-# newer. pkg-config names a C library that is missing.
+# Installing needs neither dpkg nor apt. The program is built first only if a source file is newer. pkg-config names a
+# missing C library.
 $(BUILT): Package.swift $(shell find Sources -type f)
 	@pkg-config --print-errors --exists libpci
 	$(SWIFT) build $(RELEASE)

@@ -4,7 +4,8 @@
     internal import Musl
 #endif
 
-/// The processor time of this process, in nanoseconds: other work on the machine does not count, as it would by a clock.
+/// The CPU time that the body takes in this process, in nanoseconds. Unlike a clock it leaves out other work on the
+/// machine.
 func cpuTime(of body: () throws -> Void) rethrows -> Double {
     let begin = now()
     try body()
@@ -19,6 +20,6 @@ private func now() -> Double {
 }
 
 extension [Double] {
-    /// The upper one of two; 0 of none.
+    /// The median; the upper one of two middle values; 0 for an empty array.
     var median: Double { isEmpty ? 0 : sorted()[count / 2] }
 }

@@ -1,18 +1,20 @@
 internal import Aperture
 
-/// Builds an index over claims that nest as in /proc/iomem (window, BAR, claim), and asks it and a plain loop the same.
+/// Builds an index over entries that nest as in /proc/iomem (window, BAR, driver's range), and sends the same queries
+/// to it and to a plain loop.
 struct IndexBenchmark {
     let count: Int
-    /// Whether the claims are out of the order of their addresses. The plain loop is slower then: in order, its branches
-    /// are as good as free.
+    /// Whether the entries are not in the order of their addresses. The plain loop is slower then, because its branches
+    /// can no longer be predicted.
     let isShuffled: Bool
 
-    /// Every slice has queries of its own: the branch predictor learns a short list by heart.
+    /// The number of slices. Each has queries of its own, because the branch predictor learns a short list.
     private static let slices = 21
     private static let window: UInt64 = 0x12000
 
-    /// One line of tab-separated values: count, order, build in nanoseconds, nanoseconds of a query by index and by
-    /// loop, mean overlaps of a query.
+    /// Runs the benchmark.
+    /// - Returns: One line of tab-separated values: count, order, build time, time of a query by the index and by the
+    ///   loop (all in nanoseconds), mean number of overlaps of a query.
     func run() -> String {
         var numbers = Numbers(state: 42)
         let ranges = ranges(&numbers)
@@ -79,7 +81,7 @@ struct IndexBenchmark {
         return made
     }
 
-    // It compares the bounds itself: a call of `AddressRange.overlaps` into the other module would slow it down.
+    // It compares the bounds itself, because a call of `AddressRange.overlaps` in the other module would slow it down.
     /// The plain loop.
     @inline(never)
     private static func forEachOverlap(in ranges: [AddressRange], of query: AddressRange, _ body: (Int) -> Void) {

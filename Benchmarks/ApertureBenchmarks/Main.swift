@@ -1,7 +1,7 @@
 internal import KernelFiles
 internal import SystemPackage
 
-/// Measures what runs inside one process; `Benchmarks/run` does the rest and calls this.
+/// The benchmarks that run inside one process. `Benchmarks/run` calls this program and does the rest.
 @main
 enum Main {
     private static let usage = "usage: ApertureBenchmarks index | parse ROOT ROUNDS"

@@ -1,11 +1,11 @@
 internal import Aperture
 internal import KernelFiles
 
-/// Parses `/proc/iomem` below a root, over and over, from memory.
+/// Parses `/proc/iomem` below a root repeatedly, from memory.
 struct ParseBenchmark {
     let tree: FileTree
 
-    /// Prints the nanoseconds of CPU time and the number of claims of each round, as `iomem-sscanf.c` does.
+    /// Prints the CPU time in nanoseconds and the number of entries of each round, as `iomem-sscanf.c` does.
     func run(rounds: Int) throws {
         let bytes = try tree.bytes("/proc/iomem")
         for _ in 0..<rounds {

@@ -1,6 +1,6 @@
-// Runs commands in turn, over and over, and prints the median CPU time of each in microseconds, one to a line.
+// Runs commands in turn, for several rounds, and prints the median CPU time of each in microseconds, one per line.
 // Usage: cpu-time ROUNDS -- COMMAND ARGUMENT… [-- COMMAND ARGUMENT…]…
-// Their output is thrown away. A command that fails ends it.
+// The commands' output is discarded. The program ends when a command fails.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <spawn.h>
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
     if (!times)
         return 1;
     for (int command = 0; command < count; command++)
-        run(commands[command], &actions);  // Into the page cache, and not counted.
+        run(commands[command], &actions);  // Fills the page cache, and is not counted.
     for (int round = 0; round < rounds; round++)
         for (int command = 0; command < count; command++)
             times[command * rounds + round] = run(commands[command], &actions);

@@ -1,6 +1,6 @@
-// Parses a listing in the form of /proc/iomem the way C programs do, with getline and sscanf, from memory.
-// Usage: iomem-sscanf FILE ROUNDS. Prints the nanoseconds of CPU time
-// and the number of claims of each round, one to a line.
+// Parses a file in the form of /proc/iomem as C programs do, with getline and sscanf, from memory.
+// Usage: iomem-sscanf FILE ROUNDS. Prints the CPU time in nanoseconds and the number of entries of each round, one
+// round per line.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

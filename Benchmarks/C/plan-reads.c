@@ -1,4 +1,4 @@
-// Reads the files that a plan needs and prints the claims in the GPU's memory BARs, as plainly as C allows.
+// Reads the files that a plan needs and prints the entries in the GPU's memory BARs, in simple C.
 // Usage: plan-reads ROOT ADDRESS, such as plan-reads / 0000:01:00.0
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -12,7 +12,7 @@
 static const char *root;
 static char text[PATH_MAX];
 
-// The start of the file in `text`, or an empty text when it cannot be read.
+// Reads the start of a file into `text`, which is empty when the file cannot be read.
 static ssize_t read_text(const char *directory, const char *name) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s/%s", root, directory, name);
@@ -24,7 +24,7 @@ static ssize_t read_text(const char *directory, const char *name) {
     return length;
 }
 
-// The last component of the link's target in `text`.
+// Reads the last component of a link's target into `text`.
 static int read_link(const char *directory, const char *name) {
     char path[PATH_MAX], target[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s/%s", root, directory, name);

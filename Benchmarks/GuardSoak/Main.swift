@@ -8,9 +8,10 @@ internal import SystemPackage
 internal import Synchronization
 internal import Udev
 
-/// Measures a guard's loop under what anyone who makes events can do to it, one figure a line: `NAME VALUE`.
+/// Measures a guard's loop under floods of events, which anyone with a device to plug in can cause. It prints one
+/// figure per line: `NAME VALUE`.
 ///
-///     GuardSoak ROOT    a machine below ROOT with the card 0000:01:00.0, which is looked at
+///     GuardSoak ROOT    a machine below ROOT with the card 0000:01:00.0, which the guard watches
 @main
 enum Main {
     static func main() throws {
@@ -19,15 +20,15 @@ enum Main {
         }
         let bench = try Bench(card: card, root: CommandLine.arguments[1])
         try bench.measureRate()
-        // What is allocated once is allocated by then.
+        // The first run allocates what is allocated only once.
         try bench.measureGrowth("first-")
         try bench.measureGrowth("")
-        // The last one: it ends with a signal.
+        // This is the last one, because it ends with a signal.
         try bench.measureFlood()
     }
 }
 
-/// A guard's loop in this thread, with a kernel and a service manager on the other ends of two sockets.
+/// A guard's loop in this thread, with a made-up kernel and service manager on the other ends of two sockets.
 final class Bench {
     private let card: PCIAddress
     private let reader: SnapshotReader
@@ -35,7 +36,7 @@ final class Bench {
     private let sender: CInt
     private let manager: CInt
 
-    /// In seconds; the watchdog's time is two of them.
+    /// The time between two messages to the watchdog, in seconds. The watchdog's timeout is twice that.
     private static let interval = 1.0
 
     init(card: PCIAddress, root: String) throws {
@@ -66,7 +67,7 @@ final class Bench {
 
     // MARK: - The figures
 
-    /// A thousand events a second of other PCI devices.
+    /// Sends a thousand events per second of another PCI device.
     func measureRate() throws {
         let isOver = Atomic(false)
         let event = Self.event("0000:02:00.0")
@@ -86,8 +87,8 @@ final class Bench {
         _ = takeSigns()
     }
 
-    /// A hundred thousand events of the card itself; the machine is read at each look.
-    /// - Parameter prefix: Of the names of the figures.
+    /// Sends a hundred thousand events of the card itself. The machine is read at each look.
+    /// - Parameter prefix: The prefix of the figures' names.
     func measureGrowth(_ prefix: String) throws {
         let (memory, descriptors) = (Self.memory, try Self.descriptors())
         let count = Atomic(0)
@@ -112,7 +113,7 @@ final class Bench {
         _ = takeSigns()
     }
 
-    /// Events of other devices as fast as they can be made, for ten seconds; then SIGTERM.
+    /// Sends events of another device as fast as possible for ten seconds, and then SIGTERM.
     func measureFlood() throws {
         let isOver = Atomic(false)
         let count = Atomic(0)
@@ -141,7 +142,7 @@ final class Bench {
 
     private func look() throws { _ = try reader.read(.watch(card)) }
 
-    // MARK: - Means
+    // MARK: - Helpers
 
     private static func event(_ name: String) -> [UInt8] {
         let path = "/devices/pci0000:00/\(name)"
@@ -166,7 +167,7 @@ final class Bench {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    /// What this thread has used of a processor, in seconds.
+    /// The CPU time of this thread, in seconds.
     private static var used: Double {
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

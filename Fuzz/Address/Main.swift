@@ -1,7 +1,7 @@
 internal import Aperture
 internal import Fuzzing
 
-/// Fuzzes the GPU argument, and the instance name of a unit.
+/// Fuzzes the parser of PCI addresses: the GPU argument and the instance name of a unit.
 @main
 enum Main {
     static func main() { Fuzzer.run(attempt) }

@@ -1,7 +1,7 @@
 internal import Aperture
 internal import Fuzzing
 
-/// Fuzzes `boot_params`.
+/// Fuzzes the parser of `boot_params`.
 @main
 enum Main {
     static func main() { Fuzzer.run(attempt) }

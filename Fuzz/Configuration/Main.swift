@@ -2,7 +2,7 @@ internal import Aperture
 internal import Configuration
 internal import Fuzzing
 
-/// Fuzzes the configuration: what people and packages write in its folder, in one file or two (a NUL ends the first).
+/// Fuzzes the configuration parser with one file or two; a NUL byte ends the first.
 @main
 enum Main {
     static func main() { Fuzzer.run(attempt) }
@@ -16,7 +16,7 @@ private func attempt(_ bytes: [UInt8]) -> CInt {
     let configuration = Configuration(files)
     guard let address = PCIAddress("0000:01:00.0") else { return 0 }
     let card = CardFacts(address: address, id: PCIIdentifier("10de:1c82"), path: "pci0000:00/0000:00:01.0/0000:01:00.0")
-    // The same every time, and no card is allowed by what names another one.
+    // The same files give the same verdict each time.
     let verdicts = (
         configuration.verdict(for: address, among: [card]), Configuration(files).verdict(for: address, among: [card])
     )

@@ -1,12 +1,12 @@
 internal import CFuzzer
 
-/// libFuzzer's driver, which takes a C function.
+/// Wraps libFuzzer's driver, which takes a C function.
 package enum Fuzzer {
-    /// Set before the first input; the driver has one thread.
+    /// The closure of ``run(_:)``, set before the first input. The driver has one thread.
     nonisolated(unsafe) private static var attempt: ([UInt8]) -> CInt = { _ in 0 }
 
     /// Runs the driver on this program's arguments, and ends the program.
-    /// - Parameter attempt: Takes one input; 0.
+    /// - Parameter attempt: Tries one input, and returns 0.
     package static func run(_ attempt: @escaping ([UInt8]) -> CInt) -> Never {
         unsafe Self.attempt = attempt
         var count = CommandLine.argc

@@ -1,7 +1,7 @@
 internal import Fuzzing
 internal import Reclaim
 
-/// Fuzzes the lines of /proc/PID/maps.
+/// Fuzzes the parser of the lines of /proc/PID/maps.
 @main
 enum Main {
     static func main() { Fuzzer.run(attempt) }
@@ -10,7 +10,7 @@ enum Main {
 private func attempt(_ bytes: [UInt8]) -> CInt {
     for line in bytes.split(separator: 0x0a, omittingEmptySubsequences: false) {
         guard let path = MapsLine.path(line) else { continue }
-        // It is the line's end, from the path's first slash on.
+        // The path begins with a slash and is the end of the line.
         precondition(path.utf8.first == UInt8(ascii: "/"))
         let text = String(decoding: line, as: UTF8.self)
         precondition(text.hasSuffix(path))

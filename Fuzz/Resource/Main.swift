@@ -1,14 +1,14 @@
 internal import Aperture
 internal import Fuzzing
 
-/// Fuzzes sysfs `resource`.
+/// Fuzzes the parser of sysfs `resource`.
 @main
 enum Main {
     static func main() { Fuzzer.run(attempt) }
 }
 
 private func attempt(_ bytes: [UInt8]) -> CInt {
-    // A failure to parse is an answer.
+    // Bytes may fail to parse.
     guard let table = try? ResourceTable.parse(bytes) else { return 0 }
     precondition(table.memoryBARs.allSatisfy { (0...5).contains($0.index) })
     return 0

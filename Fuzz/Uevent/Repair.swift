@@ -1,7 +1,7 @@
-/// What text these bytes are: as they stand where they are UTF-8, with U+FFFD in place of what is not.
+/// The bytes as UTF-8, with U+FFFD in place of each ill-formed part.
 ///
-/// By Unicode's own table of well-formed sequences (The Unicode Standard, table 3-7), so that it is a second opinion: a
-/// sequence that breaks off counts as one up to where it does.
+/// It follows Unicode's table of well-formed sequences (The Unicode Standard, table 3-7) and uses no decoder of
+/// Swift's. A truncated sequence gives one U+FFFD.
 func repaired(_ bytes: some Collection<UInt8>) -> [UInt8] {
     var text: [UInt8] = []
     var rest = Array(bytes)[...]
@@ -16,7 +16,7 @@ func repaired(_ bytes: some Collection<UInt8>) -> [UInt8] {
     return text
 }
 
-/// Which bytes may follow the first of a sequence; `nil` for one that begins none.
+/// The bytes that may follow the first byte of a sequence; `nil` for a byte that begins none.
 private func following(_ first: UInt8) -> [ClosedRange<UInt8>]? {
     let any: ClosedRange<UInt8> = 0x80...0xbf
     switch first {

@@ -1,14 +1,16 @@
 internal import Aperture
 package import KernelFiles
 
-/// Reads the facts of all GPUs.
+/// Reads the facts of all GPUs from sysfs.
 package struct CardReader {
     private let tree: FileTree
 
+    /// - Parameter tree: The root that holds `sys`.
     package init(tree: FileTree) {
         self.tree = tree
     }
 
+    /// Reads every GPU that has a readable class.
     /// - Throws: When the devices cannot be listed.
     package func read() throws(FileTreeError) -> [CardFacts] {
         var cards: [CardFacts] = []
@@ -29,7 +31,7 @@ package struct CardReader {
         return PCIIdentifier(vendor: vendor, device: device)
     }
 
-    /// Every entry of `/sys/bus/pci/devices` is a link to below `/sys/devices`.
+    /// The syspath below `/sys/devices`, to which the link in `/sys/bus/pci/devices` leads.
     private func path(_ folder: String) -> String? {
         do {
             let parts = try tree.linkTarget(folder)?.split(separator: "/") ?? []
@@ -49,7 +51,7 @@ package struct CardReader {
         do {
             return try tree.textIfPresent(path)
         } catch {
-            // A card that goes while it is read, or answers nothing, is one that no section matches.
+            // No section matches a card that goes while it is read.
             return nil
         }
     }

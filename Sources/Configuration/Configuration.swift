@@ -1,42 +1,45 @@
 package import Aperture
 
-/// What the administrator wrote: sections `[GPU]`, in the order they count.
+/// The parsed configuration files: apertured.conf(5).
 package struct Configuration: Hashable, Sendable {
+    /// The `[GPU]` sections in the order of the files; a later one takes precedence.
     package var sections: [GPUSection]
+    /// The lines that were not understood.
     package var warnings: [ConfigurationWarning]
 
+    /// A configuration from its parts; the default is an empty one, which allows every card.
     package init(sections: [GPUSection] = [], warnings: [ConfigurationWarning] = []) {
         self.sections = sections
         self.warnings = warnings
     }
 
-    /// Reads the files; what a later one says goes over what an earlier one said.
+    /// Parses the files in this order; later files take precedence.
     package init(_ files: [ConfigurationFile]) {
         var parser = ConfigurationParser()
         for file in files { parser.read(file) }
         self.init(sections: parser.sections, warnings: parser.warnings)
     }
 
-    /// What the configuration says of one card.
+    /// Whether the configuration allows one card.
     package enum Verdict: Hashable, Sendable {
+        /// The card may be claimed with these options.
         case allowed(ClaimOptions)
+        /// The card must not be touched; each refusal is one section's.
         case refused([ConfigurationRefusal])
     }
 
-    /// Decides whether the card at an enabled address is the one that was meant, and what may be done with it.
+    /// Decides whether the card at an enabled address is the intended one, and what a claim may do with it.
     ///
-    /// A unit is enabled for an address, and addresses move when cards are added; sections say what else must be true.
-    /// - A section *with* `Address=` pins that address: everything else that it says must be true of the card there,
-    ///   else the card is refused. It says nothing of other addresses.
-    /// - A section *without* `Address=` looks for its card. It applies to the card if it matches it, and then it must
-    ///   match no other, unless it has `Multiple=yes`: twins cannot be told apart by what they are.
-    /// - Sections without `Address=` name the cards that are meant. Where there are some and no section at all applies to
-    ///   the card, it is another card that moved to the address, and is refused.
-    /// - A flawed section applies to nothing, and every card that it might be about, by what of it can be read, is
-    ///   refused.
+    /// A unit is enabled for an address. Addresses change when cards are added, so sections describe the card.
+    /// - A section *with* `Address=` pins that address: everything else in it must be true of the card there, else the
+    ///   card is refused. It does not affect other addresses.
+    /// - A section *without* `Address=` applies to the card that it matches. It must match no other card, unless it has
+    ///   `Multiple=yes`: two identical cards cannot be told apart.
+    /// - If there are sections without `Address=` and no section applies to the card, the card is refused: another card
+    ///   has moved to the address.
+    /// - A flawed section applies to no card. Every card that the readable part of it matches is refused.
     ///
-    /// Without any section every card is allowed. The sections that apply say what may be done, each key by the last that
-    /// has it.
+    /// Without any section every card is allowed. For each key, the last applying section that has it decides.
     /// - Parameters:
     ///   - address: The address that the unit is enabled for.
     ///   - cards: All display functions of the machine.
@@ -65,7 +68,7 @@ package struct Configuration: Hashable, Sendable {
     private enum Relation {
         case applies
         case refuses(ConfigurationRefusal)
-        /// It has no address, and its card is not the one at this address.
+        /// The section has no address, and does not match the card at this address.
         case seeksAnother
         case none
     }
@@ -110,7 +113,7 @@ package struct Configuration: Hashable, Sendable {
         _ section: GPUSection, at address: PCIAddress, among cards: [CardFacts]
     ) -> ConfigurationRefusal {
         mismatch(
-            section, "the card at \(address) is none that a section matches; this one looks for \(section.conditions).",
+            section, "no section matches the card at \(address); this section looks for \(section.conditions).",
             fitting: cards.filter(section.matches))
     }
 
@@ -127,7 +130,7 @@ package struct Configuration: Hashable, Sendable {
 }
 
 extension GPUSection {
-    /// What it says of its card beside where it is.
+    /// The section without its `Address=`.
     fileprivate var withoutAddress: GPUSection {
         var section = self
         section.address = nil

@@ -1,28 +1,31 @@
 internal import Aperture
 
-/// Reads files of sections, as systemd.syntax(7) has them without continued lines: `[Section]`, `Key=Value`, and
-/// comments that begin with `#` or `;`. White space around a key or a value does not count. Sections and keys that begin
-/// with `X-` are for others.
+/// Parses configuration files in the syntax of systemd.syntax(7) without continued lines: `[Section]`, `Key=Value`, and
+/// comments that begin with `#` or `;`. White space around a key or a value is ignored. Sections and keys that begin
+/// with `X-` belong to other programs.
 ///
-/// It never fails: what is not understood is a warning. It also never lets a bad line allow more than was meant. A bad
-/// value counts as the one that allows least, and a line that should have said which card a section is about makes the
-/// section flawed (``GPUSection/flaw``), as a line in front of all sections does one of its own.
+/// Parsing never fails: a line that is not understood gives a warning. A bad line never allows more than was meant. A
+/// bad value counts as the most restrictive one. A bad line about which card is meant makes its section flawed
+/// (``GPUSection/flaw``); such a line before all sections makes a flawed section of its own.
 package struct ConfigurationParser {
+    /// The sections so far, in the order of their files.
     package private(set) var sections: [GPUSection] = []
+    /// The warnings so far, in the order of their lines.
     package private(set) var warnings: [ConfigurationWarning] = []
 
     private enum Context {
         case outside
         case gpu(keys: Set<String>)
-        /// A section that is not ours.
+        /// A section that is not apertured's.
         case ignored
     }
 
     private var context = Context.outside
 
+    /// A parser that has read no file yet.
     package init() {}
 
-    /// Reads the next file; its sections come after those before.
+    /// Parses the next file and appends its sections.
     package mutating func read(_ file: ConfigurationFile) {
         context = .outside
         // Some editors begin a file with a byte order mark.
@@ -49,7 +52,7 @@ package struct ConfigurationParser {
         }
         context = .ignored
         if !name.hasPrefix("X-") {
-            warnings.append(ConfigurationWarning(place, "unknown section [\(name)], passed over"))
+            warnings.append(ConfigurationWarning(place, "unknown section [\(name)], ignored"))
         }
     }
 
@@ -60,7 +63,7 @@ package struct ConfigurationParser {
         case .outside:
             sections.append(GPUSection(at: place))
             context = .gpu(keys: [])
-            flaw(place, "'\(line)' stands in no section")
+            flaw(place, "'\(line)' is in no section")
         case .gpu(var keys):
             guard let equals = line.firstIndex(of: "=") else {
                 return flaw(place, "'\(line)' is neither a section nor Key=Value")
@@ -76,7 +79,7 @@ package struct ConfigurationParser {
         let last = sections.count - 1
         switch key {
         case "Address", "Id", "Subsystem", "Path", "BootVGA":
-            if isRepeated { return flaw(place, "\(key)= stands in this section for the second time") }
+            if isRepeated { return flaw(place, "\(key)= is in this section for the second time") }
             if !setCondition(key, value, &sections[last]) {
                 flaw(place, "\(key)=\(value) is \(Self.wanted[key] ?? "not understood")")
             }
@@ -84,7 +87,7 @@ package struct ConfigurationParser {
             sections[last].residue = value.isEmpty ? .auto : ClaimOptions.Residue(rawValue: String(value))
             if sections[last].residue == nil {
                 sections[last].residue = .refuse
-                warn(place, "Residue=\(value) is none of auto, bounce, rescan and refuse; taken as refuse")
+                warn(place, "Residue=\(value) is not \(ClaimOptions.Residue.list); taken as refuse")
             }
         case "AllowNative":
             allowNative(value, place)
@@ -101,7 +104,7 @@ package struct ConfigurationParser {
         case "Function":
             addFunctions(value, place)
         case "Driver":
-            // Another driver than the one that was meant could lose the card's memory: nothing is done then.
+            // A driver that was not meant could lose the card's memory, so a bad name makes the section flawed.
             if !value.isEmpty, !VFIODrivers.isNamed(String(value)) {
                 return flaw(place, "Driver=\(value) is no VFIO driver: vfio-pci, or a variant such as mlx5_vfio_pci")
             }
@@ -115,11 +118,11 @@ package struct ConfigurationParser {
             sections[last].allowsMultiple = wish ?? false
             if wish == nil { warn(place, "Multiple=\(value) is neither yes nor no; taken as no") }
         default:
-            if !key.hasPrefix("X-") { warn(place, "unknown key \(key)=, passed over") }
+            if !key.hasPrefix("X-") { warn(place, "unknown key \(key)=, ignored") }
         }
     }
 
-    /// What each key that says which card wants, for a message.
+    /// For each key that says which card is meant: what is wrong with a bad value, for a message.
     private static let wanted = [
         "Address": "no PCI address such as 0000:01:00.0",
         "Id": "not of the form vendor:device, four hexadecimal digits each",
@@ -148,7 +151,7 @@ package struct ConfigurationParser {
         }
     }
 
-    /// A list: it may go on in a further line, and an empty value begins it anew.
+    /// Adds to a list. An empty value clears it, as in systemd's files.
     private mutating func allowNative(_ value: Substring, _ place: ConfigurationPlace) {
         let last = sections.count - 1
         var drivers = value.isEmpty ? [] : sections[last].allowedNativeDrivers ?? []
@@ -157,13 +160,13 @@ package struct ConfigurationParser {
                 drivers.insert(String(name))
             } else {
                 let names = NativeDriver.allowedToBounce.map(\.module).joined(separator: ", ")
-                warn(place, "AllowNative=\(name): only these may be asked to probe once: \(names); passed over")
+                warn(place, "AllowNative=\(name): only these may be asked to probe once: \(names); ignored")
             }
         }
         sections[last].allowedNativeDrivers = drivers
     }
 
-    /// A list, as `AllowNative=` is.
+    /// Adds to a list, as `AllowNative=` does.
     private mutating func addFunctions(_ value: Substring, _ place: ConfigurationPlace) {
         let last = sections.count - 1
         var functions = value.isEmpty ? [] : sections[last].addedFunctions ?? []
@@ -171,7 +174,7 @@ package struct ConfigurationParser {
             if let address = PCIAddress(text) {
                 functions.insert(address)
             } else {
-                warn(place, "Function=\(text) is no PCI address such as 0000:01:00.1; passed over")
+                warn(place, "Function=\(text) is no PCI address such as 0000:01:00.1; ignored")
             }
         }
         sections[last].addedFunctions = functions
@@ -182,7 +185,7 @@ package struct ConfigurationParser {
     }
 
     private mutating func flaw(_ place: ConfigurationPlace, _ message: String) {
-        warn(place, "\(message); the section is not used, and a card that it may be about is refused")
+        warn(place, "\(message); the section is not used, and every card that it may be about is refused")
         let last = sections.count - 1
         if sections[last].flaw == nil { sections[last].flaw = ConfigurationWarning(place, message) }
     }

@@ -1,27 +1,28 @@
 package import KernelFiles
 
-/// Finds the configuration's files, as the UAPI group's configuration files specification has them.
+/// Finds and reads the configuration files, by the UAPI group's Configuration Files Specification.
 ///
-/// Of the main file `apertured.conf`, the one in the first of ``directories`` counts. The files
-/// `apertured.conf.d/*.conf` of all of them are read after it, sorted by name across the directories; of two with the same
-/// name the one in the earlier directory counts. A file that is empty, or a link to /dev/null, says nothing, and so masks
-/// the others of its name.
+/// The main file is the first `apertured.conf` in ``directories``. The files `apertured.conf.d/*.conf` of all
+/// directories are read after it, sorted by name across the directories; of two files with the same name, the one in
+/// the earlier directory is read. An empty file or a link to /dev/null masks the later files of its name.
 package struct ConfigurationReader {
-    /// Those of the administrator, of this boot, and of packages.
+    /// The directories of the administrator, of this boot, and of packages, in the order of precedence.
     package static let directories = ["/etc", "/run", "/usr/lib"]
 
     private let tree: FileTree
 
+    /// - Parameter tree: The root that holds `etc`, `run` and `usr`.
     package init(tree: FileTree) {
         self.tree = tree
     }
 
-    /// - Throws: When a file that counts cannot be read: nobody knows then what it forbids.
+    /// Reads and parses all files.
+    /// - Throws: When a file cannot be read, since it may forbid something.
     package func read() throws(FileTreeError) -> Configuration {
         Configuration(try files())
     }
 
-    /// The files that count and are not empty, in the order they count.
+    /// The files that are neither masked nor empty, in the order of reading.
     package func files() throws(FileTreeError) -> [ConfigurationFile] {
         var paths: [String] = []
         for directory in Self.directories where paths.isEmpty {

@@ -2,20 +2,21 @@
 package struct ConfigurationRefusal: Hashable, Sendable {
     /// Stable names, for scripts and the journal.
     package enum Code: String, Hashable, Sendable, CaseIterable {
-        /// The card is another than the configuration says.
+        /// The card is not the one that the configuration describes.
         case mismatch = "configuration-mismatch"
-        /// A section that should be about one card is about several.
+        /// A section without `Multiple=yes` matches several cards.
         case ambiguous
-        /// A section that may be about the card cannot be understood.
+        /// A section that may be about the card, or a whole file, cannot be understood.
         case invalid = "configuration-invalid"
     }
 
+    /// The kind of refusal, stable for scripts.
     package let code: Code
-    /// The section that refuses; `nil` where that is a whole file, which the message names.
+    /// The section that refuses; `nil` for a file that cannot be read, which the message names.
     package let place: ConfigurationPlace?
-    /// What is the matter, in one sentence.
+    /// The reason, in one sentence.
     package let message: String
-    /// What the person can do.
+    /// What the administrator can do, in one sentence.
     package let remedy: String
 }
 
@@ -26,11 +27,11 @@ extension ConfigurationRefusal: CustomStringConvertible {
 }
 
 extension ConfigurationRefusal {
-    /// For a configuration that cannot be read: nobody knows what it forbids.
+    /// The refusal of every card when the configuration cannot be read: it may forbid the card.
     package init(unreadable error: some Error) {
         code = .invalid
         place = nil
         message = "The configuration cannot be read: \(error)."
-        remedy = "Mend or remove that file."
+        remedy = "Correct or remove that file."
     }
 }

@@ -1,9 +1,11 @@
 /// A place in a configuration file.
 package struct ConfigurationPlace: Hashable, Sendable {
+    /// The file's path.
     package let file: String
     /// Counted from 1.
     package let line: Int
 
+    /// - Parameter line: Counted from 1.
     package init(file: String, line: Int) {
         self.file = file
         self.line = line
@@ -14,11 +16,14 @@ extension ConfigurationPlace: CustomStringConvertible {
     package var description: String { "\(file):\(line)" }
 }
 
-/// A line that is not understood, and what is made of it.
+/// A line that is not understood, and how it is treated.
 package struct ConfigurationWarning: Hashable, Sendable {
+    /// The file and the line.
     package let place: ConfigurationPlace
+    /// What is wrong, and the consequence; without a full stop.
     package let message: String
 
+    /// - Parameter message: Without a full stop.
     package init(_ place: ConfigurationPlace, _ message: String) {
         self.place = place
         self.message = message

@@ -1,64 +1,78 @@
 package import Aperture
 
-/// A section `[GPU]`: which card it is about, and what it says of it.
+/// A section `[GPU]`: the conditions that its card must meet, and the options for a claim of it.
 package struct GPUSection: Hashable, Sendable {
-    /// Where its header stands.
+    /// Where the section's header is.
     package let place: ConfigurationPlace
 
-    // MARK: - Which card: all that are given must be true of it
+    // MARK: - Conditions: `nil` sets none; a card must meet all the others
 
+    /// `Address=`.
     package var address: PCIAddress?
+    /// `Id=`.
     package var id: PCIIdentifier?
+    /// `Subsystem=`.
     package var subsystem: PCIIdentifier?
+    /// `Path=`, below `/sys/devices`.
     package var path: PathPattern?
+    /// `BootVGA=`.
     package var isBootVGA: Bool?
 
-    /// The first line that should say which card, and does not. Nobody knows what the section is about then: it matches
-    /// nothing, and a card that it might have been about is refused.
+    /// The first condition that is not understood. It is then unknown which card is meant, so the section applies to no
+    /// card, and every card that meets the other conditions is refused.
     package var flaw: ConfigurationWarning?
 
-    // MARK: - What to do with it: `nil` leaves it to the sections before
+    // MARK: - Options: `nil` keeps what earlier sections set
 
+    /// `Residue=`; a bad value is `refuse`.
     package var residue: ClaimOptions.Residue?
+    /// `AllowNative=`, modules' names.
     package var allowedNativeDrivers: Set<String>?
+    /// `OnlyFunction=`; a bad value is true.
     package var onlyFunction: Bool?
+    /// `WholeSlot=`; a bad value is false.
     package var wholeSlot: Bool?
+    /// `Function=`.
     package var addedFunctions: Set<PCIAddress>?
+    /// `Driver=`; empty for the best match.
     package var driver: String?
+    /// `Unload=`; a bad value is false.
     package var unloadsNative: Bool?
 
-    /// Whether it may match several cards.
+    /// `Multiple=`: whether the section may match several cards.
     package var allowsMultiple = false
 
+    /// A section without keys, which matches every card.
+    /// - Parameter place: Where its header is.
     package init(at place: ConfigurationPlace) {
         self.place = place
     }
 
-    /// Whether everything that the section says of its card is true of this one.
+    /// Whether the card meets every condition.
     package func matches(_ card: CardFacts) -> Bool {
         differences(from: card).isEmpty
     }
 
-    /// What the section says of its card that is not true of this one, as a person reads it.
+    /// The conditions that the card does not meet, as phrases for a message.
     func differences(from card: CardFacts) -> [String] {
         var differences: [String] = []
-        if let address, address != card.address { differences.append("Address=\(address), and it is \(card.address)") }
-        if let id, id != card.id { differences.append("Id=\(id), and it is \(Self.name(card.id))") }
+        if let address, address != card.address { differences.append("Address=\(address), but it is \(card.address)") }
+        if let id, id != card.id { differences.append("Id=\(id), but it is \(Self.name(card.id))") }
         if let subsystem, subsystem != card.subsystem {
-            differences.append("Subsystem=\(subsystem), and it is \(Self.name(card.subsystem))")
+            differences.append("Subsystem=\(subsystem), but it is \(Self.name(card.subsystem))")
         }
         if let path, card.path.map({ path.matches($0) }) != true {
-            differences.append("Path=\(path), and it is \(card.path ?? "unreadable")")
+            differences.append("Path=\(path), but it is \(card.path ?? "unreadable")")
         }
         if let isBootVGA, isBootVGA != card.isBootVGA {
-            differences.append("BootVGA=\(isBootVGA ? "yes" : "no"), and it is \(card.isBootVGA ? "" : "not ")so")
+            differences.append("BootVGA=\(isBootVGA ? "yes" : "no"), but it is \(card.isBootVGA ? "yes" : "no")")
         }
         return differences
     }
 
     private static func name(_ id: PCIIdentifier?) -> String { id?.description ?? "unreadable" }
 
-    /// The keys that say which card, as they would be written.
+    /// The conditions as they are written in the file, separated by spaces.
     package var conditions: String {
         let keys = [
             address.map { "Address=\($0)" }, id.map { "Id=\($0)" }, subsystem.map { "Subsystem=\($0)" },
@@ -67,14 +81,14 @@ package struct GPUSection: Hashable, Sendable {
         return keys.compactMap(\.self).joined(separator: " ")
     }
 
-    /// Puts what the section says over what the ones before it said.
+    /// Overrides the options with those that the section sets.
     func apply(to options: inout ClaimOptions) {
         if let residue { options.residue = residue }
         if let allowedNativeDrivers { options.allowedNativeDrivers = allowedNativeDrivers }
         if let onlyFunction { options.onlyFunction = onlyFunction }
         if let wholeSlot { options.wholeSlot = wholeSlot }
         if let addedFunctions { options.addedFunctions = addedFunctions }
-        // Empty for the best match again.
+        // An empty value chooses the best match again.
         if let driver { options.driver = driver.isEmpty ? nil : driver }
         if let unloadsNative { options.unloadsNative = unloadsNative }
     }

@@ -1,13 +1,13 @@
-/// The sysfs path of a device, in which `*` stands for any characters of one component:
-/// `pci0000:00/0000:00:01.0/*`. A path goes through the ports that a card sits behind, so that it says which slot is
-/// meant whatever bus number that has today.
+/// A pattern for a device's syspath, in which `*` stands for any characters of one component:
+/// `pci0000:00/0000:00:01.0/*`. A syspath names the ports above a card, so it identifies a slot even when bus numbers
+/// change.
 package struct PathPattern: Hashable, Sendable {
     /// The components below `/sys/devices`.
     private let components: [Substring]
 
-    /// Reads a path below `/sys/devices`, which may be written in front of it.
+    /// Parses a pattern below `/sys/devices`, with or without that prefix.
     ///
-    /// `nil` for an empty component, for `.` and `..`, and for characters that no PCI device's path has.
+    /// `nil` for an empty component, for `.` and `..`, and for characters that no PCI device's syspath has.
     package init?(_ text: some StringProtocol) {
         var text = Substring(text)
         if text.hasPrefix("/") {
@@ -24,14 +24,15 @@ package struct PathPattern: Hashable, Sendable {
 
     private static let characters = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:._-*".utf8)
 
-    /// Whether the whole path is of this form.
+    /// Whether the pattern matches the whole path.
+    /// - Parameter path: A syspath without `/sys/devices/`.
     package func matches(_ path: String) -> Bool {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         return parts.count == components.count
             && zip(components, parts).allSatisfy { Self.matches(Array($1.utf8), Array($0.utf8)) }
     }
 
-    /// The usual walk with one way back: to the last `*`, which then takes one character more.
+    /// Matches greedily and, at a mismatch, goes back to the last `*`, which then takes one character more.
     private static func matches(_ text: [UInt8], _ pattern: [UInt8]) -> Bool {
         let star = UInt8(ascii: "*")
         var at = (text: 0, pattern: 0)

@@ -8,25 +8,27 @@ internal import VFIO
 
 /// How a guard ends.
 package enum GuardEnd: Error, Hashable, Sendable {
-    /// It was told to stop; a claim stands, and what was not claimed yet is as it was.
+    /// A signal ended the guard. A finished claim stays; an unfinished one was undone.
     case stopped
     /// The card is gone from the machine.
     case gone
+    /// The configuration, the claim or the recovery of an earlier run was refused.
     case refused
+    /// The guard failed. The next start recovers from whatever it has left.
     case failed
-    /// Failed, and something could not be taken back.
+    /// The claim failed, and some of its writes could not be undone.
     case notRestored
 }
 
-/// One card's guard: settles what an earlier run left, claims the card, and looks after it until there is nothing left to
-/// look after.
+/// The guard of one card: recovers from an interrupted run, claims the card, and then watches it until a signal comes
+/// or the card goes.
 ///
-/// Each wake-up is one round: ``GuardLoop`` says that something happened, ``ClaimCheck`` decides what is to be done about
-/// it, and this does it, tells it, and tells the service manager how the card stands.
+/// Each wake-up is one round: ``GuardLoop`` reports that something happened, ``ClaimCheck`` decides what to do about
+/// it, and this type does it, logs it, and reports the card's state to the service manager.
 package final class CardGuard<H: Host, Source: WakeupSource> {
-    /// Until something that may pass is looked at again, in milliseconds.
+    /// The time to the next look at a state that may pass by itself, in milliseconds.
     private static var recheckInterval: Int64 { 2000 }
-    /// Until an eviction is tried again that another run of apertured was in the way of, in milliseconds.
+    /// The time to the next try of an eviction while another run of apertured holds the lock, in milliseconds.
     private static var retryInterval: Int64 { 5000 }
 
     private let address: PCIAddress
@@ -41,13 +43,15 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private var check: ClaimCheck<H>
     /// How the last claim ended, for the status line.
     private var claimed = ""
-    /// Why the last reload changed nothing.
+    /// Why the last reload changed nothing; `nil` after a good one.
     private var reloadComplaint: String?
 
+    /// Does nothing yet; ``run()`` starts the guard.
     /// - Parameters:
-    ///   - source: Wakes the guard. It must listen already: what happens before the claim must not be missed.
-    ///   - tree: Where the configuration is read.
-    ///   - lockMilliseconds: How long another run of apertured is waited for.
+    ///   - source: Wakes the guard. It must listen already, so that no event before the claim is missed.
+    ///   - tree: The root below which the configuration is read.
+    ///   - lockMilliseconds: How long to wait for another run of apertured.
+    ///   - tell: Receives each event; it logs.
     package init(
         _ address: PCIAddress, host: H, source: Source, tree: FileTree, lockMilliseconds: Int32,
         notifier: ServiceNotifier, tell: @escaping (GuardEvent) -> Void
@@ -62,7 +66,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         check = ClaimCheck(host: host, address: address, options: options, tell: tell)
     }
 
-    /// Runs until the guard's end, which was told.
+    /// Runs until the guard ends. Every end is logged before this returns.
     package func run() -> GuardEnd {
         do {
             try start()
@@ -92,7 +96,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             options = try readOptions()
             claimed = try claim()
         } catch ReclaimError.record(.interrupted) {
-            // Another run was at work, and nothing was begun.
+            // A signal came while this waited for the lock, so nothing was begun.
             throw try stop()
         }
         check = newCheck()
@@ -100,7 +104,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         do {
             try notifier.tellSurely(.ready, .status(claimed), unless: { host.interruption() != nil })
         } catch {
-            // A manager that wants the end waits for no ready.
+            // A service manager that stops the unit does not wait for `ready`.
             guard host.interruption() != nil else { throw error }
         }
     }
@@ -111,9 +115,9 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         return .stopped
     }
 
-    // MARK: - Before
+    // MARK: - Before the claim
 
-    /// What an earlier run left half done is settled before anything else, whatever the configuration says by now.
+    /// Recovers from an interrupted run before anything else, whatever the configuration says by now.
     private func recover() throws {
         // Without a record there is nothing to wait for the lock for.
         guard try host.loadRecord(of: address) != nil else { return }
@@ -125,7 +129,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         tell(.recovered(result))
         guard !result.isFinished else { return }
         let why = result.refusals.map(\.message).joined(separator: " ")
-        tellStatus("Failed: what an earlier run left could not be settled yet. \(why)")
+        tellStatus("Failed: could not recover from an interrupted run yet. \(why)")
         throw result.refusals.isEmpty ? GuardEnd.failed : .refused
     }
 
@@ -151,11 +155,11 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
 
     // MARK: - The claim
 
-    /// - Returns: What there is to say of the claim.
+    /// - Returns: A sentence about the claim, for the status line.
     private func claim() throws -> String {
         var settings = Claimer<H>.Settings()
         settings.options = options
-        // Each step can take as long as a write may; all of them can take longer than the watchdog waits.
+        // Each step may take the whole write deadline, and all of them together longer than the watchdog waits.
         let tellClaim = { [unowned self] (event: ClaimEvent) in
             source.notifyWatchdog()
             tell(.claim(event))
@@ -179,13 +183,13 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             tellStatus("Failed: \(failure)")
             guard outcome.undo?.isComplete ?? true else { throw GuardEnd.notRestored }
             guard host.interruption() != nil else { throw GuardEnd.failed }
-            // Told to stop while it started, and everything is as it was: that is no failure.
+            // A signal interrupted the claim and everything is as it was, so this is no failure.
             throw try stop()
         }
     }
 
-    /// Whether there is a claim, and all that keeps it from being made anew is the guest that has the card. The check then
-    /// says what lies over it.
+    /// Whether the card is claimed already, and the only reason for the refusal is the guest that has it open. The
+    /// check then reports any framebuffer in its BARs.
     private func isStandingInUse(_ plan: Plan) throws -> Bool {
         guard let record = try host.loadRecord(of: address), record.state == .claimed,
             !record.isStale(for: host.identity(ofDevice: KernelPath.device(address)))
@@ -197,14 +201,14 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private func sentence(_ outcome: ClaimOutcome) -> String {
         guard outcome.users.isEmpty else {
             let who = outcome.users.map(\.description).joined(separator: ", ")
-            return "Claimed. In use, and so not proven anew: \(who)."
+            return "Claimed. Not proven again, as it is in use: \(who)."
         }
         if let doubt = outcome.doubt { return "Claimed, \(outcome.bars), not proven: \(doubt)." }
         let mapped = outcome.bars.mapped
         return "Claimed and proven: \(mapped) \(mapped == 1 ? "BAR" : "BARs") mapped."
     }
 
-    // MARK: - After
+    // MARK: - After the claim
 
     private func newCheck() -> ClaimCheck<H> {
         ClaimCheck(host: host, address: address, options: options, tell: tell)
@@ -213,7 +217,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private func look() throws {
         switch check.check() {
         case .end:
-            // `post-stop` forgets the claim, and sees to it that the unit starts again if the card is back already.
+            // `post-stop` removes the record, and makes the unit start again if the card is back already.
             try notifier.tellSurely(.stopping, .status("The GPU is gone."))
             throw GuardEnd.gone
         case .claimAgain: try claimAgain()
@@ -227,7 +231,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         do {
             claimed = try claim()
             check.claimSucceeded()
-            // A guest may have opened the card meanwhile: then nothing was evicted, and that is to be told.
+            // A guest may have opened the card meanwhile. Then nothing was evicted, and the next look must report it.
             source.lookAgain(afterMilliseconds: 0)
         } catch ReclaimError.record(.locked(let holder)) {
             tell(.failed(RecordError.locked(by: holder).description))
@@ -236,9 +240,9 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             throw GuardEnd.stopped
         } catch {
             if !(error is GuardEnd) { tell(.failed("\(error)")) }
-            // The source has the signal as well, and gives it next.
+            // The source received the signal too, and returns it next.
             if case ReclaimError.record(.interrupted) = error { return }
-            // What was not undone the next start settles, and until then this guard would see nothing but that.
+            // The next start recovers what this claim could not undo. Until then there is nothing to guard, so end.
             guard try host.loadRecord(of: address)?.state == .claimed else {
                 throw error as? GuardEnd ?? GuardEnd.failed
             }
@@ -246,7 +250,8 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         }
     }
 
-    /// A configuration that cannot be used any more does not end a guard whose card a guest may have: the former one stays.
+    /// Reads the configuration again. When it cannot be used, the former one stays in force and the guard goes on: a
+    /// guest may have the card.
     private func reload() throws {
         try notifier.tellReloading()
         do {
@@ -261,7 +266,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         try notifier.tellSurely(.ready)
     }
 
-    /// The status line is a courtesy: the journal and the exit status say the same.
+    /// Sets the status line. A failure is only logged: the journal and the exit status say the same.
     private func tellStatus(_ text: String, else other: String = "") {
         do {
             try notifier.tell(.status(text.isEmpty ? other : text))

@@ -2,36 +2,39 @@ package import Aperture
 internal import Record
 package import Reclaim
 
-/// Compares the machine with one card's claim, and decides what is to be done: at each wake-up of its guard. It waits for
-/// nothing itself, and changes nothing.
+/// Compares the machine with one card's claim at each wake-up of its guard, and decides what to do. It never waits and
+/// never writes.
 package struct ClaimCheck<H: Host> {
-    /// What is to happen next.
+    /// What the guard does next.
     package enum Decision: Hashable, Sendable {
+        /// Nothing; wait for the next wake-up.
         case goOn
-        /// What was seen may be on its way to something else, which makes no event of its own: look again soon.
+        /// The state may change soon without an event of its own, so look again in a moment.
         case lookAgain
-        /// The card is gone: the guard has nothing left to do.
+        /// The card is gone, so the guard ends.
         case end
-        /// A framebuffer is over the card, and nobody uses it: claim it again.
+        /// A framebuffer is in the card's BARs and nobody has the card open, so claim it again.
         case claimAgain
     }
 
-    /// An interrupted run never finishes, so stop polling after so many looks, and wait for an event.
+    /// An interrupted run never finishes, so stop polling after this many looks and wait for an event.
     private static var mostLooks: Int { 60 }
 
     private let host: H
     private let address: PCIAddress
     private let options: ClaimOptions
     private let tell: (GuardEvent) -> Void
-    /// What was told, by what it is about, until that is as it should be: so that nothing is told twice.
+    /// The findings reported so far, by subject. A finding stays until its subject is right again, so that it is
+    /// reported once.
     private var told: [String: Finding] = [:]
-    /// What the last look left open.
+    /// The subjects that the last look could not judge yet.
     private var suspicions: Set<String> = []
     private var looks = 0
 
-    /// What is not as it should be, a sentence each; empty for a claim that is sound.
+    /// What is wrong with the claim, one sentence each; empty when the claim holds.
     package private(set) var complaints: [String] = []
 
+    /// - Parameter tell: Receives each finding once; it logs.
     package init(host: H, address: PCIAddress, options: ClaimOptions, tell: @escaping (GuardEvent) -> Void) {
         self.host = host
         self.address = address
@@ -39,29 +42,30 @@ package struct ClaimCheck<H: Host> {
         self.tell = tell
     }
 
-    /// After ``Decision/claimAgain``: it ended well. What comes back is told again.
+    /// Call this after ``Decision/claimAgain`` when the claim succeeded. A framebuffer that comes back is reported
+    /// again.
     package mutating func claimSucceeded() {
         (told, suspicions, complaints) = ([:], [], [])
     }
 
-    /// After ``Decision/claimAgain``: it failed, and would fail again. A framebuffer that was to be evicted is left alone
-    /// until it goes.
+    /// Call this after ``Decision/claimAgain`` when the claim failed. Another try would fail too, so the framebuffers
+    /// that it should have evicted are left alone until they go.
     package mutating func claimFailed() {
         for (subject, finding) in told where finding.kind == .evicting { told[subject]?.kind = .unevictable }
-        complaints.append("That failed, as the journal tells.")
+        complaints.append("The eviction failed; see the journal.")
     }
 
-    /// Reads the machine anew and compares it with the claim.
+    /// Reads the machine and compares it with the claim.
     package mutating func check() -> Decision {
         var observation = Observation()
         let decision: Decision
         do {
             let snapshot = try host.snapshot(.watch(address), withHolders: false)
-            // What was not waited for is not known.
+            // A signal ends the waiting of a `watch` snapshot, which is then incomplete.
             if host.interruption() != nil { return .goOn }
             let record = try host.record(of: address)
             if let record, record.state != .claimed, looks < Self.mostLooks {
-                // A claim or a release by another run: what changes is its doing. A rescan is part of one.
+                // Another run is claiming or releasing the card, perhaps by a rescan: the changes are its own.
                 looks += 1
                 return .lookAgain
             }
@@ -73,7 +77,7 @@ package struct ClaimCheck<H: Host> {
             decision = .goOn
         }
         let wasSound = told.isEmpty
-        // What this look could not see is as it was told; what is on its way to something else, too.
+        // Keep the findings that this look could not check, and those whose subject may still change by itself.
         if observation.seesAll {
             told = told.filter { observation.subjects.contains($0.key) || observation.suspicions.contains($0.key) }
         }
@@ -86,7 +90,7 @@ package struct ClaimCheck<H: Host> {
     private mutating func compare(_ snapshot: Snapshot, _ record: ClaimRecord?, _ observation: inout Observation) throws
         -> Decision
     {
-        // Not to be taken for a card that is gone.
+        // An unreadable card must not look like a card that is gone.
         if let found = snapshot.unreadable.first(where: { $0.address == address }) {
             observation.seesAll = false
             note("", .unreadable, found.reason, .failed(found.reason), &observation)
@@ -97,9 +101,9 @@ package struct ClaimCheck<H: Host> {
             return .end
         }
         guard let record else { return released(&observation) }
-        // Cut short, and known to be: the next run settles it.
+        // The other run was interrupted. The next run recovers from it.
         guard record.state == .claimed else { return .goOn }
-        // One that was removed and is back is another device, and the event that would say so can be lost.
+        // A card that was removed and came back has a new sysfs directory, and the remove event can be lost.
         guard host.identity(ofDevice: KernelPath.device(address)) == record.device else {
             tell(.gone)
             return .end
@@ -111,14 +115,14 @@ package struct ClaimCheck<H: Host> {
                 .dead(function.address), &observation)
         }
         let isSettled = compareDrivers(plan, &observation)
-        // Who uses the card only matters when something is over it, and takes a walk through /proc.
+        // The holders only matter when there is a conflict, and finding them takes a walk through /proc.
         let decision =
             plan.conflicts.isEmpty
             ? .goOn : compareConflicts(plan, try host.snapshot(.watch(address), withHolders: true), &observation)
         return decision == .goOn && !isSettled ? .lookAgain : decision
     }
 
-    /// The unit's own release ends the guard right after it.
+    /// Reports a missing record at the second look only: the unit's own release ends the guard right after it.
     private mutating func released(_ observation: inout Observation) -> Decision {
         guard told["record"] != nil || suspicions.contains("record") else {
             observation.suspicions.insert("record")
@@ -128,8 +132,8 @@ package struct ClaimCheck<H: Host> {
         return .goOn
     }
 
-    /// - Returns: Whether it is clear who has each function: one without a driver may be on its way to another, or out of
-    ///   the machine.
+    /// - Returns: Whether the driver of each function is final. A function without a driver may be about to get one, or
+    ///   to be removed.
     private mutating func compareDrivers(_ plan: Plan, _ observation: inout Observation) -> Bool {
         var isSettled = true
         for function in plan.functions where !function.isOnVFIO {
@@ -165,7 +169,7 @@ package struct ClaimCheck<H: Host> {
                 let sentence = "\(what), and who uses the card is not known: \(reason)."
                 note(subject, .unreadable, sentence, .failed(sentence), &observation)
             } else if let refusal = plan.refusals.first(where: { $0.code == .deviceUnreadable }) {
-                // It would be refused now. When the lock is let go, the bind or unbind that had it makes an event.
+                // A claim would be refused now. The bind or unbind that holds the lock makes an event when it ends.
                 note(subject, .unreadable, refusal.message, .failed(refusal.message), &observation)
             } else if !isOurs {
                 note(subject, .overlooked, "\(what).", nil, &observation)
@@ -179,31 +183,34 @@ package struct ClaimCheck<H: Host> {
         return decision
     }
 
-    /// Keeps a finding, and tells it unless that was the last that was told of the subject.
+    /// Keeps a finding, and reports it unless it is the one that was last reported for this subject.
     private mutating func note(
         _ subject: String, _ kind: Finding.Kind, _ sentence: String, _ event: @autoclosure () -> GuardEvent?,
         _ observation: inout Observation
     ) {
         observation.subjects.insert(subject)
         let last = told.updateValue(Finding(kind: kind, sentence: sentence), forKey: subject)
-        // A card can go from one driver to the next; the other kinds are told whatever the details.
+        // A card can go from one driver to the next, so compare the driver too. For the other kinds details do not
+        // count.
         let isTold = last?.kind == kind && (kind != .takenAway || last?.sentence == sentence)
         if !isTold, let event = event() { tell(event) }
     }
 }
 
-/// One way in which a claim is not as it should be.
+/// One thing that is wrong with a claim.
 private struct Finding: Hashable {
     enum Kind: Hashable {
         case unreadable
         case dead
         case takenAway
         case released
-        /// Someone uses the card that a framebuffer lies over.
+        /// A framebuffer is in the card's BARs, and a process has the card open.
         case inUse
+        /// A framebuffer is in the card's BARs, and the guard is to evict it.
         case evicting
+        /// The guard could not evict the framebuffer.
         case unevictable
-        /// A framebuffer over a card that someone else took: theirs to mind.
+        /// A framebuffer is in the BARs of a card that was taken away or is dead, so the guard leaves it alone.
         case overlooked
     }
 
@@ -211,12 +218,12 @@ private struct Finding: Hashable {
     var sentence: String
 }
 
-/// What one look finds.
+/// What one look found.
 private struct Observation {
-    /// What findings are about.
+    /// The subjects of the findings.
     var subjects: Set<String> = []
-    /// What may pass, and is not told yet.
+    /// The subjects whose state may pass by itself, and is not reported yet.
     var suspicions: Set<String> = []
-    /// Whether what it did not find is not there.
+    /// Whether this look read everything: a finding that it did not make again is over.
     var seesAll = true
 }

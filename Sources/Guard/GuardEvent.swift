@@ -2,42 +2,48 @@ package import Aperture
 package import Configuration
 package import Reclaim
 
-/// What a guard tells: what it does, and what it sees happen to the card.
+/// What a guard reports: what it does, and what it sees happen to the card.
 package enum GuardEvent: Sendable {
     // MARK: What it does
 
-    /// What an earlier run left was settled, as far as it could be.
+    /// The guard undid or finished an interrupted run, as far as that was possible.
     case recovered(Restoration)
+    /// A line of the configuration was not understood.
     case configurationWarning(ConfigurationWarning)
+    /// The configuration does not allow the card, or cannot be read.
     case configurationRefused(ConfigurationRefusal)
-    /// Something of a claim, while it goes on.
+    /// A claim, a release or an undo reports its progress.
     case claim(ClaimEvent)
+    /// The card is claimed, by this run or before it.
     case claimed(ClaimOutcome)
+    /// The plan refuses the claim; nothing was written.
     case claimRefused(Refusal)
+    /// The claim failed; `undo` is `nil` when there was nothing to undo, or when a stuck write forbids it.
     case claimFailed(ReclaimError, undo: Restoration?)
-    /// The card is looked after from now on.
+    /// The guard watches the card from now on.
     case guarding
+    /// A signal ends the guard.
     case stopped
     /// The service manager did not take the status line; with the error.
     case statusNotTold(String)
 
     // MARK: What it sees
 
-    /// A framebuffer appeared over the card; it is about to be evicted.
+    /// A framebuffer appeared in the card's BARs, and the guard is about to evict it.
     case lateFramebuffer(Conflict)
-    /// A framebuffer appeared over a card that a guest has open: it is only told.
+    /// A framebuffer appeared in the BARs of a card that a guest has open. The guard only reports it.
     case lateFramebufferInUse(Conflict, [Holder])
-    /// A function is no longer on vfio-pci; with the driver that has it now.
+    /// A function is no longer on vfio-pci; with its present driver, `nil` for none.
     case takenAway(PCIAddress, driver: String?)
     /// Nothing answers at a function's address any more.
     case dead(PCIAddress)
-    /// The claim was given back, or forgotten, by someone else.
+    /// Someone else released the card or removed its record.
     case releasedByOther
-    /// Everything is as it should be again.
+    /// All findings are over.
     case sound
     /// The card is gone from the machine.
     case gone
-    /// The kernel's events came faster than they were read; everything is read anew.
+    /// The socket overflowed and the kernel dropped events, so the guard reads everything again.
     case ueventsLost
     /// The machine could not be read.
     case failed(String)

@@ -4,45 +4,49 @@ package import Journal
 internal import SystemPackage
 package import Udev
 
-/// Waits for what concerns a guarded card: uevents, signals, the watchdog's time. One task, one poll.
+/// Waits for everything that concerns a guarded card: uevents, signals and the watchdog's interval. One task, one poll.
 ///
-/// Whoever makes events makes work for it, and anyone with a device to plug in does. So it takes so many in a turn, rests
-/// between two turns, and lets no look at the machine follow the last one at once. A signal waits for none of that.
+/// Anyone who can plug in a device can flood the guard with events. So the loop reads a limited number of events per
+/// turn, rests between two turns, and keeps a distance between two looks at the machine. A signal is answered at once.
 package final class GuardLoop: WakeupSource {
-    /// How many events a turn takes at the most.
+    /// The most events read in one turn.
     private static let mostEvents = 256
-    /// How long no event is taken after a turn, in milliseconds: those that come meanwhile are one turn.
+    /// The pause after a turn, in milliseconds. The events of the pause are read in the next turn.
     private static let rest: Int64 = 20
-    /// How many times as long as it took there is no other look after one.
+    /// The pause after a look at the machine, as a multiple of the time that the look took.
     private static let idleShare: Int64 = 20
-    /// In milliseconds: no longer than that, and so long after lost events.
+    /// The longest pause after a look, and the pause after lost events, in milliseconds.
     private static let longestIdle: Int64 = 1000
-    /// How long it is not told again that events are lost, in milliseconds.
+    /// Lost events are reported again only after this long without a loss, in milliseconds.
     private static let silence: Int64 = 60_000
 
     private let card: PCIAddress
     private var monitor: UeventMonitor
     private let signals: SignalDescriptor
     private let notifier: ServiceNotifier
-    /// How often the watchdog wants a sign of life, in milliseconds; `nil` for never.
+    /// The time between two messages to the watchdog, in milliseconds; `nil` without a watchdog.
     private let interval: Int64?
     private var haveEventsCome = false
     private var areEventsLost = false
 
-    // What follows are times of CLOCK_MONOTONIC, in milliseconds.
+    // The following times are of CLOCK_MONOTONIC, in milliseconds.
 
     /// When to look again, with or without an event.
     private var due: Int64?
-    /// When the last look began, and from when on there may be another.
+    /// When the look that is under way began.
     private var lookBegan: Int64?
+    /// The earliest time of the next look that an event causes.
     private var nextLook: Int64 = 0
-    /// Until when no event is taken.
+    /// The end of the pause in which no event is read.
     private var restsUntil: Int64 = 0
+    /// When the next message to the watchdog is due.
     private var nextSign: Int64 = 0
+    /// When the last wake-up with lost events was.
     private var lossTold: Int64?
 
-    /// Listens from now on. The signals are blocked in this thread and those it starts later.
-    /// - Parameter monitor: Another one than the kernel's, for a test.
+    /// Listens from now on. Blocks SIGTERM, SIGINT and SIGHUP in this thread and in those it starts later.
+    /// - Parameter monitor: Replaces the kernel's uevents, for a test.
+    /// - Throws: `Errno` or ``UdevError`` when a descriptor cannot be opened.
     package init(
         card: PCIAddress, notifier: ServiceNotifier, watchdog: Watchdog? = Watchdog(),
         monitor: consuming UeventMonitor? = nil
@@ -54,8 +58,9 @@ package final class GuardLoop: WakeupSource {
         interval = watchdog.map { Int64($0.intervalMilliseconds) }
     }
 
-    /// The next wake-up. Events that came together are one, and what they say does not matter: the machine is read anew,
-    /// which is right after lost events as well.
+    /// Waits for the next wake-up. Events that came together are one wake-up, which does not carry their contents: the
+    /// guard reads the machine again, which is right after lost events too.
+    /// - Throws: ``UdevError`` when poll(2) or the monitor fails.
     package func next() throws -> Wakeup {
         endLook()
         while true {
@@ -72,16 +77,15 @@ package final class GuardLoop: WakeupSource {
         }
     }
 
-    /// Makes a ``Wakeup/change(areEventsLost:)`` of the time. Events that come until then are part of it: what was seen
-    /// is in motion, and its end is worth a look, not each step.
+    /// Makes ``next()`` return a ``Wakeup/change(areEventsLost:)`` after this time. Events that come before it cause no
+    /// wake-up of their own: the state is still changing, and only its end is worth a look.
     package func lookAgain(afterMilliseconds milliseconds: Int64) {
         due = Self.now + milliseconds
     }
 
-    /// Tells the watchdog that the guard lives, if there is one and it is time to. For what takes long between two waits.
+    /// Tells the watchdog that the guard is alive, if a message is due. Call it during long work between two waits.
     ///
-    /// A manager that does not take it, because it is busy or starts anew, gets the next; one that misses too many ends
-    /// the guard itself.
+    /// A service manager that is busy or restarting may miss the message. The loop then tries again within a second.
     package func notifyWatchdog() {
         guard let interval, nextSign <= Self.now else { return }
         do {
@@ -108,8 +112,7 @@ package final class GuardLoop: WakeupSource {
         restsUntil = Self.now + Self.rest
     }
 
-    /// Whether the event can tell of a framebuffer or a driver over the card: something happened to one of the slot's
-    /// functions, to a framebuffer, or to a console.
+    /// Whether the event can concern the claim: it is about a function of the slot, a framebuffer or a console.
     private static func concerns(_ card: PCIAddress, _ event: Uevent) -> Bool {
         switch event.subsystem {
         case "pci": PCIAddress(event.name).map(card.sharesSlot) ?? false
@@ -135,7 +138,7 @@ package final class GuardLoop: WakeupSource {
         return .change(areEventsLost: isToTell)
     }
 
-    /// Events that come while the machine is read, or right after, are looked after when it has had some peace.
+    /// Delays the next look that an event causes, in proportion to the time that this one took.
     private func endLook() {
         guard let began = lookBegan else { return }
         let now = Self.now
@@ -145,7 +148,7 @@ package final class GuardLoop: WakeupSource {
 
     // MARK: - Time
 
-    /// For poll(2): until the next thing that is due without an event; -1 for nothing.
+    /// The timeout for poll(2), in milliseconds: the time to whatever is due next; -1 for no limit.
     private func timeout(_ now: Int64, _ mayTake: Bool) -> Int32 {
         var next: Int64?
         func wake(at time: Int64) { next = min(next ?? time, time) }

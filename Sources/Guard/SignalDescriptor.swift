@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// The process's signals as something to poll.
+/// A signalfd(2) for some of the process's signals.
 struct SignalDescriptor: ~Copyable {
     let descriptor: CInt
 
@@ -12,7 +12,7 @@ struct SignalDescriptor: ~Copyable {
     }
 
     deinit {
-        // Nothing was written through it.
+        // Nothing was written through it, so a failing close loses nothing.
         _ = close(descriptor)
     }
 
@@ -22,7 +22,7 @@ struct SignalDescriptor: ~Copyable {
         return descriptor
     }
 
-    /// The next signal that has come; `nil` when there is none.
+    /// The next pending signal; `nil` when there is none.
     func take() -> CInt? {
         let signal = clinux_signals_take(descriptor)
         return signal == 0 ? nil : signal

@@ -1,26 +1,27 @@
 internal import CJournal
 internal import SystemPackage
 
-/// A socket that sends datagrams to one path, and closes with its last owner.
+/// A socket that sends datagrams to one path. It is closed when its last owner goes.
 ///
-/// It is not connected: whoever listens at the path may go and come back.
+/// The socket is not connected, so the listener at the path may restart.
 final class DatagramSocket: Sendable {
-    /// Where it sends: an absolute path, or `@` and a name in the abstract namespace.
+    /// The destination: an absolute path, or `@` and a name in the abstract namespace.
     let path: String
     private let descriptor: FileDescriptor
 
-    /// How long a full queue is waited for, in milliseconds: a stuck receiver must not stop a claim between two writes.
-    private static let patience: UInt32 = 1000
+    /// How long a send waits while the receiver's queue is full, in milliseconds. A stuck receiver must not stop a
+    /// claim.
+    private static let timeout: UInt32 = 1000
 
     init(path: String) throws(JournalError) {
         self.path = path
-        let result = cjournal_socket(Self.patience)
+        let result = cjournal_socket(Self.timeout)
         guard result >= 0 else { throw JournalError(.openSocket, path, Errno(rawValue: -result)) }
         descriptor = FileDescriptor(rawValue: result)
     }
 
     deinit {
-        // A datagram socket has nothing left to lose when its close fails.
+        // A failing close of a datagram socket loses nothing.
         try? descriptor.close()
     }
 
@@ -40,7 +41,7 @@ final class DatagramSocket: Sendable {
         }
         guard made >= 0 else { throw JournalError(.makeFile, path, Errno(rawValue: -made)) }
         let result = unsafe cjournal_send_descriptor(descriptor.rawValue, path, made)
-        // The receiver has its own descriptor by now, or the send's error is the one that counts.
+        // The receiver has its own descriptor by now, or the send's error is reported below.
         try? FileDescriptor(rawValue: made).close()
         guard result == 0 else { throw JournalError(.send, path, Errno(rawValue: -result)) }
     }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The environment's variables, by name. What systemd tells a service stands there (systemd.exec(5), "Environment
+/// Environment variables, by name. systemd passes information to a service in them (systemd.exec(5), "Environment
 /// Variables Set or Propagated by the Service Manager").
 package struct Environment: Sendable {
     private let lookUp: @Sendable (String) -> String?
@@ -14,7 +14,7 @@ package struct Environment: Sendable {
         self.lookUp = lookUp
     }
 
-    /// This process's own, as it is at each look.
+    /// This process's environment; each lookup reads it again.
     package static let process = Environment { name in
         guard let value = unsafe getenv(name) else { return nil }
         return unsafe String(cString: value)

@@ -1,26 +1,32 @@
 /// One entry of the journal.
 package struct JournalEntry: Hashable, Sendable {
+    /// One field of an entry.
     package struct Field: Hashable, Sendable {
+        /// The field's name.
         package let name: FieldName
+        /// The field's text, which may have several lines.
         package let value: String
 
+        /// A field from its name and its text.
         package init(_ name: FieldName, _ value: String) {
             self.name = name
             self.value = value
         }
     }
 
-    /// What `SYSLOG_IDENTIFIER` says.
+    /// The value of `SYSLOG_IDENTIFIER`.
     package static let identifier = "apertured"
 
-    /// The kind of event; `nil` for a message that no one needs to look for.
+    /// The kind of event; `nil` for a message that nobody needs to search for.
     package var id: MessageID?
+    /// How urgent the entry is.
     package var priority: Priority
     /// One sentence for people.
     package var message: String
-    /// The rest. A name may stand there twice: the journal keeps both values.
+    /// The other fields. A name may occur twice; the journal keeps both values.
     package var fields: [Field]
 
+    /// - Parameter fields: Those beside `MESSAGE`, `MESSAGE_ID`, `PRIORITY` and `SYSLOG_IDENTIFIER`.
     package init(_ id: MessageID?, _ priority: Priority, _ message: String, _ fields: [Field] = []) {
         self.id = id
         self.priority = priority
@@ -28,16 +34,16 @@ package struct JournalEntry: Hashable, Sendable {
         self.fields = fields
     }
 
-    /// The fields that the catalog's text for this kind of event names, and that this entry lacks.
+    /// The fields that the catalog's text for this kind of event uses and that this entry lacks.
     package var missingFields: [FieldName] {
         (id?.fields ?? []).filter { name in !fields.contains { $0.name == name } }
     }
 
     // MARK: - The native protocol
 
-    /// The entry as the journal takes it (systemd.io, "Journal Native Protocol"): `NAME=value` and a line feed for each
-    /// field, or, where the value holds a line feed, `NAME`, a line feed, the value's length in bytes as 64 bits,
-    /// little endian, the value, and a line feed.
+    /// The entry in the form that journald accepts (systemd.io, "Journal Native Protocol"): `NAME=value` and a line
+    /// feed for each field. If the value contains a line feed: `NAME`, a line feed, the value's length in bytes as 64
+    /// bits in little-endian order, the value, and a line feed.
     package var encoded: [UInt8] {
         var bytes: [UInt8] = []
         Self.encode(Field(.message, message), to: &bytes)
@@ -64,8 +70,8 @@ package struct JournalEntry: Hashable, Sendable {
 
     // MARK: - Lines
 
-    /// The message alone, each of its lines begun with the priority in angle brackets (sd-daemon(3)), which journald
-    /// and the kernel's log take from it.
+    /// The message alone, with the priority in angle brackets before each line (sd-daemon(3)). journald and the
+    /// kernel's log read the prefix.
     package var prefixedLines: String {
         lines { "<\(priority.rawValue)>\($0)" }
     }

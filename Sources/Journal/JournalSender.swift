@@ -1,21 +1,22 @@
 internal import SystemPackage
 
-/// Hands entries to journald, in its native protocol.
+/// Sends entries to journald in its native protocol.
 package struct JournalSender: Sendable {
-    /// Where journald listens.
+    /// The path of journald's socket.
     package static let socketPath = "/run/systemd/journal/socket"
 
     private let socket: DatagramSocket
 
-    /// - Parameter path: Another socket, for a test.
+    /// - Parameter path: The socket; a test passes its own.
+    /// - Throws: When no socket can be opened. Whether journald listens shows at the first ``send(_:)``.
     package init(path: String = Self.socketPath) throws(JournalError) {
         socket = try DatagramSocket(path: path)
     }
 
-    /// Sends the entry as a datagram; one that does not fit goes as a sealed file in memory.
+    /// Sends the entry as a datagram, or in a sealed memory file when it does not fit into one.
     ///
-    /// What fits depends on `net.core.wmem_default`: the kernel says EMSGSIZE, or ENOBUFS where memory is short.
-    /// - Throws: When nobody listens (ENOENT, ECONNREFUSED), or journald takes nothing for a second (EAGAIN).
+    /// The limit depends on `net.core.wmem_default`: the kernel answers EMSGSIZE, or ENOBUFS when memory is short.
+    /// - Throws: When nobody listens (ENOENT, ECONNREFUSED), or journald's queue is full for a second (EAGAIN).
     package func send(_ entry: JournalEntry) throws(JournalError) {
         let bytes = entry.encoded
         do {

@@ -1,17 +1,18 @@
 internal import Glibc
 package import SystemPackage
 
-/// Writes entries to where they belong.
+/// Writes entries to the journal or to the standard error.
 package struct Log: Sendable {
+    /// Where entries go.
     package let destination: LogDestination
-    /// Entries that matter less than this are dropped.
+    /// Less urgent entries than this are dropped.
     package let threshold: Priority
     private let sender: JournalSender?
     private let standardError: FileDescriptor
 
     /// - Parameters:
-    ///   - sender: The journal; without one, `journal` becomes prefixed lines.
-    ///   - standardError: Another descriptor, for a test.
+    ///   - sender: For the journal. Without a sender, `journal` becomes prefixed lines.
+    ///   - standardError: The descriptor for lines; a test passes its own.
     package init(
         to destination: LogDestination, sender: JournalSender?, threshold: Priority = .info,
         standardError: FileDescriptor = .standardError
@@ -23,7 +24,8 @@ package struct Log: Sendable {
     }
 
     /// The log of this process.
-    /// - Parameter wantsJournal: Whether it goes to the journal wherever the standard error goes.
+    /// - Parameter wantsJournal: Whether to use the journal even when the standard error is connected to something
+    ///   else.
     package static func forProcess(wantsJournal: Bool = false, threshold: Priority = .info) -> Log {
         let destination = LogDestination.choose(
             wantsJournal: wantsJournal,
@@ -39,7 +41,7 @@ package struct Log: Sendable {
         }
     }
 
-    /// Writes the entry. An entry that journald does not take becomes a line: its fields are lost, its message is not.
+    /// Writes the entry. If journald does not accept it, its message is written as a line and its fields are lost.
     package func write(_ entry: JournalEntry) {
         guard entry.priority <= threshold else { return }
         switch destination {
@@ -58,10 +60,10 @@ package struct Log: Sendable {
         }
     }
 
-    /// In one write, so that the lines of two processes do not mix.
+    /// Writes in one call, so that the lines of two processes do not mix.
     private func put(_ lines: String) {
         let bytes = Array(lines.utf8)
-        // There is no one left to tell when the standard error fails.
+        // A failure of the standard error cannot be reported anywhere.
         _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(standardError.rawValue, $0.baseAddress, $0.count) }
     }
 }

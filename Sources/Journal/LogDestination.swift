@@ -1,24 +1,26 @@
 /// Where the log goes, and in which form.
 package enum LogDestination: Hashable, Sendable {
-    /// Entries with their fields.
+    /// The journal: entries with their fields.
     case journal
-    /// Lines on the standard error that begin with `<N>`.
+    /// The standard error: lines that begin with the priority, `<N>`.
     case prefixedLines
-    /// Lines on the standard error for a person.
+    /// The standard error: lines for a person.
     case plainLines
 
-    /// Chooses:
-    /// 1. the journal, where the caller wants it;
-    /// 2. the journal, where the standard error is a stream of journald's: `JOURNAL_STREAM` names it (systemd.exec(5)
-    ///    has services compare it, as the variable is inherited past a redirection); prefixed lines where journald's
-    ///    socket is out of reach, as journald reads the prefixes from its streams as well;
-    /// 3. prefixed lines, where systemd runs this process (`INVOCATION_ID`) and connected it to something else than the
-    ///    journal, such as the kernel's log;
-    /// 4. plain lines: a terminal, a pipe, a file that someone redirected to.
+    /// Chooses a destination:
+    /// 1. the journal, if the caller wants it;
+    /// 2. the journal, if the standard error is one of journald's streams. `JOURNAL_STREAM` names the stream, and a
+    ///    service has to compare it (systemd.exec(5)), because a redirection does not unset the variable;
+    /// 3. prefixed lines, if systemd runs this process (`INVOCATION_ID`) with the standard error connected to something
+    ///    else, such as the kernel's log;
+    /// 4. plain lines for a terminal, a pipe or a file.
+    ///
+    /// In cases 1 and 2 prefixed lines replace the journal when journald's socket is missing: journald reads the
+    /// prefixes from its streams too.
     ///
     /// - Parameters:
     ///   - wantsJournal: Whether the caller asks for the journal.
-    ///   - hasSocket: Whether journald's socket is there.
+    ///   - hasSocket: Whether journald's socket exists.
     package static func choose(
         wantsJournal: Bool, hasSocket: Bool, standardError: StandardError, environment: Environment
     ) -> LogDestination {

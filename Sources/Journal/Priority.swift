@@ -1,4 +1,4 @@
-/// How much an entry matters, as syslog counts it (syslog(3)): the lower the number, the more.
+/// How urgent an entry is, with the numbers of syslog(3): the lower, the more urgent.
 package enum Priority: Int, Hashable, Sendable, CaseIterable {
     case emergency = 0
     case alert
@@ -9,7 +9,7 @@ package enum Priority: Int, Hashable, Sendable, CaseIterable {
     case info
     case debug
 
-    /// What a plain line begins with; nothing for what needs no one's attention.
+    /// The prefix of a plain line; empty for notice and below.
     package var label: String {
         switch self {
         case .emergency, .alert, .critical, .error: "error: "
@@ -20,6 +20,6 @@ package enum Priority: Int, Hashable, Sendable, CaseIterable {
 }
 
 extension Priority: Comparable {
-    /// Less is more urgent, as with the numbers.
+    /// The smaller priority is the more urgent one, as with the numbers.
     package static func < (left: Priority, right: Priority) -> Bool { left.rawValue < right.rawValue }
 }

@@ -1,11 +1,11 @@
 internal import Glibc
 internal import SystemPackage
 
-/// Tells the service manager how the service is (sd_notify(3)); does nothing where there is no manager.
+/// Reports the service's state to the service manager (sd_notify(3)). Without a manager it does nothing.
 package struct ServiceNotifier: Sendable {
     private let socket: DatagramSocket?
 
-    /// Takes the manager's socket from `NOTIFY_SOCKET`: an absolute path, or `@` and a name in the abstract namespace.
+    /// Opens a socket to the address in `NOTIFY_SOCKET`: an absolute path, or `@` and a name in the abstract namespace.
     /// - Throws: EAFNOSUPPORT for an address of another kind (a virtual machine's `vsock:`).
     package init(environment: Environment = .process) throws(JournalError) {
         guard let path = environment["NOTIFY_SOCKET"], !path.isEmpty else {
@@ -18,26 +18,26 @@ package struct ServiceNotifier: Sendable {
         socket = try DatagramSocket(path: path)
     }
 
-    /// Whether a manager listens.
+    /// Whether there is a manager: `NOTIFY_SOCKET` was set.
     package var hasManager: Bool { socket != nil }
 
-    /// Tells these in one datagram: the manager takes them at the same instant.
-    /// - Throws: When the manager does not take it.
+    /// Sends these states in one datagram, so that the manager applies them together.
+    /// - Throws: When the manager does not accept the datagram within a second.
     package func tell(_ states: ServiceState...) throws(JournalError) {
         guard let socket else { return }
         try socket.send(Array(states.map(\.assignments).joined(separator: "\n").utf8))
     }
 
-    /// How long what must be heard is offered again and again to a manager that is busy, in milliseconds. Its queue is full
-    /// while it reloads its units, or starts hundreds of them.
+    /// How long ``tellSurely(_:within:unless:)`` tries, in milliseconds. The manager's queue is full while it reloads
+    /// its units or starts hundreds of them.
     package static let standardDeadline: Int64 = 30_000
 
-    /// As ``tell(_:)``, for what a manager must have heard: a start waits for `ready`, and an end without `stopping` looks
-    /// like a crash. Each attempt waits for a second by itself.
+    /// Sends as ``tell(_:)`` does, and tries again while the manager is busy. For states that must arrive: a start
+    /// waits for `ready`, and an end without `stopping` looks like a crash. Each attempt waits up to a second.
     /// - Parameters:
     ///   - deadline: In milliseconds.
-    ///   - interruption: Why to give up earlier, asked between two attempts; `nil` to go on.
-    /// - Throws: When the manager does not take it within the deadline.
+    ///   - interruption: Called between two attempts; returns true to give up before the deadline.
+    /// - Throws: When the manager does not accept the datagram within the deadline.
     package func tellSurely(
         _ states: ServiceState..., within deadline: Int64 = standardDeadline,
         unless interruption: () -> Bool = { false }
@@ -54,12 +54,12 @@ package struct ServiceNotifier: Sendable {
         }
     }
 
-    /// Tells that a reload begins now.
+    /// Reports that a reload begins now; see ``ServiceState/reloading(at:)``.
     package func tellReloading() throws(JournalError) {
         try tellSurely(.reloading(at: Self.microseconds))
     }
 
-    /// CLOCK_MONOTONIC.
+    /// The time of CLOCK_MONOTONIC, in microseconds.
     private static var microseconds: UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)

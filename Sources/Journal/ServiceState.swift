@@ -1,21 +1,22 @@
 package import SystemPackage
 
-/// What a service tells its manager (sd_notify(3)).
+/// A state that a service reports to its manager (sd_notify(3)).
 package enum ServiceState: Hashable, Sendable {
     /// The start, or a reload, is finished.
     case ready
-    /// The configuration is being read again; `ready` ends it. The time is of CLOCK_MONOTONIC, in microseconds
-    /// (`Type=notify-reload` compares it; a manager before 253 does not look).
+    /// A reload has begun; `ready` ends it. The time is of CLOCK_MONOTONIC, in microseconds (`Type=notify-reload` uses
+    /// it; a manager before 253 ignores it).
     case reloading(at: UInt64)
+    /// The service is about to end.
     case stopping
-    /// A line for people, shown by `systemctl status`. Line feeds become spaces, as the protocol has no other way; a long
-    /// one is cut: the manager drops a datagram of 4096 bytes or more, with all that it holds (`NOTIFY_BUFFER_MAX`).
+    /// A line for people, shown by `systemctl status`. Line feeds become spaces, because the protocol cannot carry
+    /// them. A long line is cut: the manager drops a whole datagram of 4096 bytes or more (`NOTIFY_BUFFER_MAX`).
     case status(String)
-    /// The watchdog's sign of life.
+    /// The service is alive; restarts the watchdog's time.
     case watchdog
-    /// Why the service fails.
+    /// The service fails with this error.
     case failure(Errno)
-    /// The start, stop or watchdog limit is reached this many microseconds from now at the earliest.
+    /// The start, stop or watchdog timeout comes this many microseconds from now at the earliest.
     case extendTimeout(UInt64)
 
     var assignments: String {

@@ -3,17 +3,19 @@ package import SystemPackage
 
 /// What the standard error is connected to.
 package struct StandardError: Hashable, Sendable {
+    /// Whether it is a terminal.
     package var isTerminal: Bool
-    /// `st_dev` and `st_ino` as `JOURNAL_STREAM` writes them: two decimal numbers with a colon between; `nil` when the
+    /// `st_dev` and `st_ino` in the form of `JOURNAL_STREAM`: two decimal numbers with a colon between; `nil` when the
     /// descriptor is closed.
     package var stream: String?
 
+    /// - Parameter stream: In the form of `JOURNAL_STREAM`.
     package init(isTerminal: Bool, stream: String?) {
         self.isTerminal = isTerminal
         self.stream = stream
     }
 
-    /// The process's own, or another descriptor.
+    /// Examines a descriptor, by default the process's standard error.
     package init(of descriptor: FileDescriptor = .standardError) {
         isTerminal = isatty(descriptor.rawValue) == 1
         var status = stat()

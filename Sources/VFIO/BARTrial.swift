@@ -1,22 +1,22 @@
 internal import Aperture
 internal import SystemPackage
 
-/// What a BAR is, by its register.
+/// The kind of a BAR, from its register.
 enum BARKind {
     case ports
     case memory
-    /// A read has no side effect, and writes may be merged.
+    /// Memory in which a read has no side effect and writes may be merged.
     case prefetchableMemory
 }
 
-/// One BAR that VFIO gives, about to be mapped and read.
+/// One BAR that VFIO exposes, and the attempt to map and read it.
 struct BARTrial {
     private let region: RegionInfo
     private let kind: BARKind
     private let pageSize: UInt64
-    /// The MSI-X table, where it is in this BAR.
+    /// The MSI-X table's bytes in this BAR; `nil` when it is not in this BAR.
     private let table: Range<UInt64>?
-    /// What can be mapped, by its place in the BAR, ascending.
+    /// The ranges that can be mapped, as offsets in the BAR, ascending.
     private let areas: [Range<UInt64>]
 
     init(_ region: RegionInfo, table: Range<UInt64>?, kind: BARKind, pageSize: UInt64) {
@@ -44,8 +44,8 @@ struct BARTrial {
         var isRead = false
         if outcome == .mapped || outcome == .smallerThanPage, let place = harmlessPlace {
             do {
-                // By pread(2): where the device does not answer to its memory, a read of the mapping is a SIGBUS and this
-                // an error. Below 7.2 it reserves the BAR as mmap does (`vfio_pci_core_setup_barmap()`).
+                // Use pread(2): when the device does not answer, a read of the mapping is a SIGBUS, and pread an error.
+                // Before 7.2 pread reserves the BAR as mmap does (`vfio_pci_core_setup_barmap()`).
                 _ = try calls.readWord(at: region.offset + place, of: device)
                 isRead = true
             } catch {
@@ -75,7 +75,7 @@ struct BARTrial {
         return .mapped
     }
 
-    /// Where a word can be read, by its place in the BAR. Not in the MSI-X table: there VFIO answers itself.
+    /// The offset in the BAR at which a word can be read. Not in the MSI-X table: VFIO answers reads of that itself.
     private var harmlessPlace: UInt64? {
         guard kind == .prefetchableMemory else { return nil }
         let first = areas.first?.lowerBound ?? 0

@@ -4,10 +4,10 @@ internal import SystemPackage
 
 /// A function's configuration, as VFIO shows it to a guest.
 ///
-/// VFIO answers for the registers that it keeps to itself: the ids, as they were when the device was opened, and the BARs,
-/// with the flags of the kernel's own resources (`vfio_bar_fixup()`). The class comes from the device each time.
+/// VFIO emulates some registers: the ids, as they were when the device was opened, and the BARs, with the flags of the
+/// kernel's own resources (`vfio_bar_fixup()`). The class is read from the device each time.
 struct DeviceConfiguration<Calls: VFIOCalls> {
-    /// The MSI-X table's place: its BAR, and the bytes of it.
+    /// Where the MSI-X table is: its BAR, and its bytes in that BAR.
     struct MSIXTable {
         let bar: Int
         let range: Range<UInt64>
@@ -18,7 +18,7 @@ struct DeviceConfiguration<Calls: VFIOCalls> {
     private let address: PCIAddress
     private let offset: UInt64
 
-    /// - Throws: When the function does not answer.
+    /// - Throws: ``VFIOError/silent(_:)`` when the function does not answer; ``VFIOError/call(_:target:errno:)``.
     init(_ calls: Calls, of device: CInt, at address: PCIAddress) throws(VFIOError) {
         self.calls = calls
         self.device = device
@@ -28,7 +28,7 @@ struct DeviceConfiguration<Calls: VFIOCalls> {
         } catch {
             throw VFIOError(call: "VFIO_DEVICE_GET_REGION_INFO", target: "\(address) configuration", errno: error)
         }
-        // A virtual function has no ids of its own to read, so VFIO gives the kernel's; its class is real.
+        // A virtual function has no ids of its own, so VFIO shows the kernel's; the class is the device's.
         for register in [Self.identifiers, Self.revisionAndClass] where try word(register) == .max {
             throw .silent(address)
         }
@@ -41,7 +41,7 @@ struct DeviceConfiguration<Calls: VFIOCalls> {
         return register & 0x8 != 0 ? .prefetchableMemory : .memory
     }
 
-    /// Whether the BAR is memory with 64-bit addresses, which takes the next register as well.
+    /// Whether the BAR is memory with 64-bit addresses, which takes up the next register too.
     func isWide(_ bar: Int) throws(VFIOError) -> Bool {
         // PCI_BASE_ADDRESS_MEM_TYPE_64
         try word(Self.firstBAR + 4 * UInt64(bar)) & 0x7 == 0x4
@@ -51,7 +51,7 @@ struct DeviceConfiguration<Calls: VFIOCalls> {
     func msixTable() throws(VFIOError) -> MSIXTable? {
         guard try word(Self.commandAndStatus) & Self.hasCapabilities != 0 else { return nil }
         var next = try word(Self.capabilities) & 0xfc
-        // No more of them fit in the 256 bytes; a list that bites its tail ends too.
+        // No more than 48 capabilities fit in the 256 bytes. The limit also ends a list that loops.
         for _ in 0..<48 where next != 0 {
             let capability = UInt64(next)
             let head = try word(capability)
@@ -74,7 +74,7 @@ struct DeviceConfiguration<Calls: VFIOCalls> {
         }
     }
 
-    // PCI_* of include/uapi/linux/pci_regs.h; the numbers of the registers are in bytes.
+    // PCI_* of include/uapi/linux/pci_regs.h; register offsets are in bytes.
     private static var identifiers: UInt64 { 0x00 }
     private static var commandAndStatus: UInt64 { 0x04 }
     private static var revisionAndClass: UInt64 { 0x08 }

@@ -1,17 +1,17 @@
 package import Aperture
 
-/// Why what VFIO gave does not prove a claim.
+/// A reason why the results of a proof do not prove the claim.
 package enum ProofComplaint: Hashable, Sendable {
-    /// A BAR that is missing, or could not be mapped or read.
+    /// A BAR is missing, or could not be mapped or read.
     case region(RegionProof)
     /// A BAR that the function is known to have was not tried.
     case untried(PCIAddress, bar: Int)
-    /// The set of BARs is not known: one that is missing would not be missed.
+    /// It is not known which BARs the function has, so a missing one would not be noticed.
     case unknownBARs(PCIAddress)
-    /// Nothing was mapped at all.
+    /// No BAR was mapped.
     case nothingMapped
 
-    /// Everything that speaks against it; empty when these functions are proven.
+    /// All complaints; empty when these functions are proven.
     package static func all(of targets: [ProofTarget], _ proofs: [RegionProof]) -> [ProofComplaint] {
         var complaints = proofs.filter(\.hasFailed).map(ProofComplaint.region)
         for target in targets {
@@ -35,7 +35,7 @@ extension ProofComplaint: CustomStringConvertible {
         case .region(let proof): proof.description
         case .untried(let address, let bar): "\(address) BAR \(bar) was not tried"
         case .unknownBARs(let address):
-            "it is not known which BARs \(address) has, so that one that the kernel found no room for would not be missed"
+            "it is not known which BARs \(address) has, so a BAR that the kernel found no room for would not be noticed"
         case .nothingMapped: "VFIO mapped no BAR"
         }
     }

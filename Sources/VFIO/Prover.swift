@@ -4,29 +4,31 @@ internal import Glibc
 internal import KernelFiles
 internal import SystemPackage
 
-/// Opens functions through VFIO as a guest's monitor would, and maps every BAR.
+/// Opens functions through VFIO as a virtual machine monitor would, and maps every BAR.
 ///
-/// Nothing less proves a claim: a bind succeeds while a BAR cannot be reserved, and from 7.2 on the failed reservation
-/// at open is only a debug message (`vfio_pci_core_map_bars()`); the first sign is `mmap`.
+/// Nothing less proves a claim: a bind succeeds even when a BAR cannot be reserved, and since 7.2 a failed reservation
+/// at open is only a debug message (`vfio_pci_core_map_bars()`); the first visible failure is `mmap`.
 ///
-/// Opening a function and closing it both reset it (`vfio_pci_core_enable()`, `vfio_pci_core_disable()`); one that cannot be
-/// reset alone is reset with its bus or slot at the close, where VFIO has all of that and nobody uses it
-/// (`vfio_pci_dev_set_try_reset()`). So it is only done when no one else has it open, which VFIO itself sees to.
+/// Opening a function and closing it both reset it (`vfio_pci_core_enable()`, `vfio_pci_core_disable()`). A function
+/// that cannot be reset alone is reset with its bus or slot at the close, if VFIO has every function there and none is
+/// in use (`vfio_pci_dev_set_try_reset()`). A proof therefore needs a function that nobody else has open; VFIO enforces
+/// that.
 ///
-/// What driver the function is bound to is of no interest, as long as it is VFIO's.
+/// The function may be bound to vfio-pci or to any other VFIO driver.
 package struct Prover<Calls: VFIOCalls> {
     private let calls: Calls
     private let pageSize: UInt64
 
+    /// - Parameter pageSize: In bytes.
     package init(calls: Calls, pageSize: Int = sysconf(CInt(_SC_PAGESIZE))) {
         self.calls = calls
         self.pageSize = UInt64(pageSize)
     }
 
-    /// Maps every BAR of every function, through each interface that this kernel has. One after the other: VFIO lets
-    /// nobody open a device's own node while its group is open (`vfio_device_block_group()`).
+    /// Maps every BAR of every function through each interface that this kernel has. The interfaces take turns: while a
+    /// group is open, VFIO does not let anyone open a device's own node (`vfio_device_block_group()`).
     /// - Returns: One proof per BAR and interface; a failed mapping is a result, not an error.
-    /// - Throws: Why a function could not be tried.
+    /// - Throws: ``VFIOError`` when a function could not be tried.
     package func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof] {
         var grouped: [(target: ProofTarget, group: Int)] = []
         var nodes: [(target: ProofTarget, node: String)] = []
@@ -40,7 +42,7 @@ package struct Prover<Calls: VFIOCalls> {
         let haveNodes = nodes.count == targets.count && calls.exists(Self.iommufd)
         var proofs: [RegionProof] = []
         if haveGroups || !haveNodes {
-            // Without either, the error names what is missing of the way that there is: most kernels have groups.
+            // With neither interface, the error names the missing node of the likelier one: most kernels have groups.
             if !haveGroups, !nodes.isEmpty, nodes.count == targets.count, !calls.exists(Self.container) {
                 throw VFIOError(call: "open", target: Self.iommufd, errno: .noSuchFileOrDirectory)
             }
@@ -95,7 +97,7 @@ package struct Prover<Calls: VFIOCalls> {
                 }
                 proofs += try prove(target, OpenNode(device, calls), through: .group)
             }
-            // The container forgets its IOMMU with its last group, and is ready for the next.
+            // When the last group leaves, the container forgets its IOMMU and is ready for the next group.
             try named("VFIO_GROUP_UNSET_CONTAINER", node) { () throws(Errno) in
                 try calls.unsetContainer(ofGroup: descriptor.descriptor)
             }
@@ -134,7 +136,7 @@ package struct Prover<Calls: VFIOCalls> {
         return proofs
     }
 
-    /// Gives the device that is attached a page of memory, as a guest's is given, and takes it back.
+    /// Maps a page of memory for the attached device, as a monitor maps the guest's memory, and unmaps it.
     private func mapMemory(
         into addressSpace: UInt32, of iommufd: CInt, for address: PCIAddress
     ) throws(VFIOError) {
@@ -189,8 +191,9 @@ package struct Prover<Calls: VFIOCalls> {
         return proofs + (target.isVirtual ? [] : doubts(untold, of: target.address, through: interface))
     }
 
-    /// The BARs that nothing has told of so far: the row of one that the kernel gave up is as empty as that of none, and its
-    /// register can read zero. Its size tells, and now is the time to ask: the function is open here and nowhere else.
+    /// Looks for BARs that neither VFIO nor sysfs shows. A BAR that the kernel gave up has an empty row in `resource`,
+    /// as a BAR that does not exist has, and its register can read zero. Only sizing the register tells them apart,
+    /// which is safe now: this process alone has the function open.
     private func doubts(
         _ bars: [Int], of address: PCIAddress, through interface: RegionProof.Interface
     ) -> [RegionProof] {

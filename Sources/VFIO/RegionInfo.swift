@@ -1,16 +1,18 @@
-/// What VFIO says of one region of a device: struct vfio_region_info and its capabilities (linux/vfio.h).
+/// One region of a device: struct vfio_region_info and its capabilities (linux/vfio.h).
 package struct RegionInfo: Hashable, Sendable {
     /// In bytes; 0 for a region that the device does not have.
     package var size: UInt64
-    /// Where it begins in the device's descriptor.
+    /// Where the region begins in the device's descriptor, in bytes.
     package var offset: UInt64
-    /// VFIO_REGION_INFO_FLAG_MMAP
+    /// Whether the region, or its ``areas``, can be mapped: VFIO_REGION_INFO_FLAG_MMAP.
     package var canMap: Bool
-    /// Where that goes for pieces of it alone, these, by their place in the region: VFIO_REGION_INFO_CAP_SPARSE_MMAP.
+    /// The only parts that can be mapped, as byte offsets in the region: VFIO_REGION_INFO_CAP_SPARSE_MMAP. `nil`
+    /// without that capability.
     package var areas: [Range<UInt64>]?
-    /// Whether a mapping may take the MSI-X table along: VFIO_REGION_INFO_CAP_MSIX_MAPPABLE.
+    /// Whether a mapping may include the MSI-X table: VFIO_REGION_INFO_CAP_MSIX_MAPPABLE.
     package var canMapMSIX: Bool
 
+    /// A region from its parts, for a test or for one that VFIO does not list.
     package init(
         size: UInt64, offset: UInt64, canMap: Bool, areas: [Range<UInt64>]? = nil, canMapMSIX: Bool = false
     ) {
@@ -21,8 +23,8 @@ package struct RegionInfo: Hashable, Sendable {
         self.canMapMSIX = canMapMSIX
     }
 
-    /// - Parameter bytes: The kernel's answer.
-    /// - Returns: `nil` where a capability lies outside it, or an area outside the 64-bit space.
+    /// Parses the kernel's answer; `nil` when a capability lies outside it, or an area ends outside the 64-bit space.
+    /// - Parameter bytes: struct vfio_region_info and its capabilities.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count >= 32 else { return nil }
         let flags = bytes.number32(at: 4)
@@ -30,7 +32,7 @@ package struct RegionInfo: Hashable, Sendable {
             size: bytes.number64(at: 16), offset: bytes.number64(at: 24), canMap: flags & Self.flagMap != 0)
         guard flags & Self.flagCapabilities != 0 else { return }
         var next = Int(bytes.number32(at: 12))
-        // Each stands behind the one before it (vfio_info_cap_add()): so the walk ends.
+        // Each capability lies behind the one before it (`vfio_info_cap_add()`), so the walk ends.
         while next != 0 {
             guard next <= bytes.count - 8 else { return nil }
             switch bytes.number16(at: next) {
@@ -63,7 +65,7 @@ package struct RegionInfo: Hashable, Sendable {
     private static let flagCapabilities: UInt32 = 1 << 3
 }
 
-/// The kernel's numbers are the machine's, and every machine that Swift runs on has the lowest byte first.
+/// The kernel's numbers have the machine's byte order, which is little-endian wherever Swift runs.
 extension [UInt8] {
     fileprivate func number16(at place: Int) -> UInt16 { UInt16(truncatingIfNeeded: number(at: place, size: 2)) }
 

@@ -1,7 +1,7 @@
 package import Aperture
 package import SystemPackage
 
-/// What came of one BAR of one function.
+/// The result for one BAR of one function.
 package struct RegionProof: Hashable, Sendable {
     /// How the device was opened.
     package enum Interface: String, Hashable, Sendable {
@@ -11,34 +11,37 @@ package struct RegionProof: Hashable, Sendable {
         case iommufd
     }
 
+    /// Whether the BAR can be used, or why not.
     package enum Outcome: Hashable, Sendable {
+        /// Every part that VFIO offers was mapped.
         case mapped
-        /// Memory smaller than a page that something else may share: VFIO offers no mapping, and a guest is served by
-        /// reads and writes (`vfio_pci_probe_mmaps()`).
+        /// Memory smaller than a page, which it may share with something else. VFIO offers no mapping, and a guest is
+        /// served by reads and writes (`vfio_pci_probe_mmaps()`).
         case smallerThanPage
         /// I/O ports, which are never mapped.
         case ports
         /// Memory of a page or more that VFIO offers no mapping of.
         case notMappable
-        /// The card is known to have it, and VFIO does not give it.
+        /// The card has the BAR, and VFIO does not show it.
         case missing
-        /// Whether the card has it is not known: its register could not be sized.
+        /// It is not known whether the card has the BAR, because its register could not be sized.
         case unsized(Errno)
-        /// It cannot be mapped.
+        /// The BAR cannot be mapped.
         case failed(Errno)
-        /// It can be mapped, where VFIO offers that, and not be read.
+        /// The BAR can be mapped, where VFIO offers a mapping, but not read.
         case unreadable(Errno)
     }
 
-    /// A piece that VFIO keeps from its user.
+    /// A part of a BAR that VFIO does not let its user reach.
     package struct KeptBack: Hashable, Sendable {
-        /// By its place in the BAR, in bytes.
+        /// Byte offsets in the BAR.
         package let range: Range<UInt64>
-        /// Whether the MSI-X table is in it.
+        /// Whether the MSI-X table is in this part.
         package let holdsMSIXTable: Bool
-        /// Whether it was mapped all the same: then it is kept back from reads and writes through VFIO alone.
+        /// Whether the part was mapped nevertheless. Then only reads and writes through the descriptor are kept back.
         package let isMapped: Bool
 
+        /// - Parameter range: Byte offsets in the BAR.
         package init(range: Range<UInt64>, holdsMSIXTable: Bool, isMapped: Bool) {
             self.range = range
             self.holdsMSIXTable = holdsMSIXTable
@@ -46,18 +49,25 @@ package struct RegionProof: Hashable, Sendable {
         }
     }
 
+    /// The function that has the BAR.
     package let address: PCIAddress
+    /// The interface that the device was opened through.
     package let interface: Interface
-    /// 0 to 5.
+    /// The BAR's number, 0 to 5.
     package let bar: Int
-    /// In bytes.
+    /// In bytes; 0 when it is not known.
     package let size: UInt64
+    /// What the attempt to map and read it gave.
     package let outcome: Outcome
-    /// Whether a word of it was read. Only of prefetchable memory: there a read has no side effect (PCI Local Bus
-    /// Specification 3.0, 6.2.5.1).
+    /// Whether a word of it was read. Only prefetchable memory is read, as a read has no side effect there (PCI Local
+    /// Bus Specification 3.0, 6.2.5.1).
     package let isRead: Bool
+    /// The parts that VFIO keeps back; only for a mapped BAR.
     package let keptBack: [KeptBack]
 
+    /// - Parameters:
+    ///   - bar: 0 to 5.
+    ///   - size: In bytes.
     package init(
         address: PCIAddress, interface: Interface, bar: Int, size: UInt64, outcome: Outcome, isRead: Bool = false,
         keptBack: [KeptBack] = []
@@ -71,11 +81,12 @@ package struct RegionProof: Hashable, Sendable {
         self.keptBack = keptBack
     }
 
-    /// Whether it leaves open what the card has, so that the others prove nothing of the whole.
+    /// Whether it is unknown that the card has this BAR. Then the other results do not prove the whole card.
     package var isDoubt: Bool {
         if case .unsized = outcome { true } else { false }
     }
 
+    /// Whether the BAR is missing or unusable. Ports and memory smaller than a page are no failure.
     package var hasFailed: Bool {
         switch outcome {
         case .mapped, .smallerThanPage, .ports, .unsized: false
@@ -89,11 +100,11 @@ extension RegionProof: CustomStringConvertible {
         let result =
             switch outcome {
             case .mapped: "mapped \(size) bytes"
-            case .smallerThanPage: "not mapped: its \(size) bytes are less than a page, a guest reads and writes them"
+            case .smallerThanPage: "not mapped: its \(size) bytes are less than a page; a guest reads and writes them"
             case .ports: "\(size) I/O ports, which are never mapped"
             case .notMappable: "VFIO offers no mapping of its \(size) bytes"
-            case .missing: "missing: the card has it, with \(size) bytes, and VFIO does not"
-            case .unsized(let errno): "whether the card has it is not known: \(errno) (errno \(errno.rawValue))"
+            case .missing: "missing: the card has it, with \(size) bytes, but VFIO does not show it"
+            case .unsized(let errno): "it is not known whether the card has it: \(errno) (errno \(errno.rawValue))"
             case .failed(let errno): "cannot map \(size) bytes: \(errno) (errno \(errno.rawValue))"
             case .unreadable(let errno): "cannot read \(size) bytes: \(errno) (errno \(errno.rawValue))"
             }
@@ -103,7 +114,7 @@ extension RegionProof: CustomStringConvertible {
 }
 
 extension RegionProof.KeptBack: CustomStringConvertible {
-    /// To follow what was mapped.
+    /// A phrase that follows the description of what was mapped.
     package var description: String {
         let piece = "\(range.count) bytes at \(Hex(range.lowerBound))\(holdsMSIXTable ? " (MSI-X table)" : "")"
         return isMapped ? ", \(piece) kept back from reads and writes" : ", all but \(piece)"
@@ -112,15 +123,19 @@ extension RegionProof.KeptBack: CustomStringConvertible {
 
 /// How many memory BARs there are, and how many of them were mapped.
 package struct BARCount: Hashable, Sendable {
+    /// All memory BARs; ports and BARs of unknown size do not count.
     package let total: Int
+    /// The memory BARs that every interface mapped.
     package let mapped: Int
 
+    /// A count from its two numbers.
     package init(total: Int, mapped: Int) {
         self.total = total
         self.mapped = mapped
     }
 
-    /// - Parameter proofs: Through one interface or two: a BAR counts once, and as mapped when each of them mapped it.
+    /// Counts each BAR once, and as mapped when each interface mapped it.
+    /// - Parameter proofs: The results of one interface or of two.
     package init(_ proofs: [RegionProof]) {
         let memory = proofs.filter { proof in
             if case .unsized = proof.outcome { false } else { proof.outcome != .ports }

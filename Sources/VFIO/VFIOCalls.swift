@@ -1,10 +1,11 @@
 package import Aperture
 package import SystemPackage
 
-/// The calls that a proof is made of. A test answers in the kernel's place.
+/// The system calls that a proof makes. A test answers them in place of the kernel.
 ///
-/// Descriptors are plain numbers: who opened one closes it, see ``OpenNode``.
+/// Descriptors are plain numbers. Whoever opens one closes it; see ``OpenNode``.
 package protocol VFIOCalls {
+    /// Whether there is such a file, folder or node.
     func exists(_ path: String) -> Bool
 
     /// The names in a folder; none when there is no such folder.
@@ -13,6 +14,7 @@ package protocol VFIOCalls {
     /// Opens a node to read and write.
     func open(_ node: String) throws(Errno) -> CInt
 
+    /// Closes a descriptor; a failure is ignored.
     func close(_ descriptor: CInt)
 
     // MARK: Group and container
@@ -50,7 +52,7 @@ package protocol VFIOCalls {
     func attach(_ device: CInt, to addressSpace: UInt32) throws(Errno)
 
     /// IOMMU_IOAS_MAP
-    /// - Returns: The address that a device reads and writes the memory at.
+    /// - Returns: The address at which a device reads and writes the memory.
     func map(_ memory: borrowing MemoryPage, into addressSpace: UInt32, of iommufd: CInt) throws(Errno) -> UInt64
 
     /// IOMMU_IOAS_UNMAP
@@ -64,26 +66,30 @@ package protocol VFIOCalls {
     /// VFIO_DEVICE_GET_REGION_INFO
     func region(_ index: UInt32, of device: CInt) throws(Errno) -> RegionInfo
 
-    /// Maps a piece of the device, by its place in the descriptor, and unmaps it again.
+    /// Maps a part of the device and unmaps it again.
+    /// - Parameter piece: Byte offsets in the descriptor.
     func mapAndUnmap(_ piece: Range<UInt64>, of device: CInt) throws(Errno)
 
-    /// Sizes registers of base addresses that nothing else tells anything of.
+    /// Sizes base address registers, as the kernel does: writes all ones, reads back, and restores the value.
     /// - Parameters:
-    ///   - bars: 0 to 5.
+    ///   - bars: The BARs' numbers, 0 to 5.
     ///   - address: A function that this process has open through VFIO, so that nobody else uses it.
-    /// - Returns: By BAR, what its register reads after all ones were written to it; 0 for one that is not there.
+    /// - Returns: The value read back for each BAR; 0 for a BAR that does not exist.
     func size(_ bars: [Int], of address: PCIAddress) throws(Errno) -> [Int: UInt32]
 
-    /// Four bytes, the lowest first.
+    /// Reads four bytes, the lowest first.
+    /// - Parameter offset: In the descriptor, in bytes.
     func readWord(at offset: UInt64, of device: CInt) throws(Errno) -> UInt32
 }
 
-/// A page of this process's memory, for a device to read and write.
+/// A page of this process's memory that a device may read and write.
 @safe package struct MemoryPage: ~Copyable {
     private let start: UnsafeMutableRawPointer
     /// In bytes.
     package let size: UInt64
 
+    /// Allocates one page, aligned to its size.
+    /// - Parameter size: The page size in bytes.
     package init(size: Int) {
         unsafe start = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: size)
         self.size = UInt64(size)
@@ -91,5 +97,6 @@ package protocol VFIOCalls {
 
     deinit { unsafe start.deallocate() }
 
+    /// The page's address in this process.
     package var address: UInt64 { UInt64(UInt(bitPattern: unsafe start)) }
 }

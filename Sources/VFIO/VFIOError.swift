@@ -2,25 +2,27 @@ package import Aperture
 internal import KernelFiles
 package import SystemPackage
 
-/// Why no BAR of a function could be tried.
+/// Why the BARs of a function could not be tried.
 package enum VFIOError: Error, Hashable, Sendable {
-    /// A call, by the name of linux/vfio.h or linux/iommufd.h (`VFIO_SET_IOMMU`) or as `open`, on a device node or a PCI
-    /// address, failed.
+    /// A call failed. Its name is that of linux/vfio.h or linux/iommufd.h (`VFIO_SET_IOMMU`), or `open`, `read` or
+    /// `list`; the target is a path or a PCI address.
     case call(String, target: String, errno: Errno)
-    /// The configuration reads all ones: nothing answers.
+    /// Nothing answers: the configuration reads all ones.
     case silent(PCIAddress)
-    /// There is neither a group to open the function through nor a node of its own.
+    /// The function has neither an IOMMU group nor a device node of its own.
     case noInterface(PCIAddress)
 
+    /// A call that failed; see ``call(_:target:errno:)``.
     package init(call: String, target: String, errno: Errno) {
         self = .call(call, target: target, errno: errno)
     }
 
+    /// The error number of a failed call; `nil` for the other errors.
     package var errno: Errno? {
         if case .call(_, _, let errno) = self { errno } else { nil }
     }
 
-    /// What is known to make exactly this call fail with exactly this error; `nil` when nothing is.
+    /// The usual cause when this call fails with this error; `nil` when none is known.
     package var knownCause: String? {
         guard case .call(let call, let target, let errno) = self else { return nil }
         return switch (call, errno) {
@@ -43,13 +45,13 @@ package enum VFIOError: Error, Hashable, Sendable {
         case ("VFIO_DEVICE_BIND_IOMMUFD", .resourceBusy):
             "another process has the device or its group open: a guest may be running on it"
         case ("VFIO_DEVICE_BIND_IOMMUFD", .notPermitted):
-            "a device of the group is bound to a host driver or used by another process, or interrupts are not remapped "
-                + "and iommufd lacks allow_unsafe_interrupts=1"
+            "a device of the group is bound to a host driver or used by another process, or interrupts are not "
+                + "remapped and iommufd lacks allow_unsafe_interrupts=1"
         case ("VFIO_DEVICE_BIND_IOMMUFD", .noSuchDevice):
             "the device has no IOMMU group"
         case ("VFIO_DEVICE_BIND_IOMMUFD", .invalidArgument):
-            "another process has the device open, and a guest may be running on it; or the IOMMU does not enforce cache "
-                + "coherency"
+            "another process has the device open, and a guest may be running on it; or the IOMMU does not enforce "
+                + "cache coherency"
         case ("IOMMU_IOAS_MAP", .noMemory):
             "the limit of locked memory (RLIMIT_MEMLOCK) may be too low"
         default: nil
@@ -63,11 +65,11 @@ extension VFIOError: CustomStringConvertible {
         case .call(let call, let target, let errno):
             "\(call) on \(target): \(errno) (errno \(errno.rawValue))\(knownCause.map { "; \($0)" } ?? "")"
         case .silent(let address):
-            "\(address) does not answer: its configuration reads all ones through VFIO, as that of a card that fell off "
-                + "the bus or cannot wake up; switch the machine off and on again"
+            "\(address) does not answer: its configuration reads all ones through VFIO. The card fell off the bus or "
+                + "cannot wake up; switch the machine off and on again"
         case .noInterface(let address):
-            "VFIO cannot open \(address): it has no IOMMU group with a node in /dev/vfio, and no node of its own in "
-                + "/dev/vfio/devices with /dev/iommu beside it"
+            "VFIO cannot open \(address): it has neither an IOMMU group with a node in /dev/vfio, nor a node of its "
+                + "own in /dev/vfio/devices together with /dev/iommu"
         }
     }
 }

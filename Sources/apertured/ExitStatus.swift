@@ -1,23 +1,25 @@
 package import Guard
 package import Reclaim
 
-/// The program's exit statuses; thrown by a command that has already said what is the matter.
+/// The program's exit statuses. A command throws one after it has reported the reason.
 package enum ExitStatus: Int32, Error, Comparable {
     /// Done, or nothing to do.
     case done = 0
+    /// Failed; everything is as it was, unless a write is stuck in the kernel.
     case failed = 1
+    /// The arguments make no sense.
     case usage = 2
-    /// Refused; nothing was touched.
+    /// Refused; nothing was written.
     case refused = 3
-    /// Failed, and something could not be taken back; it was named.
+    /// Failed, and something could not be undone. It was reported.
     case notRestored = 4
-    /// The guarded GPU was removed; a success to the unit (`SuccessExitStatus=`).
+    /// The guarded GPU was removed. The unit counts this as a success (`SuccessExitStatus=`).
     case gone = 5
 
-    /// The worse of two is the greater.
+    /// The worse status is the greater one.
     package static func < (left: ExitStatus, right: ExitStatus) -> Bool { left.rawValue < right.rawValue }
 
-    /// `nil` for a guard that was told to stop.
+    /// The status of a guard's end; `nil` for a guard that a signal ended.
     package init?(_ end: GuardEnd) {
         switch end {
         case .stopped: return nil
@@ -28,7 +30,7 @@ package enum ExitStatus: Int32, Error, Comparable {
         }
     }
 
-    /// What came of going back to a prior state.
+    /// The status of a release, a recovery or an undo.
     package init(_ restoration: Restoration) {
         self =
             if restoration.isComplete {
@@ -36,7 +38,7 @@ package enum ExitStatus: Int32, Error, Comparable {
             } else if restoration.performed.isEmpty, !restoration.refusals.isEmpty {
                 .refused
             } else if restoration.failures.contains(where: \.isStuck) {
-                // The write may still go through, and then the way back goes on.
+                // The write may still return, and then `apertured recover` goes on.
                 .failed
             } else {
                 .notRestored

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import CLinux
 internal import Glibc
 
-/// Entry point: parses, runs, and turns what comes of it into an exit status.
+/// The entry point: parses the arguments, runs the command, and exits with its status.
 @main
 enum Main {
     static func main() {

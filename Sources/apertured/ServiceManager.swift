@@ -1,18 +1,17 @@
 internal import CLinux
 internal import Glibc
 
-/// What systemd knows and tells nobody unasked. Asked through systemctl: libsystemd would be more than the answers are
-/// worth.
+/// Queries systemd through systemctl, which needs no libsystemd.
 enum ServiceManager {
     private static let program = "/usr/bin/systemctl"
 
-    /// Whether the system is going down. A unit's ExecStop= runs then too, and nothing must be released: the host's
-    /// drivers would take cards that are about to lose their power. False where there is no service manager.
+    /// Whether the system is shutting down. systemd then runs a unit's ExecStop= too, but nothing must be released: the
+    /// host's drivers would take cards that are about to lose power. False without a service manager.
     static func isStopping() -> Bool {
         ask("is-system-running")?.hasPrefix("stopping") == true
     }
 
-    /// A unit's properties by name; empty where there is no service manager, or none that answers.
+    /// A unit's properties by name; empty without a service manager, or when it does not answer.
     static func properties(_ names: [String], of unit: String) -> [String: String] {
         let lines = ask("show", "--property=\(names.joined(separator: ","))", unit)?.split(separator: "\n") ?? []
         return lines.reduce(into: [:]) { properties, line in
@@ -21,7 +20,7 @@ enum ServiceManager {
         }
     }
 
-    /// What systemctl prints: a few lines. `nil` where there is none, or it cannot be started.
+    /// The output of systemctl, a few lines; `nil` when systemd does not run, or systemctl cannot be started.
     private static func ask(_ words: String...) -> String? {
         var ends: [CInt] = [0, 0]
         guard unsafe access("/run/systemd/system", F_OK) == 0, unsafe pipe(&ends) == 0 else { return nil }

@@ -1,49 +1,50 @@
 internal import Aperture
 internal import Journal
 
-/// How the unit's run ended that its `ExecStopPost=` follows (systemd.exec(5), `SERVICE_RESULT`, `EXIT_CODE`,
-/// `EXIT_STATUS`), and what systemd will make of it.
+/// How the unit's run ended, as its `ExecStopPost=` command learns it (systemd.exec(5)), and whether systemd starts the
+/// unit again.
 package struct UnitRun: Hashable {
-    /// `success` for a stop as well; `nil` outside a unit.
+    /// `SERVICE_RESULT`: `success`, also for a stop, or what failed; `nil` outside a unit.
     package var result: String?
-    /// `exited`, `killed`, `dumped`.
+    /// `EXIT_CODE`: `exited`, `killed` or `dumped`.
     package var exitCode: String?
-    /// A number, or a signal's name.
+    /// `EXIT_STATUS`: a number, or a signal's name.
     package var exitStatus: String?
-    /// How often the unit has been started again by itself so far (`NRestarts`).
+    /// How often systemd has restarted the unit so far (`NRestarts`).
     package var restarts = 0
-    /// Whether the guard had said that it is ready.
+    /// Whether the guard had reported that it is ready.
     package var wasReady = false
 
+    /// A run from systemd's environment variables alone.
     package init(result: String?, exitCode: String?, exitStatus: String?) {
         self.result = result
         self.exitCode = exitCode
         self.exitStatus = exitStatus
     }
 
-    /// For so many tries a failing start keeps the card reserved for the next one: given to the host between two tries,
-    /// it would be in use at the second, and refused. After that the host is to have it.
-    private static let patience = 3
+    /// The number of failed starts after which the card still stays reserved for the next try. If the host got the card
+    /// in between, it would be in use at the next try, and refused. After the last of these tries the host gets it.
+    private static let mostTries = 3
 
     /// `RestartPreventExitStatus=` of the unit.
     private static let finalStatuses: [ExitStatus] = [.usage, .refused, .notRestored]
 
-    /// The guard ended because its card went.
+    /// Whether the guard ended because its card went.
     package var hasCardGone: Bool { exitStatus == "\(ExitStatus.gone.rawValue)" }
 
-    /// Whether systemd starts the unit again, soon (`Restart=on-failure`), and the card stays reserved for that.
+    /// Whether the card stays reserved because systemd will soon start the unit again (`Restart=on-failure`).
     package var isKeptForNextTry: Bool {
-        guard let result, result != "success", restarts < Self.patience else { return false }
+        guard let result, result != "success", restarts < Self.mostTries else { return false }
         return !(exitCode == "exited" && Self.finalStatuses.contains { "\($0.rawValue)" == exitStatus })
     }
 
-    /// Whether a card without a claim is to be the host's again: a start that came to nothing had it reserved. After a run
-    /// that was ready, whoever took the record away has decided what becomes of the card.
+    /// Whether to undo the reservation of a card without a claim: the start failed, and no further try follows. After a
+    /// run that was ready this is false, since whoever removed the record has decided what happens to the card.
     package var isReservationOver: Bool { !hasCardGone && !wasReady && !isKeptForNextTry }
 }
 
 extension UnitRun {
-    /// The run of a card's unit that this process follows.
+    /// The run of the card's unit that has just ended, from systemd's environment variables and the unit's properties.
     init(of address: PCIAddress, environment: Environment = .process) {
         self.init(
             result: environment["SERVICE_RESULT"], exitCode: environment["EXIT_CODE"],

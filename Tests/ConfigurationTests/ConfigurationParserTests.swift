@@ -196,7 +196,7 @@ struct ConfigurationParserTests {
         let configuration = parse("[GPU]\nResidue=no")
         #expect(
             configuration.warnings.map(\.description) == [
-                "/etc/apertured.conf:2: Residue=no is none of auto, bounce, rescan and refuse; taken as refuse"
+                "/etc/apertured.conf:2: Residue=no is not auto, bounce, rescan or refuse; taken as refuse"
             ])
     }
 

@@ -170,7 +170,7 @@ struct VerdictTests {
         #expect(
             refusals("[GPU]\nAddress=01:00.0\nId=8086:4680").map(\.description) == [
                 "configuration-mismatch: /etc/a.conf:1: the card at 0000:01:00.0 is not the one that was meant: "
-                    + "Id=8086:4680, and it is 10de:1c82. A card that fits has moved: "
+                    + "Id=8086:4680, but it is 10de:1c82. A card that fits has moved: "
                     + "enable apertured@0000:00:02.0.service instead, or correct the section."
             ])
     }

@@ -158,7 +158,7 @@ struct ModuleLoaderTests {
         let error = #expect(throws: ModuleError.self) {
             try ModuleLoader(program: "/bin/sleep", deadline: 200).load("60")
         }
-        #expect(error?.description.contains("was ended") == true)
+        #expect(error?.description.contains("was killed") == true)
         #expect(error?.stuckProcess == nil)
     }
 }

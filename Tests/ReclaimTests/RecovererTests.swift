@@ -68,7 +68,7 @@ struct RecovererTests {
         let writes = host.writes.count
         if isClaiming {
             let result = try #require(try Releaser(host: host).recover(record))
-            #expect(result.losses.contains { $0.contains("another card") })
+            #expect(result.losses.contains { $0.contains("not the one that was claimed") })
             #expect(result.performed.isEmpty)
         } else {
             guard case .refused(let refusals) = try host.release().result else {

@@ -282,7 +282,7 @@ struct BARProofTests {
         "What VFIO makes of a BAR",
         arguments: [
             Row("mapped", BAR(kind: .memory, size: 4096), .mapped, fails: false, "mapped 4096 bytes [group]"),
-            Row("no room", nil, .missing, fails: true, "missing: the card has it, with 4096 bytes, and VFIO does not"),
+            Row("no room", nil, .missing, fails: true, "missing: the card has it, with 4096 bytes, but VFIO does not"),
             Row(
                 "claimed by another, at mmap", BAR(kind: .memory, size: 4096, mapError: .resourceBusy),
                 .failed(.resourceBusy), fails: true, "cannot map 4096 bytes: Device or resource busy (errno 16)"),

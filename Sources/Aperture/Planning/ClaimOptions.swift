@@ -10,6 +10,12 @@ package struct ClaimOptions: Hashable, Sendable {
         case rescan
         /// Refuse the claim.
         case refuse
+
+        /// All of them in one sentence: `auto, bounce, rescan or refuse`.
+        package static let list: String = {
+            let names = allCases.map(\.rawValue)
+            return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+        }()
     }
 
     /// The rung that may be used against residue.

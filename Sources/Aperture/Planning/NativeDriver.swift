@@ -24,11 +24,11 @@ package struct NativeDriver: Hashable, Sendable {
     /// Whether an entry in a BAR has the name of the driver that is bound to the GPU: the same name, the same name with
     /// more behind it (`bochs` and `bochs-drm`, `virtio-pci` and `virtio-pci-modern`), or the name that one of a few
     /// drivers gives its regions instead.
-    package static func driver(_ driver: String, ownsEntryNamed claim: String) -> Bool {
+    package static func driver(_ driver: String, ownsEntryNamed name: String) -> Bool {
         let driver = plain(driver)
-        let claim = plain(claim)
+        let name = plain(name)
         let known = ["mgag200": "mgadrmfb", "cirrus": "cirrusdrmfb"]
-        return claim.hasPrefix(known[driver] ?? driver)
+        return name.hasPrefix(known[driver] ?? driver)
     }
 
     /// Without `-`, `_` and case, in which the names of modules, drivers and regions differ.

@@ -3,25 +3,29 @@ package import VFIO
 
 /// How a claim ended.
 package struct ClaimOutcome: Sendable {
+    /// What the claim came to.
     package enum Result: Sendable {
-        /// The card is on vfio-pci with nothing in its BARs; proven unless the proof was not wanted.
+        /// The card is on vfio-pci with nothing in its BARs, and proven unless the caller wanted no proof.
         case claimed
+        /// The card was on vfio-pci already, with nothing in its BARs.
         case nothingToDo
-        /// Refused by this plan; nothing was written.
+        /// The plan refuses the claim; nothing was written.
         case refused
+        /// A step or the proof failed; ``ClaimOutcome/undo`` tells what was undone.
         case failed(ReclaimError)
     }
 
+    /// What the claim came to.
     package var result: Result
-    /// The first plan: what was meant.
+    /// The first plan of the claim.
     package var plan: Plan
-    /// What was written, in order.
+    /// The steps whose writes were begun, in order.
     package var performed: [PlanStep] = []
-    /// What was undone after a failure; `nil` when nothing was written, or nothing more may be.
+    /// What was undone after a failure; `nil` when nothing was written, or when a stuck write forbids the undo.
     package var undo: Restoration?
-    /// Empty when the proof was not wanted or not reached.
+    /// The results of the proof; empty when it was not wanted or not reached.
     package var proofs: [RegionProof] = []
-    /// Who has a card open that there was nothing to do for; it is not proven anew then.
+    /// The processes that have the card open, when there was nothing to do. The card is then not proven again.
     package var users: [Holder] = []
 
     init(result: Result, plan: Plan) {
@@ -29,7 +33,7 @@ package struct ClaimOutcome: Sendable {
         self.plan = plan
     }
 
-    /// Of a plan that refuses; `nil` for another.
+    /// The outcome of a plan that refuses; `nil` for any other plan.
     package init?(refusedBy plan: Plan) {
         guard plan.verdict == .refused else { return nil }
         self.init(result: .refused, plan: plan)
@@ -38,9 +42,10 @@ package struct ClaimOutcome: Sendable {
     /// How many memory BARs the card has, and how many were mapped.
     package var bars: BARCount { BARCount(proofs) }
 
-    /// Why the claim is not proven although every BAR that is known was mapped; `nil` when it is, or was not tried.
+    /// Why the claim is not proven although every known BAR was mapped; `nil` without a doubt or without a proof.
     package var doubt: String? { Self.doubt(proofs) }
 
+    /// The doubts among these results, joined by semicolons; `nil` when there is none.
     package static func doubt(_ proofs: [RegionProof]) -> String? {
         let doubts = proofs.filter(\.isDoubt)
         return doubts.isEmpty ? nil : doubts.map(\.description).joined(separator: "; ")

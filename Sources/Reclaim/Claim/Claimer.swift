@@ -2,19 +2,22 @@ package import Aperture
 internal import Record
 internal import VFIO
 
-/// Takes a GPU to vfio-pci, rung by rung: snapshot, plan, the plan's next rung, and again, until a plan has nothing left
-/// to do. A rung is therefore taken only if what it is for is still there.
+/// Claims a GPU for vfio-pci, rung by rung. It reads a snapshot, makes a plan, does the plan's next rung, and repeats
+/// this until a plan has nothing left to do. A rung is therefore taken only while its conflict is still there.
 ///
-/// It is a transaction: what was there before is recorded before the first write, and a step that fails, or a proof that
-/// does, takes everything back.
+/// A claim is a transaction. The prior state is recorded before the first write, and if a step or the proof fails,
+/// every write is undone.
 package struct Claimer<H: Host> {
+    /// How a claim is made.
     package struct Settings: Sendable {
+        /// What the plan may do.
         package var options = ClaimOptions()
-        /// Whether every BAR must be mapped at the end.
+        /// Whether the claim ends with the proof that every BAR can be mapped.
         package var proves = true
-        /// How long a framebuffer that someone holds open is waited for, in milliseconds.
+        /// How long to wait for the last close of a framebuffer that a process holds open, in milliseconds.
         package var releaseDeadline: Int32 = 10_000
 
+        /// The settings of a plain `apertured claim`.
         package init() {}
     }
 
@@ -22,18 +25,23 @@ package struct Claimer<H: Host> {
     private let settings: Settings
     private let tell: (ClaimEvent) -> Void
 
+    /// - Parameter tell: Receives each event; it logs.
     package init(host: H, settings: Settings = Settings(), tell: @escaping (ClaimEvent) -> Void = { _ in }) {
         self.host = host
         self.settings = settings
         self.tell = tell
     }
 
-    /// The plan that a claim would begin with.
+    /// The plan that a claim would begin with. Nothing is written.
+    /// - Throws: ``ReclaimError/snapshot(_:)``.
     package func plan(for address: PCIAddress) throws(ReclaimError) -> Plan {
         Planner.plan(for: address, in: try host.read(.claim(address)), options: settings.options)
     }
 
-    /// - Throws: Only before the first write of this claim.
+    /// Claims the GPU, after it has recovered from an interrupted run. A failure after the first write is in the
+    /// outcome.
+    /// - Throws: Only before the first write of this claim: when the record or the snapshot cannot be read, or when an
+    ///   interrupted run cannot be recovered.
     package func claim(_ address: PCIAddress) throws(ReclaimError) -> ClaimOutcome {
         let record = try settle(address)
         let snapshot = try host.read(.claim(address))
@@ -49,11 +57,11 @@ package struct Claimer<H: Host> {
                 if outcome.users.isEmpty {
                     try end(plan.functions, &outcome)
                 } else {
-                    // VFIO lets nobody else in: a guest is the proof that the card can be used.
+                    // VFIO lets nobody else open the card. That a guest uses it is proof enough.
                     tell(.inUse(outcome.users))
                 }
                 guard standing == nil else { return }
-                // On vfio-pci already. What the udev rule did is what a release takes back; what someone else did stays.
+                // The card was on vfio-pci already. A release undoes what the udev rule did, and keeps other changes.
                 let prior = PriorState(plan, in: snapshot, beforeRule: true)
                 try host.store(
                     ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior, device: device(address)))
@@ -79,10 +87,11 @@ package struct Claimer<H: Host> {
         return outcome
     }
 
-    // MARK: - Before
+    // MARK: - Before the first write
 
-    /// A run that was cut short is settled first.
-    /// - Returns: The card's standing claim, if it has one.
+    /// Recovers from an interrupted run.
+    /// - Returns: The record of the card's finished claim; `nil` when it has none.
+    /// - Throws: ``ReclaimError/unsettled(_:)`` when the recovery is not finished.
     private func settle(_ address: PCIAddress) throws(ReclaimError) -> ClaimRecord? {
         guard let record = try host.loadRecord(of: address) else { return nil }
         if record.state == .claimed { return record }
@@ -90,14 +99,14 @@ package struct Claimer<H: Host> {
             host: host, releaseDeadline: settings.releaseDeadline, force: settings.options.force, tell: tell)
         _ = try releaser.recover(record)
         guard let record = try host.loadRecord(of: address) else { return nil }
-        // What could not be settled now must not be built upon.
+        // A claim must not begin from a state that is only half recovered.
         guard record.state == .claimed else { throw .unsettled(record.state) }
         return record
     }
 
-    /// Whether the record is about the card that is there: of one that was replaced, or taken away and never given back,
-    /// what was before says nothing of what is there now. A card without a driver that only VFIO may have is not taken
-    /// away.
+    /// Whether the record is about the card in its present state. It is not when the card was replaced, or when another
+    /// driver has it: the recorded prior state then says nothing about the present one. A card without a driver whose
+    /// override names the recorded VFIO driver still counts as claimed.
     private func stands(_ record: ClaimRecord, in snapshot: Snapshot) -> Bool {
         record.device == device(record.gpu)
             && record.prior.functions.contains { function in
@@ -109,7 +118,7 @@ package struct Claimer<H: Host> {
 
     private func device(_ address: PCIAddress) -> UInt64? { host.identity(ofDevice: KernelPath.device(address)) }
 
-    // MARK: - The climb
+    // MARK: - The rungs
 
     /// - Returns: The claimed functions, as the last snapshot shows them.
     private func climb(
@@ -126,11 +135,11 @@ package struct Claimer<H: Host> {
             for step in rung { try perform(step, &record, &outcome) }
             outcome.result = .claimed
             let snapshot = try host.read(.claim(first.address))
-            // A rescan can leave a BAR without room, and its row is then as empty as that of none.
+            // A rescan can leave a BAR without room. Its row in `resource` is then empty, as if the BAR did not exist.
             let lost = record.start.lostBARs(in: snapshot)
             guard lost.isEmpty else { throw .lostBARs(lost) }
             plan = Planner.plan(for: first.address, in: snapshot, options: settings.options)
-            // A framebuffer that has come meanwhile is given back with the others.
+            // Record a framebuffer that appeared meanwhile, so that a release restores it too.
             record.start = record.start.adding(PriorState(plan, in: snapshot, beforeRule: false))
             record.prior = record.prior.adding(PriorState(plan, in: snapshot, beforeRule: true))
             tell(.reread(remaining: plan.conflicts))
@@ -173,7 +182,7 @@ package struct Claimer<H: Host> {
         }
     }
 
-    // MARK: - The end
+    // MARK: - The proof and the undo
 
     private func end(_ functions: [PCIFunction], _ outcome: inout ClaimOutcome) throws(ReclaimError) {
         guard settings.proves else { return }
@@ -183,28 +192,28 @@ package struct Claimer<H: Host> {
     }
 
     private func undo(_ record: ClaimRecord, after failure: ReclaimError, _ outcome: inout ClaimOutcome) {
-        // A write that never came back holds the device: nothing more is written to it. The record stays, and
-        // `apertured recover` goes on when the kernel has let go.
+        // A write that is stuck in the kernel holds the device's lock, so nothing more is written to the device. The
+        // record stays, and `apertured recover` goes on when the write has returned.
         if case .step(let failure) = failure, failure.isStuck {
             var record = record
             record.stuckWrite = host.stuckWrite(of: failure)
             do {
                 try host.save(record)
             } catch {
-                // The record as it was before the write stays.
+                // The former record stays.
                 tell(.warning("\(error)"))
             }
             return
         }
         do {
-            // What is undone has just been done: who could have opened the card meanwhile was not seen before either.
+            // Force the undo: this claim has just bound the card, so unknown holders are no reason to leave it bound.
             let releaser = Releaser(host: host, releaseDeadline: settings.releaseDeadline, force: true, tell: tell)
             let undo = try releaser.undo(record)
-            // Without a record there was no write: the machine is as it was, whatever became of the record.
+            // Without a performed step there was no write, and so there is nothing to report.
             if !outcome.performed.isEmpty || !undo.performed.isEmpty { outcome.undo = undo }
         } catch {
             var undo = Restoration()
-            undo.losses = ["What was done could not be taken back: \(error)."]
+            undo.losses = ["The claim could not be undone: \(error)."]
             undo.losses.forEach { tell(.lost($0)) }
             outcome.undo = undo
         }

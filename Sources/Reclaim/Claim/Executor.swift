@@ -2,19 +2,23 @@ package import Aperture
 internal import KernelFiles
 internal import SystemPackage
 
-/// Does one step, and reads back whether it took effect.
+/// Does one step of a plan, and reads back whether it took effect.
 package struct Executor<H: Host> {
     private let host: H
-    /// What is read again while something is waited for.
+    /// The scope of the snapshots that are read while a step waits.
     private let scope: SnapshotScope
-    /// How long an entry without a driver may take to go, in milliseconds.
+    /// How long to wait until an entry without a driver has gone, in milliseconds.
     private let releaseDeadline: Int32
-    /// Whether a signal ends the wait for that.
+    /// Whether a signal ends that wait.
     private let heedsInterruption: Bool
 
-    /// How often it is looked at meanwhile: the last close of a framebuffer raises no event.
+    /// The time between two looks during that wait, in milliseconds. The last close of a framebuffer raises no event.
     private static var releaseInterval: Int32 { 100 }
 
+    /// - Parameters:
+    ///   - scope: Of the snapshots that are read while a step waits.
+    ///   - releaseDeadline: How long to wait until an entry without a driver has gone, in milliseconds.
+    ///   - heedsInterruption: Whether a signal ends that wait.
     package init(host: H, scope: SnapshotScope, releaseDeadline: Int32, heedsInterruption: Bool = false) {
         self.host = host
         self.scope = scope
@@ -22,13 +26,14 @@ package struct Executor<H: Host> {
         self.releaseDeadline = releaseDeadline
     }
 
+    /// Makes the step's write, or its wait, and compares the state with the step's expectation.
     package func perform(_ step: PlanStep) throws(StepFailure) {
         let errno = try act(step)
         try readBack(step, after: errno)
     }
 
-    /// - Returns: The write's error, when the state may be right all the same: `drivers_probe` and `unbind` report
-    ///   ENODEV for what is already so, and only the read-back decides.
+    /// - Returns: ENODEV or EINVAL, when the state may be right nevertheless: `drivers_probe` and `unbind` report
+    ///   ENODEV when the state is already the wanted one. The read-back decides.
     private func act(_ step: PlanStep) throws(StepFailure) -> Errno? {
         do {
             switch step.effect {
@@ -108,7 +113,7 @@ package struct Executor<H: Host> {
                     step: step, errno: nil, found: "interrupted by \(signal) while \(entry) was waited for")
             }
             guard waited < releaseDeadline else {
-                // The node may be gone with the unbind, while the descriptor lives: any framebuffer's holder counts.
+                // The unbind may have removed the node while its descriptor is still open, so look at all framebuffers.
                 let holders = snapshot.holders.filter { $0.node.hasPrefix("/dev/fb") }
                 let who = holders.map(\.description).joined(separator: ", ")
                 throw StepFailure(

@@ -1,20 +1,22 @@
 package import Aperture
 package import VFIO
 
-/// Maps every BAR of a card, and says whether that is enough.
+/// Maps every BAR of a card through VFIO, and decides whether the results prove the claim.
 package struct Proof<H: Host> {
     private let host: H
     private let tell: (ClaimEvent) -> Void
 
+    /// - Parameter tell: Receives ``ClaimEvent/proving(_:)`` and ``ClaimEvent/proved(_:)``.
     package init(host: H, tell: @escaping (ClaimEvent) -> Void = { _ in }) {
         self.host = host
         self.tell = tell
     }
 
-    /// - Parameter proofs: Every BAR that was tried, also when the proof fails.
-    /// - Returns: The same.
-    /// - Throws: When VFIO refuses a call, when a BAR is missing or cannot be mapped, when it is not known which ones there
-    ///   are, or when there is none.
+    /// Proves these functions.
+    /// - Parameter proofs: Receives the result of every BAR that was tried, also when this throws.
+    /// - Returns: The same results.
+    /// - Throws: ``ReclaimError/vfio(_:)`` when VFIO refuses a call; ``ReclaimError/unproven(_:)`` when a BAR is
+    ///   missing or cannot be mapped, when the set of BARs is not known, or when no BAR was mapped.
     @discardableResult
     package func prove(
         _ functions: [PCIFunction], _ proofs: inout [RegionProof]

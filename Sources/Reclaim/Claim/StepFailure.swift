@@ -1,22 +1,25 @@
 package import Aperture
 package import SystemPackage
 
-/// A step whose write failed, or whose read-back does not show what it must.
+/// A step whose write failed, or whose read-back shows another state than the wanted one.
 package struct StepFailure: Error, Hashable, Sendable {
+    /// The step that failed.
     package let step: PlanStep
-    /// What the write, or the read-back, failed with; `nil` when both went through and the state is still wrong.
+    /// The error of the write or of the read-back; `nil` when both succeeded and the state is still wrong.
     package let errno: Errno?
-    /// What was found instead, for a person.
+    /// The state that was found, for a person.
     package let found: String
-    /// Set when the failure has a name of its own: `framebuffer-held`.
+    /// The refusal's code, for a failure that has one: `framebuffer-held`.
     package let code: Refusal.Code?
 
-    /// The process that is stuck in the kernel with the write, which never came back: nothing more may be written to that
-    /// device. `nil` for a write that came back.
+    /// The id of the process whose write is stuck in the kernel; `nil` when the write returned. While it is stuck
+    /// nothing more may be written to the device.
     package let stuckProcess: Int32?
 
+    /// Whether the write is stuck in the kernel.
     package var isStuck: Bool { stuckProcess != nil }
 
+    /// - Parameter stuckProcess: The id of the process whose write is stuck in the kernel.
     package init(
         step: PlanStep, errno: Errno?, found: String, code: Refusal.Code? = nil, stuckProcess: Int32? = nil
     ) {

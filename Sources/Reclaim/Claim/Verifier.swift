@@ -1,15 +1,17 @@
 package import Aperture
 package import VFIO
 
-/// Proves a claim that stands, without changing it.
+/// Proves a finished claim again, and writes nothing.
 package struct Verifier<H: Host> {
     private let host: H
 
+    /// - Parameter host: Its snapshot and its proof are used.
     package init(host: H) {
         self.host = host
     }
 
-    /// - Throws: When the snapshot cannot be read.
+    /// Checks that every function is on VFIO, that nothing else is in the BARs, and that every BAR can be mapped.
+    /// - Throws: ``ReclaimError/snapshot(_:)``.
     package func verify(
         _ address: PCIAddress, options: ClaimOptions = ClaimOptions()
     ) throws(ReclaimError) -> VerificationReport {
@@ -50,9 +52,11 @@ package struct Verifier<H: Host> {
 
 /// What a verification found.
 package struct VerificationReport: Sendable {
+    /// The plan that a claim would begin with now.
     package var plan: Plan
+    /// The results of the proof; empty when it was not reached.
     package var proofs: [RegionProof] = []
-    /// The question makes no sense: there is no such GPU.
+    /// Why nothing could be verified: there is no such GPU, or it cannot be read.
     package var refusal: Refusal?
     /// Why the claim does not hold; `nil` when it does.
     package var complaint: String?

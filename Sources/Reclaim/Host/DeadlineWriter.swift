@@ -4,12 +4,12 @@ internal import Glibc
 internal import KernelFiles
 internal import SystemPackage
 
-/// Writes to the kernel with a deadline, in a process that may be left behind.
+/// Writes to the kernel with a deadline. Each write is made in a process of its own, which stays behind if it hangs.
 struct DeadlineWriter {
     let tree: FileTree
-    /// In milliseconds.
+    /// How long one write may take, in milliseconds.
     let deadline: Int32
-    /// Called several times a second while a write does not come back.
+    /// Called several times a second while a write has not returned.
     let tick: () -> Bool
 
     func write(_ value: String, to path: String) throws(FileTreeError) {
@@ -20,7 +20,7 @@ struct DeadlineWriter {
         try check(error, result, value, path)
     }
 
-    /// Writes to a `rescan` file while the function's override is set as soon as it appears.
+    /// Writes to a `rescan` file, and sets the function's driver override as soon as the function appears.
     func rescan(_ path: String, for address: PCIAddress, override: String) throws(FileTreeError) {
         var result = clinux_write()
         let error = unsafe withTick(tick) { tick in
@@ -39,7 +39,7 @@ struct DeadlineWriter {
         if result.process != 0 {
             failure.stuckProcess = result.process
             let stuck = StuckProcess(result.process, afterMilliseconds: deadline)
-            failure.detail = "it has not come back for \(stuck.text)"
+            failure.detail = "it has not returned for \(stuck.text)"
         }
         throw failure
     }

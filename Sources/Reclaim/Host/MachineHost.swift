@@ -8,6 +8,7 @@ package import VFIO
 
 /// The machine itself, or a tree of files in its shape.
 package struct MachineHost: Host {
+    /// The root: `/`, or the folder of a captured or made machine.
     package let tree: FileTree
     /// How long one write may take in the kernel, in milliseconds.
     package let writeDeadline: Int32
@@ -19,8 +20,9 @@ package struct MachineHost: Host {
     private let interruptions: [CInt]
 
     /// - Parameters:
-    ///   - lockDeadline: How long the kernel may hold a lock that it is asked under, in milliseconds.
-    ///   - interruptions: The signals that ask this process to stop. They are blocked while it is at work.
+    ///   - writeDeadline: How long one write may take in the kernel, in milliseconds.
+    ///   - lockDeadline: How long a read may wait for a lock in the kernel, in milliseconds.
+    ///   - interruptions: The signals that ask this process to stop. The caller has blocked them.
     package init(
         tree: FileTree, writeDeadline: Int32 = 30_000, lockDeadline: Int32? = nil, interruptions: [CInt] = []
     ) {
@@ -35,23 +37,27 @@ package struct MachineHost: Host {
         return true
     }
 
+    /// Reads the machine. A signal ends the waiting of a ``SnapshotScope/watch(_:)``.
     package func snapshot(_ scope: SnapshotScope, withHolders: Bool) throws(SnapshotError) -> Snapshot {
-        // Whoever looks after a card and is told to stop has no use for what it was about to see.
+        // A guard that is told to stop does not need the rest of the snapshot.
         let isWatching = if case .watch = scope { true } else { false }
         let tick = { goOn() && (!isWatching || interruption() == nil) }
         return try SnapshotReader(tree: tree, lockDeadline: lockDeadline, tick: tick).read(
             scope, withHolders: withHolders)
     }
 
+    /// Reads with a deadline when the kernel shows the attribute under a lock.
     package func attribute(_ path: String) throws(FileTreeError) -> String? {
         guard let question = Question(attribute: path) else { return try tree.textIfPresent(path) }
         return try DeadlineReader(tree: tree, deadline: lockDeadline, tick: goOn).text(question)
     }
 
+    /// The last component of the device's `driver` link.
     package func driver(ofDevice path: String) throws(FileTreeError) -> String? {
         try tree.linkName("\(path)/driver")
     }
 
+    /// Whether there is such a file or directory below the root.
     package func exists(_ path: String) -> Bool {
         tree.exists(path)
     }
@@ -61,15 +67,17 @@ package struct MachineHost: Host {
         tree.identity(path)
     }
 
+    /// Writes with ``writeDeadline``, in a process of its own.
     package func write(_ value: String, to path: String) throws(FileTreeError) {
         try DeadlineWriter(tree: tree, deadline: writeDeadline, tick: goOn).write(value, to: path)
     }
 
-    /// Through modprobe, which knows aliases, dependencies and the administrator's options.
+    /// Runs modprobe, which knows aliases, dependencies and the administrator's options.
     package func load(module: String) throws(ModuleError) {
         try loader(of: module, isUnloading: false).load(module)
     }
 
+    /// Calls delete_module(2) for this module alone.
     package func unload(module: String) throws(ModuleError) {
         try loader(of: module, isUnloading: true).unload(module)
     }
@@ -77,12 +85,13 @@ package struct MachineHost: Host {
     private func loader(of module: String, isUnloading: Bool) throws(ModuleError) -> ModuleLoader {
         guard tree.isMachine else {
             throw ModuleError(
-                module: module, reason: "modules are those of the machine itself, and not of a root",
+                module: module, reason: "modules belong to the machine itself, and not to another root",
                 isUnloading: isUnloading)
         }
         return ModuleLoader(deadline: writeDeadline, tick: goOn)
     }
 
+    /// Writes with ``writeDeadline``; a second thread sets the override.
     package func rescan(
         _ path: String, for address: PCIAddress, override: String
     ) throws(FileTreeError) {
@@ -90,10 +99,12 @@ package struct MachineHost: Host {
             path, for: address, override: override)
     }
 
+    /// poll(2) without descriptors.
     package func pause(milliseconds: Int32) {
         _ = poll(nil, 0, milliseconds)
     }
 
+    /// The first pending signal of those that ask this process to stop: sigpending(2).
     package func interruption() -> String? {
         let signal = unsafe clinux_pending_signal(interruptions, CInt(interruptions.count))
         return signal == 0 ? nil : Self.name(of: signal)
@@ -108,23 +119,27 @@ package struct MachineHost: Host {
         }
     }
 
-    /// Of a process that this one started, whatever the root.
+    /// From the machine's own /proc, whatever the root: this program started the process.
     package func startTime(ofProcess process: Int32) -> UInt64? { ProcessStat.startTime(of: process) }
 
+    /// Reads the card's file in ``RecordStore/folder``.
     package func record(of gpu: PCIAddress) throws(RecordError) -> ClaimRecord? { try records.load(gpu) }
 
+    /// The cards that have a file in ``RecordStore/folder``.
     package func recorded() throws(RecordError) -> [PCIAddress] { try records.recorded() }
 
+    /// Writes the card's file in ``RecordStore/folder``.
     package func save(_ record: ClaimRecord) throws(RecordError) { try records.save(record) }
 
+    /// Removes the card's file from ``RecordStore/folder``.
     package func removeRecord(of gpu: PCIAddress) throws(RecordError) { try records.remove(gpu) }
 
-    /// Whether a claim was ever made since the boot.
+    /// Whether ``RecordStore/folder`` exists: a command has taken the lock since the boot, or the unit was started.
     package var hasRecords: Bool { tree.exists(RecordStore.folder) }
 
     private var records: RecordStore { RecordStore(tree: tree) }
 
-    /// Does the work while no other one may change the machine: see ``RecordStore/lock(within:)``.
+    /// Does the work while no other run of apertured may change the machine; see ``RecordStore/lock(within:unless:)``.
     package func locked<Outcome>(
         within milliseconds: Int32, _ work: () throws(ReclaimError) -> Outcome
     ) throws(ReclaimError) -> Outcome {
@@ -138,11 +153,12 @@ package struct MachineHost: Host {
             throw .record(error)
         }
         let outcome = Result(catching: work)
-        // Held until here, and not a moment less.
+        // The lock is held until here.
         _ = consume lock
         return try outcome.get()
     }
 
+    /// Proves through the kernel's VFIO below the root; see ``Prover``.
     package func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof] {
         try Prover(calls: KernelCalls(tree: tree)).prove(targets)
     }

@@ -3,19 +3,19 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// Loads modules through modprobe, and unloads them one by one, with a deadline: loading a driver's module probes its
-/// devices, unloading it removes it from them, and either can hang.
+/// Loads and unloads kernel modules with a deadline. Loading a driver's module probes its devices, unloading it unbinds
+/// them, and both can hang.
 package struct ModuleLoader {
     private let program: String
     private let deadline: Int32
     private let tick: () -> Bool
 
-    /// How long a process that is ended may take to go, in milliseconds, if the kernel lets it.
+    /// How long to wait for a killed process to end, in milliseconds.
     private static let grace: Int32 = 1000
 
     /// - Parameters:
-    ///   - program: Another one than modprobe, for a test.
-    ///   - deadline: How long it may take, in milliseconds.
+    ///   - program: Replaces modprobe, for a test.
+    ///   - deadline: How long one call may take, in milliseconds.
     ///   - tick: Called several times a second meanwhile.
     package init(program: String? = nil, deadline: Int32, tick: @escaping () -> Bool = { true }) {
         self.tick = tick
@@ -23,12 +23,13 @@ package struct ModuleLoader {
         self.deadline = deadline
     }
 
+    /// Loads the module with its dependencies: `modprobe -- MODULE`.
     package func load(_ module: String) throws(ModuleError) {
-        // A name never begins with a dash: it comes from the planner's own lists.
         try run(["--", module], for: module)
     }
 
-    /// This module and no other: `modprobe -r` would take along what it alone needed. One that is not loaded is no error.
+    /// Unloads this module alone: `modprobe -r` would also unload the modules that it needs. A module that is not
+    /// loaded is no error.
     package func unload(_ module: String) throws(ModuleError) {
         var result = clinux_write()
         let error = unsafe withTick(tick) { unsafe clinux_unload_deadline(module, deadline, $0, &result) }
@@ -37,7 +38,7 @@ package struct ModuleLoader {
         let reason =
             result.process == 0
             ? "\(errno) (errno \(errno.rawValue))"
-            : "delete_module has not come back for \(StuckProcess(result.process, afterMilliseconds: deadline).text)"
+            : "delete_module has not returned for \(StuckProcess(result.process, afterMilliseconds: deadline).text)"
         throw ModuleError(
             module: module, reason: reason, stuckProcess: result.process == 0 ? nil : result.process, isUnloading: true)
     }
@@ -55,14 +56,14 @@ package struct ModuleLoader {
         var status: CInt = 0
         var error = unsafe withTick(tick) { unsafe clinux_process_wait(process, deadline, $0, &status) }
         if error == ETIMEDOUT {
-            // A command of modprobe.d may hang outside the kernel, and can be ended.
+            // A command from modprobe.d may hang outside the kernel, where it can be killed.
             _ = kill(process, SIGKILL)
             error = unsafe withTick(tick) { unsafe clinux_process_wait(process, Self.grace, $0, &status) }
             let stuck = StuckProcess(process, afterMilliseconds: deadline)
             throw failure(
                 error == ETIMEDOUT
-                    ? "\(program) has not come back for \(stuck.text)"
-                    : "\(program) did not end within \(deadline / 1000) s, and was ended",
+                    ? "\(program) has not returned for \(stuck.text)"
+                    : "\(program) did not end within \(deadline / 1000) s, and was killed",
                 error == ETIMEDOUT ? process : nil)
         }
         guard error == 0 else {
@@ -85,15 +86,19 @@ package struct ModuleLoader {
         return result == 0 ? .success(process) : .failure(Errno(rawValue: result))
     }
 }
-/// A module that could not be loaded, or unloaded.
+/// A module that could not be loaded or unloaded.
 package struct ModuleError: Error, Hashable, Sendable {
+    /// The module's name.
     package let module: String
+    /// Why it failed, for a person.
     package let reason: String
-    /// The process that has not come back from the kernel: a driver's first probe of the card, or its last remove, may still
-    /// go on.
+    /// The id of the process that is stuck in the kernel, perhaps in a driver's probe or remove of the card; `nil` when
+    /// there is none.
     package let stuckProcess: Int32?
+    /// Whether the module was to be unloaded, not loaded.
     package let isUnloading: Bool
 
+    /// - Parameter stuckProcess: The id of the process that is stuck in the kernel.
     package init(module: String, reason: String, stuckProcess: Int32? = nil, isUnloading: Bool = false) {
         self.isUnloading = isUnloading
         self.module = module

@@ -1,6 +1,6 @@
 internal import KernelFiles
 
-/// A process that was waited for in vain: how long, which one, and where in the kernel it is.
+/// Describes a process that did not return in time: for how long, its id, and where in the kernel it is.
 struct StuckProcess {
     private let process: Int32
     private let milliseconds: Int32
@@ -12,7 +12,7 @@ struct StuckProcess {
 
     var text: String { "\(milliseconds / 1000) s (pid \(process))\(stack)" }
 
-    /// Readable for root, and only where the kernel was built to tell.
+    /// The kernel stack. Root alone can read it, and only with CONFIG_STACKTRACE.
     private var stack: String {
         guard let stack = try? FileTree().text("/proc/\(process)/stack"), !stack.isEmpty else { return "" }
         return "; kernel stack: " + stack.split(separator: "\n").joined(separator: " ")

@@ -1,28 +1,28 @@
 internal import Aperture
 internal import KernelFiles
 
-/// The block devices, and which of them stand on which: a partition on its disk, a volume on what it is made of.
+/// The block devices, and which of them use which: a partition its disk, a volume its members.
 struct BlockStack {
-    /// One block device that stands on another.
+    /// A block device that uses another one below it.
     struct Edge: Hashable {
         let upper: String
         let lower: String
     }
 
-    /// Everything on one PCI function, from its disks up.
+    /// The block devices of one PCI function, from its disks up.
     struct Tower {
         /// The disks below the function, and their partitions.
         var disks: [String] = []
-        /// Those and all that stands on them.
+        /// Those disks and partitions, and every block device that uses them.
         var devices: [String] = []
-        /// The volumes (device-mapper, md, bcache, drbd, …) among them, with what each stands on.
+        /// The volumes (device-mapper, md, bcache, drbd, …) among them, each with a device that it uses.
         var volumes: [Edge] = []
     }
 
     private let tree: FileTree
     private let devices: [ClassDevice]
     private let names: Set<String>
-    /// For every partition, by its disk.
+    /// The partitions of each disk.
     private let partitions: [String: [String]]
     private let allPartitions: Set<String>
 
@@ -52,7 +52,7 @@ struct BlockStack {
         return disks
     }
 
-    /// With native multipath a name space is a child of its subsystem, which is no child of any PCI function
+    /// With native multipath a namespace is a child of its subsystem, which is below no PCI function
     /// (`nvme_mpath_alloc_disk()`): `/sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1`.
     private static func subsystem(of device: ClassDevice) -> Substring? {
         guard let index = device.path.firstIndex(of: "nvme-subsystem"), index + 1 < device.path.endIndex else {
@@ -61,8 +61,8 @@ struct BlockStack {
         return device.path[index + 1]
     }
 
-    /// Whether a controller of the subsystem is the function's: the subsystem has a link to each of them
-    /// (`nvme_init_subsystem()`), `nvme0 -> ../../../pci0000:00/0000:00:1d.0/0000:01:00.0/nvme/nvme0`.
+    /// Whether a controller of the subsystem is below the function. The subsystem has a link to each of its controllers
+    /// (`nvme_init_subsystem()`): `nvme0 -> ../../../pci0000:00/0000:00:1d.0/0000:01:00.0/nvme/nvme0`.
     private func hasPath(_ subsystem: Substring, through function: String) throws(FileTreeError) -> Bool {
         let folder = "/sys/class/nvme-subsystem/\(subsystem)"
         for name in try tree.listIfPresent(folder) where name.hasPrefix("nvme") {
@@ -74,8 +74,8 @@ struct BlockStack {
 
     // MARK: - Above a disk
 
-    /// Everything that stands on these disks.
-    /// - Parameter files: Which block devices stand on a node, and on which: ``edgesByNode()``.
+    /// Every block device that uses these disks, directly or not.
+    /// - Parameter files: The edges of ``edgesByNode()``.
     func tower(on disks: [String], _ files: [Edge]) throws(FileTreeError) -> Tower {
         var tower = Tower(disks: disks, devices: disks)
         var seen = Set(disks)
@@ -83,7 +83,8 @@ struct BlockStack {
         while next < tower.devices.count {
             let device = tower.devices[next]
             next += 1
-            // Who claims a device makes this link (`bd_link_disk_holder()`): device-mapper, md, bcache, drbd.
+            // A driver that opens a device exclusively may make this link (`bd_link_disk_holder()`): device-mapper, md,
+            // bcache, drbd.
             let holders = try tree.listIfPresent("\(KernelFolder.block)/\(device)/holders")
             tower.volumes += holders.map { Edge(upper: $0, lower: device) }
             let others = files.filter { $0.lower == device }.map(\.upper) + (partitions[device] ?? [])
@@ -92,8 +93,8 @@ struct BlockStack {
         return tower
     }
 
-    /// A loop device, or a zram's backing store, on a block device's node makes no link among the holders. One on a file
-    /// stands on a file system that is mounted anyway.
+    /// The edges of loop and zram devices that use a block device's node. The kernel makes no `holders` link for them.
+    /// A loop device on a plain file needs no edge: the file's file system is mounted.
     func edgesByNode() throws(FileTreeError) -> [Edge] {
         var edges: [Edge] = []
         for name in names {
@@ -116,11 +117,11 @@ struct BlockStack {
 
     // MARK: - Names
 
-    /// The block device whose node a path is, through udev's links (`/dev/mapper/vg-root -> ../dm-1`); `nil` when it is
-    /// none.
+    /// The block device of a node's path, through udev's links (`/dev/mapper/vg-root -> ../dm-1`); `nil` when the path
+    /// is no block device's.
     func device(ofNode path: String) throws(FileTreeError) -> String? {
         var path = path
-        // Nobody chains more links than the kernel follows (MAXSYMLINKS).
+        // The kernel follows no more links than this (MAXSYMLINKS).
         for _ in 0..<40 {
             guard path.hasPrefix("/dev/") else { return nil }
             // sysfs has a "!" where the kernel's name has a "/" (`cciss/c0d0`).
@@ -132,7 +133,8 @@ struct BlockStack {
         return nil
     }
 
-    /// Without udev device-mapper's own library makes the node, and no link: `/dev/mapper/vg-swap`.
+    /// The block device of a node that device-mapper's own library made, which it does without udev:
+    /// `/dev/mapper/vg-swap`.
     private func mapped(_ path: String) throws(FileTreeError) -> String? {
         guard path.hasPrefix("/dev/mapper/") else { return nil }
         let name = path.dropFirst(12)
@@ -156,7 +158,7 @@ struct BlockStack {
         return parts.map { "/\($0)" }.joined()
     }
 
-    /// What a person knows it by: `dm-0 (luks-root)`, `md0 (raid1)`, `nvme0n1p2`.
+    /// The device's name for a message: `dm-0 (luks-root)`, `md0 (raid1)`, `nvme0n1p2`.
     func title(of device: String) throws(FileTreeError) -> String {
         let folder = "\(KernelFolder.block)/\(device)"
         let file = device.hasPrefix("dm-") ? "dm/name" : device.hasPrefix("md") ? "md/level" : nil
@@ -171,8 +173,8 @@ struct BlockStack {
 
     func partitions(of disk: String) -> [String] { partitions[disk] ?? [] }
 
-    /// Whether it is a disk that carries something: a partition is none, a card reader's empty slot is a disk of no size,
-    /// and the paths that NVMe hides carry what their subsystem's device carries.
+    /// Whether the device is a whole disk with contents of its own. A partition is not; nor is the empty slot of a card
+    /// reader, which has no size; nor a hidden NVMe path, whose contents are those of its subsystem's device.
     func isDisk(_ device: String) throws(FileTreeError) -> Bool {
         if allPartitions.contains(device) { return false }
         let folder = "\(KernelFolder.block)/\(device)"
@@ -182,7 +184,7 @@ struct BlockStack {
     }
 }
 
-/// The classes that this looks through.
+/// The folders of the device classes that this module reads.
 enum KernelFolder {
     static let block = "/sys/class/block"
     static let network = "/sys/class/net"

@@ -4,22 +4,25 @@ internal import Glibc
 internal import KernelFiles
 internal import SystemPackage
 
-/// What the kernel only tells when it has a lock, or power, that a driver can keep from it for ever.
+/// A read that may hang for ever, because the kernel needs a lock or power for it that a driver can withhold.
 enum Question: Hashable {
-    /// A device's `driver_override`: the device's own lock (`driver_override_show()`). The path is the attribute's.
+    /// A device's `driver_override`. The kernel takes the device's lock (`driver_override_show()`). The path is the
+    /// attribute's.
     case driverOverride(String)
-    /// How many virtual functions are enabled: the device's own lock, since Linux 5.6 (`sriov_numvfs_show()`).
+    /// The number of enabled virtual functions. Since Linux 5.6 the kernel takes the device's lock
+    /// (`sriov_numvfs_show()`).
     case virtualFunctions(PCIAddress)
-    /// Whether a console driver is bound: the lock that all consoles share (`show_bind()` in drivers/tty/vt/vt.c).
+    /// Whether a console driver is bound. The kernel takes the console lock, which all consoles share (`show_bind()` in
+    /// drivers/tty/vt/vt.c).
     case console(Int)
-    /// Where a framebuffer's memory is: the framebuffer's own lock, for opening its node and for `FBIOGET_FSCREENINFO`
-    /// (`fb_open()`, `do_fb_ioctl()`). The path is the node's.
+    /// Where a framebuffer's memory is. The kernel takes the framebuffer's lock to open its node and for
+    /// `FBIOGET_FSCREENINFO` (`fb_open()`, `do_fb_ioctl()`). The path is the node's.
     case framebuffer(String)
-    /// The header of a function's configuration space: what is above the function must have power, and a function in
-    /// D3cold gets it (`pci_config_pm_runtime_get()`).
+    /// The header of a function's configuration space. The kernel first powers up the bridges above the function, and a
+    /// function in D3cold itself (`pci_config_pm_runtime_get()`).
     case configuration(PCIAddress)
 
-    /// The question that an attribute's path stands for; `nil` for one that the kernel shows without any lock.
+    /// The question for an attribute's path; `nil` for an attribute that the kernel shows without such a lock.
     init?(attribute path: String) {
         if path.hasSuffix("/driver_override") {
             self = .driverOverride(path)
@@ -62,17 +65,18 @@ enum Question: Hashable {
     }
 }
 
-/// Asks the kernel with a deadline, in processes that may be left behind.
+/// Reads with a deadline, in helper processes that stay behind if they hang.
 struct DeadlineReader {
     let tree: FileTree
     /// How long all questions together may take, in milliseconds.
     let deadline: Int32
-    /// Called several times a second while something hangs; it says whether to go on waiting.
+    /// Called several times a second while something hangs; returns false to stop waiting.
     let tick: () -> Bool
 
-    /// Far longer than a driver's probe takes, which holds the device's lock as well.
+    /// The default deadline in milliseconds. It is far longer than a driver's probe, which holds the device's lock too.
     static let standardDeadline: Int32 = 10_000
 
+    /// Reads the answers to all questions. A read that fails or hangs gives an error for its own question alone.
     func ask(_ questions: [Question]) throws(FileTreeError) -> Answers {
         guard let first = questions.first else { return Answers([:]) }
         let paths = unsafe questions.map { unsafe strdup($0.path) }
@@ -108,7 +112,7 @@ struct DeadlineReader {
     }
 }
 
-/// What came of the questions.
+/// The answers to the questions, or the errors.
 struct Answers {
     private let answers: [Question: Result<[UInt8], FileTreeError>]
 
@@ -116,12 +120,13 @@ struct Answers {
         self.answers = answers
     }
 
-    /// Whether it was asked.
+    /// Whether this question was asked.
     func has(_ question: Question) -> Bool { answers[question] != nil }
 
-    /// An attribute's text; `nil` for `(null)`, which is how the kernel prints no override, and for what was not asked.
-    /// - Parameter isRequired: Whether a file that is not there is a failure, and not `nil`: its device has just appeared,
-    ///   or is going.
+    /// An attribute's text; `nil` for an empty one, for `(null)`, which the kernel prints for no override, and for a
+    /// question that was not asked.
+    /// - Parameter isRequired: Whether a missing file is an error rather than `nil`. Its device is then appearing or
+    ///   going.
     func text(_ question: Question, isRequired: Bool = false) throws(FileTreeError) -> String? {
         do throws(FileTreeError) {
             let bytes = try answers[question]?.get() ?? []
@@ -133,7 +138,7 @@ struct Answers {
         }
     }
 
-    /// Where a framebuffer's memory is; `nil` where none is told.
+    /// Where a framebuffer's memory is; `nil` when the driver does not tell.
     func memory(ofFramebuffer node: String) throws(FileTreeError) -> AddressRange? {
         guard let bytes = try answers[.framebuffer(node)]?.get(), bytes.count >= MemoryLayout<fb_fix_screeninfo>.size
         else { return nil }
@@ -142,9 +147,8 @@ struct Answers {
         return AddressRange(start: UInt64(fixed.smem_start), size: UInt64(fixed.smem_len))
     }
 
-    /// The header of a function's configuration space; `nil` where it was not asked, or is not known: not every function
-    /// lets everyone read it.
-    /// - Throws: When the function has not answered in time.
+    /// The header of a function's configuration space; `nil` when it was not asked for, or could not be read.
+    /// - Throws: When the function did not answer in time, or the waiting was stopped.
     func header(of address: PCIAddress) throws(FileTreeError) -> ConfigurationHeader? {
         switch answers[.configuration(address)] {
         case .success(let bytes)?: return ConfigurationHeader(bytes)

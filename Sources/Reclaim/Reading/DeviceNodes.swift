@@ -3,30 +3,30 @@ internal import CLinux
 internal import KernelFiles
 internal import SystemPackage
 
-/// The device nodes that somebody may have open, each by the name that the host has for it, and what they are known by.
+/// The device nodes that a process may have open, and how to recognise them.
 ///
-/// A name proves nothing: in a mount namespace of their own anyone makes a plain file `/dev/dri/card0`, and a container
-/// sees the node under another name. On the machine a node is known by its device number, which the kernel tells
-/// (`dev` in sysfs); below another root, where nodes may be plain files, by whatever file is there.
+/// A name proves nothing: in a mount namespace anyone can make a plain file `/dev/dri/card0`, and a container can have
+/// the node under another name. On the machine a node is recognised by its device number, which sysfs shows (`dev`).
+/// Below another root, where nodes may be plain files, it is recognised by its file's identity.
 struct DeviceNodes {
     private let tree: FileTree
     private let names: Set<String>
-    /// By their places in ``numbers``.
+    /// The host's names of the nodes, in the order of ``numbers``.
     private(set) var nodes: [String] = []
-    /// As `CLINUX_DEVICE` has them; empty below another root.
+    /// Device numbers in the form of `CLINUX_DEVICE`; empty below another root.
     private(set) var numbers: [UInt64] = []
     private var identities: [FileIdentity: String] = [:]
-    /// The nodes that are there and whose numbers could not be read.
+    /// The nodes whose device numbers could not be read.
     private(set) var unknown: [String] = []
 
-    /// The kernel's own numbers (`include/uapi/linux/major.h`; `nv-chardev-numbers.h` of nvidia's modules).
+    /// Fixed major numbers (`include/uapi/linux/major.h`; `nv-chardev-numbers.h` of nvidia's modules).
     private static let framebufferMajor: UInt64 = 29
     private static let nvidiaMajor: UInt64 = 195
-    /// FB_MAX of the kernel.
+    /// The numbers of all framebuffers, below the kernel's FB_MAX.
     private static let framebuffers = 0..<32
 
-    /// - Parameter names: The nodes' names. Framebuffers need none: the last close of one can come long after its node has
-    ///   gone, and their numbers are fixed.
+    /// - Parameter names: The nodes' names. All framebuffers are added: their device numbers are fixed, and a process
+    ///   may have one open long after its node has gone.
     init(_ names: Set<String>, in tree: FileTree) {
         self.tree = tree
         self.names = names.union(Self.framebuffers.map { "/dev/fb\($0)" })
@@ -39,11 +39,11 @@ struct DeviceNodes {
         }
     }
 
-    /// The node that a path of another root leads to. A captured tree has the links of processes, and no nodes: a path
-    /// that leads nowhere counts by its text.
+    /// The node at a path below another root. A captured tree has the links of processes but no nodes, so a path that
+    /// leads nowhere is compared by its text.
     func node(at path: String) -> String? {
         if let identity = tree.fileIdentity(path) { return identities[identity] }
-        // A node that is gone while someone has it open is still named, with this behind it (`d_path()`).
+        // The kernel appends this to the name of an open node that is gone (`d_path()`).
         let plain = path.hasSuffix(" (deleted)") ? String(path.dropLast(10)) : path
         return names.contains(plain) ? plain : nil
     }
@@ -73,7 +73,7 @@ struct DeviceNodes {
         }
     }
 
-    /// nvidia_uvm's, which the kernel chooses when it is loaded.
+    /// The major number of nvidia_uvm, which the kernel chooses when the module is loaded.
     private func memoryMajor() throws(FileTreeError) -> UInt64? {
         let lines = try tree.textIfPresent("/proc/devices")?.split(separator: "\n") ?? []
         return lines.lazy.map { $0.split(separator: " ") }.first { $0.last == "nvidia-uvm" }?.first.flatMap {
@@ -81,7 +81,7 @@ struct DeviceNodes {
         }
     }
 
-    /// From sysfs, which lists every device of a class under the last part of its node's name.
+    /// The number in sysfs, where a class lists each device under the last part of its node's name.
     private func listedNumber(of name: String) throws(FileTreeError) -> UInt64? {
         let classes = [
             "/dev/dri/": "drm", "/dev/accel/": "accel", "/dev/snd/": "sound", "/dev/vfio/devices/": "vfio-dev",
@@ -95,7 +95,7 @@ struct DeviceNodes {
         return parts[0] << 32 | parts[1]
     }
 
-    /// The node's own, as the host has it. One that is not there has nobody who could have opened it by that name.
+    /// The number of the host's own node; `nil` when there is none, and so nobody can have opened it by that name.
     private func ownNumber(of name: String) throws(FileTreeError) -> UInt64? {
         switch tree.fileIdentity(name) {
         case .device(let number): number

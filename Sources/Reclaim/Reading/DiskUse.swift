@@ -1,22 +1,22 @@
 internal import Aperture
 internal import KernelFiles
 
-/// What the host uses block devices for, as far as it does not show in the stack itself: file systems, swap, ZFS.
+/// The host's uses of block devices that ``BlockStack`` does not show: file systems, swap and ZFS.
 ///
-/// Each of the kernel's tables is read once. One that cannot be read is among ``doubts``, and what the others say holds.
+/// Each of the kernel's tables is read once. A table that cannot be read adds to ``doubts``; the others still count.
 struct DiskUse {
-    /// A mount, with the block devices that it names by their nodes.
+    /// A mount, and the block devices whose nodes it names.
     private struct Located {
         let mount: Mount
         let devices: Set<String>
     }
 
-    /// Why something could not be read.
+    /// Why some of the tables could not be read.
     private(set) var doubts: [String] = []
     private var mounts: [Located] = []
     /// The devices of each mounted file system that may have several.
     private var fileSystems: [Set<String>] = []
-    /// The devices that a file system has under its own name in sysfs.
+    /// The devices that file systems name in sysfs or procfs.
     private var named: Set<String> = []
     private var swaps: Set<String> = []
     /// The imported ZFS pools.
@@ -35,7 +35,7 @@ struct DiskUse {
         read(Self.readPools)
     }
 
-    /// Where the file system is mounted that the device is of; one `nil` for one that is mounted out of observation.
+    /// The mount points of the device's file system; one `nil` when it is mounted only where this process cannot see.
     func points(of device: String) throws(FileTreeError) -> [String?] {
         let number = try stack.number(of: device)
         let companions = fileSystems.filter { $0.contains(device) }
@@ -49,8 +49,8 @@ struct DiskUse {
 
     func isSwap(_ device: String) -> Bool { swaps.contains(device) }
 
-    /// What udev found on the device when it appeared (`/run/udev/data/bMAJOR:MINOR`, one `E:` line a property): the type
-    /// of its file system, and the label, which is a ZFS pool's name; `nil` without an entry or a type.
+    /// The type and the label of the device's file system, from udev's database (`/run/udev/data/bMAJOR:MINOR`, one
+    /// `E:` line for each property). The label of a ZFS member is its pool's name. `nil` without an entry or a type.
     func content(of device: String) throws(FileTreeError) -> (type: String, label: String?)? {
         guard
             let number = try stack.number(of: device),
@@ -73,7 +73,7 @@ struct DiskUse {
         }
     }
 
-    /// This process's mounts, and those of process 1: a service may have been started with mounts of its own.
+    /// Reads this process's mounts, and those of process 1: a service may have a mount namespace of its own.
     private mutating func readMounts() {
         let own = "/proc/self/mountinfo"
         for path in [own, "/proc/1/mountinfo"] {
@@ -84,7 +84,7 @@ struct DiskUse {
                     mounts.append(Located(mount: mount, devices: Set(devices)))
                 }
             } catch let error as FileTreeError where error.isAbsence && path != own {
-                // Process 1 need not be shown (`hidepid`).
+                // With `hidepid` process 1 may be hidden.
                 continue
             } catch {
                 doubts.append(error is FileTreeError ? "\(error)" : "\(path): \(error)")
@@ -93,8 +93,8 @@ struct DiskUse {
         pools = Set(mounts.compactMap(\.mount.pool))
     }
 
-    /// btrfs and bcachefs list the devices of each file system that is mounted, in whichever namespace
-    /// (`btrfs_sysfs_add_device()`: `devices/sda2`; `bch2_dev_sysfs_online()`: `dev-0/block`).
+    /// Reads the devices of btrfs and bcachefs file systems, which list those of each mounted file system in sysfs,
+    /// whatever the namespace (`btrfs_sysfs_add_device()`: `devices/sda2`; `bch2_dev_sysfs_online()`: `dev-0/block`).
     private static func readFileSystems(_ use: inout DiskUse) throws(FileTreeError) {
         let tree = use.tree
         for name in try tree.listIfPresent("/sys/fs/btrfs") {
@@ -112,8 +112,9 @@ struct DiskUse {
         }
     }
 
-    /// These file systems have a folder for each that is mounted, named by its device (`s_id`), and the journal of ext4
-    /// one for the device that it is on, which may be another: `sda2-8`, `sdb1` (`jbd2_stats_proc_init()`).
+    /// Reads the folders that these file systems have for each mounted one, named by its device (`s_id`). ext4's
+    /// journal has a folder too, named by its own device, which may be another: `sda2-8`, `sdb1`
+    /// (`jbd2_stats_proc_init()`).
     private static func readNames(_ use: inout DiskUse) throws(FileTreeError) {
         for type in ["ext4", "xfs", "f2fs", "erofs", "nilfs2"] {
             use.named.formUnion(try use.tree.listIfPresent("/sys/fs/\(type)"))
@@ -131,7 +132,7 @@ struct DiskUse {
         do {
             bytes = try use.tree.bytes("/proc/swaps")
         } catch  where error.isAbsence {
-            // A kernel without swap.
+            // The kernel has no swap.
             return
         }
         for node in MountTable.swapPartitions(bytes) {
@@ -143,8 +144,8 @@ struct DiskUse {
         }
     }
 
-    /// One folder for each imported pool, whether or not a data set of it is mounted (`spa_stats_init()`); beside the
-    /// folders stand files.
+    /// Reads the names of imported pools: each has a folder, whether or not a data set of it is mounted
+    /// (`spa_stats_init()`). The plain files beside the folders are no pools.
     private static func readPools(_ use: inout DiskUse) throws(FileTreeError) {
         let folder = "/proc/spl/kstat/zfs"
         for name in try use.tree.listIfPresent(folder) {

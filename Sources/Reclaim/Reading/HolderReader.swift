@@ -6,20 +6,24 @@ internal import SystemPackage
 /// Finds the processes that have device nodes open or mapped, through `/proc/PID/fd`, `/proc/PID/maps` and
 /// `/proc/PID/map_files`.
 ///
-/// What counts is the device's number behind each link, never the link's text; see ``DeviceNodes``.
+/// It compares the device number behind each link, never the link's text; see ``DeviceNodes``.
 package struct HolderReader {
+    /// What the search found.
     package struct Reading {
+        /// One holder per process and node.
         package var holders: [Holder] = []
-        /// Why there may be others, a sentence without its full stop; `nil` when everybody was seen.
+        /// Why there may be more holders, a sentence without its full stop; `nil` when every process was examined.
         package var unknown: String?
     }
 
-    /// How long one process may take to be looked at, and all of them, in milliseconds. One with as many mappings as the
-    /// kernel allows takes some hundred.
+    /// The time limits of the search, in milliseconds.
     package struct Deadlines {
+        /// For one process. A process with as many mappings as the kernel allows takes a few hundred milliseconds.
         package var process: Int32 = 2000
+        /// For all processes together.
         package var all: Int32 = 10_000
 
+        /// The usual limits.
         package init() {}
     }
 
@@ -30,9 +34,9 @@ package struct HolderReader {
     private let tick: () -> Bool
 
     /// - Parameters:
-    ///   - names: The nodes of interest, as the host names them.
-    ///   - spared: The process that does not count, which is this one on the machine.
-    ///   - tick: Called several times a second meanwhile; it says whether to go on.
+    ///   - names: The nodes to look for, by the host's names.
+    ///   - spared: The process to leave out: this one, on the machine.
+    ///   - tick: Called several times a second meanwhile; returns false to stop.
     package init(
         _ names: Set<String>, in tree: FileTree, sparing spared: Int32?, deadlines: Deadlines = Deadlines(),
         tick: @escaping () -> Bool = { true }
@@ -44,6 +48,7 @@ package struct HolderReader {
         nodes = DeviceNodes(names, in: tree)
     }
 
+    /// Searches all processes. It does not throw: an error makes the holders unknown.
     package func read() -> Reading {
         var reading = Reading()
         let processes: [Int32]
@@ -83,7 +88,7 @@ package struct HolderReader {
         return reading
     }
 
-    /// A node that a process has, or why it may have more than is told.
+    /// A node that a process has open or mapped, or the error that may hide one.
     private struct Finding {
         let process: Int32
         let found: Result<String, Errno>
@@ -91,7 +96,7 @@ package struct HolderReader {
 
     // MARK: - The machine
 
-    /// More than a machine's processes have of a few devices.
+    /// More than all processes of a machine have open of a few devices.
     private static let mostFindings = 8192
 
     private func search(_ processes: [Int32]) throws(Errno) -> [Finding] {
@@ -119,8 +124,8 @@ package struct HolderReader {
 
     // MARK: - Below another root
 
-    /// There a descriptor is a symbolic link, and what a path leads to counts; see ``DeviceNodes/node(at:)``. A process
-    /// that ends meanwhile holds nothing.
+    /// Below another root a descriptor is a symbolic link, and the file at its target counts; see
+    /// ``DeviceNodes/node(at:)``. A process that ends meanwhile holds nothing.
     private func search(below process: Int32) -> [Finding] {
         var held: Set<String> = []
         var errors: [Errno] = []
@@ -152,15 +157,15 @@ package struct HolderReader {
         }
     }
 
-    /// A process names itself, and whoever reads of it may be root at a terminal.
+    /// The process's name. The process chooses it itself, so remove what a terminal would obey.
     private func command(of process: Int32) -> String {
-        // It may have ended.
+        // The process may have ended.
         (try? tree.text("/proc/\(process)/comm"))?.printable ?? "?"
     }
 }
 
 extension String {
-    /// The text without what a terminal would obey.
+    /// The text with a question mark for each control character.
     fileprivate var printable: String {
         let scalars = unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }
         return String(String.UnicodeScalarView(scalars))
@@ -171,11 +176,11 @@ extension String {
 private struct ControlGroup {
     /// The innermost unit.
     private(set) var unit: String?
-    /// Whether it is one of the machine's own service manager: not of a user's, nor of a container's.
+    /// Whether the unit belongs to the machine's own service manager, and not to a user's or a container's.
     private(set) var isSystemUnit = false
 
     init(of process: Int32, in tree: FileTree) {
-        // It may have ended.
+        // The process may have ended.
         guard let groups = try? tree.text("/proc/\(process)/cgroup") else { return }
         for line in groups.split(whereSeparator: \.isNewline) {
             let units = line.split(separator: "/").filter { $0.hasSuffix(".service") || $0.hasSuffix(".scope") }
@@ -186,18 +191,18 @@ private struct ControlGroup {
     }
 }
 
-/// Whether everybody is in the process table.
+/// Whether /proc shows every process of the machine.
 private struct ProcessTable {
     let tree: FileTree
 
-    /// PROC_PID_INIT_INO of the kernel (`include/linux/proc_ns.h`): the first PID namespace, which all others are in.
+    /// The first PID namespace, which contains all others: PROC_PID_INIT_INO of the kernel (`include/linux/proc_ns.h`).
     private static let first = "pid:[4026531836]"
 
-    /// - Parameter processes: Those that are listed.
-    /// - Returns: Why there may be more; `nil` when there is no sign of it.
+    /// - Parameter processes: The listed processes.
+    /// - Returns: Why there may be more processes; `nil` when there is no sign of that.
     func whatHides(from processes: [Int32], sparing spared: Int32?) -> String? {
-        // Who is in the first one sees it through a /proc of the first one alone. Somebody else may have been given it all
-        // the same: a /proc is that of its process 1.
+        // /proc belongs to the first namespace if this process is in that namespace, or if the /proc's process 1 is: a
+        // container may have the host's /proc.
         let seen = [namespace(of: "self"), namespace(of: "1")]
         if !seen.contains(Self.first), let other = seen.compactMap(\.self).first {
             return "/proc shows the processes of another PID namespace than the host's (\(other))"
@@ -208,9 +213,9 @@ private struct ProcessTable {
         return nil
     }
 
-    /// Whether the mount of /proc that a captured tree shows hides processes; on the machine what is hidden decides.
+    /// Whether a captured tree's /proc was mounted with `hidepid`. On the machine a hidden process 1 decides.
     private var hidesProcesses: Bool {
-        // Without the file there is no such sign.
+        // Without the file there is no sign of `hidepid`.
         guard let mounts = try? tree.text("/proc/self/mountinfo") else { return false }
         return mounts.split(separator: "\n").contains { line in
             line.contains(" - proc ") && line.contains("hidepid=") && !line.contains("hidepid=0")
@@ -219,15 +224,15 @@ private struct ProcessTable {
     }
 
     private func namespace(of process: String) -> String? {
-        // Not shown to everyone, and not there in every tree; what then is hidden is found process by process.
+        // Not everyone may read the link, and not every tree has it. Hidden processes then show one by one.
         try? tree.linkTarget("/proc/\(process)/ns/pid")
     }
 }
 
 /// One line of `/proc/PID/maps`: see clinux_maps.h.
 package enum MapsLine {
-    /// The path of the mapped file; `nil` for anonymous memory. By bytes: to Swift a name's last "\r" and the line feed
-    /// after it are one character, and no line's end.
+    /// The path of the mapped file; `nil` for anonymous memory. It works on bytes, because Swift takes a "\r" at a
+    /// name's end and the line feed after it for one character.
     package static func path(_ line: ArraySlice<UInt8>) -> String? {
         unsafe line.withUnsafeBytes { bytes in
             var mapping = unsafe clinux_mapping()

@@ -1,27 +1,28 @@
 package import Aperture
 package import KernelFiles
 
-/// Finds what the host has below PCI functions: mounted file systems, swap, volumes and ZFS pools, interfaces that are up,
-/// input devices.
+/// Finds what the host uses below PCI functions: mounted file systems, swap, volumes, ZFS pools, network interfaces
+/// that are up, and input devices.
 ///
-/// It asks sysfs where the host's devices hang, and reads on only for those that hang below one of the functions. It does
-/// not throw: what could not be read is a dependency itself (``HostDependency/Kind/unknown(_:)``), of the functions that it
-/// matters for and of no other, so that a plan for another GPU goes on. What has gone meanwhile, or what a kernel does not
-/// have, is nothing.
+/// It finds in sysfs which of the host's devices are below one of the functions, and reads more only about those. It
+/// does not throw. What cannot be read is a dependency of its own (``HostDependency/Kind/unknown(_:)``) for the
+/// functions that it concerns, so that a plan for another GPU goes on. A device that goes meanwhile, and a file that
+/// this kernel does not have, count as absent.
 ///
-/// Not seen: a process that has a raw block device open; file systems other than btrfs, bcachefs, ext4, xfs, f2fs, erofs
-/// and nilfs2 that are mounted in another mount namespace alone; an interface in another network namespace that is not the
-/// function's own but a USB or virtio device's below it; PCIe tunnels of a Thunderbolt controller, whose devices hang
-/// below a bridge.
+/// It does not see: a process that has a raw block device open; a file system other than btrfs, bcachefs, ext4, xfs,
+/// f2fs, erofs and nilfs2 that is mounted in another mount namespace alone; in another network namespace, the interface
+/// of a USB or virtio device below the function; devices in a Thunderbolt controller's PCIe tunnels, which are below a
+/// bridge.
 package struct HostDependencyReader: Sendable {
     private let tree: FileTree
 
+    /// - Parameter tree: The root that holds `sys`, `proc` and `run`.
     package init(tree: FileTree) {
         self.tree = tree
     }
 
-    /// The dependencies of what could go with display devices: the other functions of their slots, and the members of all
-    /// their groups. Display devices and their audio are none of it, and a bridge has everything below it.
+    /// The dependencies of the functions that a claim of these GPUs may take along: the other functions of their slots
+    /// and the members of their IOMMU groups. Display devices, their audio and bridges are left out.
     package func dependencies(around functions: [PCIFunction]) -> [PCIAddress: [HostDependency]] {
         var addresses = Set(functions.filter { Self.canCarry($0.pciClass) }.map(\.address))
         for case let group? in functions.map(\.iommuGroup) {
@@ -31,13 +32,13 @@ package struct HostDependencyReader: Sendable {
         return dependencies(of: addresses.sorted())
     }
 
-    /// Whether the host can have something below a function of this class: not a display device, High Definition Audio, or
-    /// what has a bus below it (PCI-to-PCI, CardBus and semi-transparent bridges).
+    /// Whether the host can use something below a function of this class. Not below a display device or High Definition
+    /// Audio; and a bridge is not examined, as everything is below it (PCI-to-PCI, CardBus, semi-transparent).
     private static func canCarry(_ pciClass: PCIClass) -> Bool {
         !pciClass.isDisplay && ![0x0403, 0x0604, 0x0607, 0x0609].contains(pciClass.code)
     }
 
-    /// What hangs below each function, the gravest first; a function with nothing below is not in the answer.
+    /// The dependencies of each function, the gravest first. A function without any is not in the answer.
     package func dependencies(of addresses: [PCIAddress]) -> [PCIAddress: [HostDependency]] {
         guard !addresses.isEmpty else { return [:] }
         var found: [PCIAddress: Set<HostDependency>] = [:]
@@ -53,7 +54,7 @@ package struct HostDependencyReader: Sendable {
         Dictionary(addresses.map { ($0, [HostDependency(.unknown(reason), $0.description)]) }) { first, _ in first }
     }
 
-    /// The devices of a class below each function, or what stands for them when the class cannot be read.
+    /// The dependencies on the devices of one class, for each function; unknown ones when the class cannot be read.
     private func devices(
         _ folder: String, _ addresses: [PCIAddress],
         _ dependency: (ClassDevice) throws(FileTreeError) -> HostDependency?
@@ -98,7 +99,7 @@ package struct HostDependencyReader: Sendable {
                 found.merge(unknown(error.description, [address])) { $0.union($1) }
             }
         }
-        // The tables of what is mounted are long, and most controllers beside a GPU have no disk.
+        // Most controllers beside a GPU have no disk, so do not read the long tables of mounts for them.
         guard !disks.isEmpty else { return found }
         let use = DiskUse(tree: tree, stack: stack)
         var doubts = use.doubts
@@ -142,8 +143,8 @@ package struct HostDependencyReader: Sendable {
         return found
     }
 
-    /// ZFS tells nobody in sysfs or procfs what a pool's disks are. udev knows a member by its content; a disk that
-    /// nothing else explains may be one all the same (a cache device has no content that udev knows).
+    /// ZFS does not show a pool's disks in sysfs or procfs. udev recognises a member by its contents. A disk without
+    /// any other known use may be a member too, since udev does not recognise a cache device.
     private func pools(
         on tower: BlockStack.Tower, _ stack: BlockStack, _ use: DiskUse, _ used: Set<String>
     ) throws(FileTreeError) -> Set<HostDependency> {
@@ -177,8 +178,8 @@ package struct HostDependencyReader: Sendable {
             isUp(device.name) ? HostDependency(.network, device.name) : nil
         }
         for address in addresses {
-            // An interface that was moved to another network namespace is not shown, but the folder above it is
-            // (`kernfs_fop_readdir()`), which goes with the last interface.
+            // An interface in another network namespace is not listed, but the folder `net` above it still is
+            // (`kernfs_fop_readdir()`) until the last interface goes.
             let folder = "\(KernelPath.device(address))/net"
             do {
                 guard try tree.list(folder).isEmpty else { continue }
@@ -193,8 +194,9 @@ package struct HostDependencyReader: Sendable {
         return found
     }
 
-    /// RFC 2863's state, as far as the driver tells it; many say `unknown` for ever (`operstate_show()`). What cannot be
-    /// read counts as up. The members of a bond or a bridge, and what a VLAN stands on, are up themselves.
+    /// Whether the interface is up, by the state of RFC 2863. Many drivers always report `unknown`
+    /// (`operstate_show()`), and then IFF_UP decides. An unreadable state counts as up. The members of a bond or a
+    /// bridge, and the interface below a VLAN, are up themselves.
     private func isUp(_ interface: String) -> Bool {
         let folder = "\(KernelFolder.network)/\(interface)"
         // Unreadable is unknown.
@@ -203,7 +205,7 @@ package struct HostDependencyReader: Sendable {
         case "down", "lowerlayerdown", "notpresent": return false
         default:
             guard
-                // Unreadable counts as up, and a device that has just gone is not there for its folder either.
+                // Unreadable flags count as up, unless the interface has just gone together with its folder.
                 let text = try? tree.text("\(folder)/flags"), text.hasPrefix("0x"),
                 let flags = UInt32(text.dropFirst(2), radix: 16)
             else { return tree.exists(folder) }
@@ -216,7 +218,7 @@ package struct HostDependencyReader: Sendable {
 
     private func inputs(_ addresses: [PCIAddress]) -> Found {
         devices(KernelFolder.input, addresses) { device throws(FileTreeError) in
-            // Its event nodes are listed beside it. A sound card's jacks are input devices too, and nobody types on them.
+            // Skip the event nodes, which are listed beside their device, and the jacks of sound cards.
             guard device.name.hasPrefix("input"), !device.path.contains("sound") else { return nil }
             let name = try tree.textIfPresent("\(KernelFolder.input)/\(device.name)/name")
             return HostDependency(.input(name ?? "unnamed"), device.name)

@@ -1,7 +1,7 @@
 internal import Aperture
 internal import KernelFiles
 
-/// Reads what kind of machine this is.
+/// Reads the processor's architecture, and whether this is Xen's control domain.
 struct HostPlatformReader {
     let tree: FileTree
 
@@ -12,7 +12,7 @@ struct HostPlatformReader {
         return platform
     }
 
-    /// By the kernel's own word, which it has since 6.1; else by what distributions put into its release.
+    /// The kernel tells its architecture since 6.1. Before, look for what distributions put into its release.
     private func processor(_ kernel: KernelRelease?) throws(FileTreeError) -> HostPlatform.Processor {
         let named = try tree.textIfPresent("/proc/sys/kernel/arch") ?? kernel?.text ?? ""
         let words: [(String, HostPlatform.Processor)] = [
@@ -21,19 +21,19 @@ struct HostPlatformReader {
             ("powerpc", .other), ("riscv", .other), ("s390", .other), ("loongarch", .other),
         ]
         if let known = words.first(where: { named.contains($0.0) })?.1 { return known }
-        // Only x86 hands its boot parameters on.
+        // Only x86 has this file.
         if tree.exists(KernelPath.bootParameters) { return .x86 }
         return tree.exists("/sys/firmware/devicetree/base") ? .arm : .x86
     }
 
-    /// Xen's control domain can manage others, which its own file system says (`/proc/xen`), or else the features of the
-    /// hypervisor's interface: XENFEAT_dom0, bit 11.
+    /// Whether this is Xen's control domain, which can manage others. `/proc/xen` tells if it is mounted; else the
+    /// features of the hypervisor's interface do: XENFEAT_dom0, bit 11.
     private func isXenControlDomain() throws(FileTreeError) -> Bool {
         if let capabilities = try tree.textIfPresent("/proc/xen/capabilities"), capabilities.contains("control_d") {
             return true
         }
         guard try tree.textIfPresent("/sys/hypervisor/type") == "xen" else { return false }
-        // The first domain has the UUID zero, and no other one gives devices away.
+        // The control domain has the UUID zero, and it alone has the driver that hands devices to other domains.
         let uuid = try tree.textIfPresent("/sys/hypervisor/uuid") ?? ""
         if !uuid.isEmpty, uuid.allSatisfy({ $0 == "0" || $0 == "-" }) { return true }
         let drivers = try tree.listIfPresent(KernelPath.pciDrivers)

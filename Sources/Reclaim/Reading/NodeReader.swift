@@ -1,7 +1,7 @@
 internal import Aperture
 internal import KernelFiles
 
-/// Finds the device nodes that stand for one PCI function, by what its driver registered below it.
+/// Finds the device nodes of one PCI function, from what its driver registered below it in sysfs.
 struct NodeReader {
     let tree: FileTree
 
@@ -25,8 +25,8 @@ struct NodeReader {
         return nodes
     }
 
-    /// nvidia makes its nodes outside the device model; which minor is the card's stands in its own procfs file. Without
-    /// it, every card's node counts: better to refuse too much.
+    /// nvidia makes its nodes outside the device model, and shows a card's minor in its own procfs file. Without that
+    /// file the nodes of all cards count, which refuses too much rather than too little.
     private func nvidiaNodes(_ address: PCIAddress) throws(FileTreeError) -> [String] {
         let text = try tree.textIfPresent("/proc/driver/nvidia/gpus/\(address)/information") ?? ""
         let line = text.split(separator: "\n").first { $0.hasPrefix("Device Minor:") }

@@ -1,7 +1,7 @@
 internal import Aperture
 internal import KernelFiles
 
-/// Reads what is known of nvidia's kernel modules.
+/// Reads the state of nvidia's kernel modules.
 struct NvidiaReader {
     let tree: FileTree
 
@@ -10,7 +10,7 @@ struct NvidiaReader {
 
     func read() throws(FileTreeError) -> NvidiaModules {
         var nvidia = NvidiaModules()
-        // The others need it.
+        // The other modules need this one.
         guard tree.exists(KernelPath.module(NvidiaModules.core)) else { return nvidia }
         for name in NvidiaModules.names where tree.exists(KernelPath.module(name)) {
             let path = KernelPath.module(name)
@@ -28,14 +28,14 @@ struct NvidiaReader {
         return nvidia
     }
 
-    /// They are root's to read (0400), and only make a message clearer.
+    /// Only root can read the parameters (0400), and they only make a message clearer.
     private func parameter(_ name: String) -> String? {
         try? tree.textIfPresent("\(KernelPath.module("nvidia_drm"))/parameters/\(name)")
     }
 
     private func whatForbidsUnloading() throws(FileTreeError) -> String? {
         if try tree.textIfPresent("/proc/sys/kernel/modules_disabled") == "1" {
-            return "the kernel loads and unloads no modules any more (kernel.modules_disabled)"
+            return "the kernel no longer loads or unloads modules (kernel.modules_disabled)"
         }
         let status = try tree.textIfPresent("/proc/self/status")?.split(separator: "\n") ?? []
         let line = status.first { $0.hasPrefix("CapEff:") }
@@ -43,6 +43,6 @@ struct NvidiaReader {
             let effective = line?.split(whereSeparator: \.isWhitespace).last.flatMap({ UInt64($0, radix: 16) }),
             effective & Self.moduleCapability == 0
         else { return nil }
-        return "this process may not, as it lacks CAP_SYS_MODULE"
+        return "this process lacks CAP_SYS_MODULE"
     }
 }

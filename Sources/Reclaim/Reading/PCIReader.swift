@@ -6,7 +6,7 @@ struct PCIReader {
     let tree: FileTree
     let scope: SnapshotScope
 
-    /// What is there, before anything is asked that can hang.
+    /// The functions of the machine, found without any read that can hang.
     struct Survey {
         fileprivate(set) var classes: [PCIAddress: PCIClass] = [:]
         fileprivate(set) var unreadable: [Snapshot.Unreadable] = []
@@ -14,10 +14,11 @@ struct PCIReader {
         fileprivate(set) var cards: [PCIAddress] = []
         /// The `virtfn…` links of the GPUs.
         fileprivate(set) var links: [PCIAddress: [String]] = [:]
-        /// What is to be asked of them, those of the one GPU first.
+        /// The questions about these functions.
         fileprivate(set) var questions: [Question] = []
     }
 
+    /// Lists the functions, and collects the questions that their reading needs.
     func survey() throws(FileTreeError) -> Survey {
         var survey = Survey()
         let addresses = try tree.list(KernelPath.pciDevices).compactMap { PCIAddress($0) }
@@ -50,8 +51,8 @@ struct PCIReader {
         return survey
     }
 
-    /// Whether the header may be read, and is of use. A function that sleeps is woken only where something is about to be
-    /// done with it.
+    /// Whether to read the function's configuration header. A sleeping function is woken only for a claim or a release
+    /// of its slot.
     private func mayAskConfiguration(
         of address: PCIAddress, _ classes: [PCIAddress: PCIClass]
     ) throws(FileTreeError) -> Bool {
@@ -59,7 +60,7 @@ struct PCIReader {
         case .all: break
         case .claim(let card):
             if card.sharesSlot(with: address) { return true }
-            // Whether another display device is dead tells whether this one is the last.
+            // Another GPU's header shows whether that GPU is dead, and so whether the claim takes the last GPU.
             guard classes[address]?.isGPU == true else { return false }
         case .release(let card): return card.sharesSlot(with: address)
         case .watch(let card):
@@ -71,7 +72,8 @@ struct PCIReader {
         return !isAsleep
     }
 
-    /// `power/runtime_status` and `power_state` (since Linux 5.11) take no lock and wake nothing.
+    /// Whether the function sleeps. Reading `power/runtime_status` and `power_state` (since Linux 5.11) takes no lock
+    /// and wakes nothing.
     private func isAsleep(_ address: PCIAddress) throws(FileTreeError) -> Bool {
         let path = KernelPath.device(address)
         let status = try tree.textIfPresent("\(path)/power/runtime_status")
@@ -79,13 +81,14 @@ struct PCIReader {
         return status == "suspended" || state == "D3hot" || state == "D3cold"
     }
 
-    /// In D3hot the configuration can be read as it is.
+    /// Whether the function is in D3cold. In D3hot its configuration can be read without waking it.
     private func hasNoPower(_ address: PCIAddress) throws(FileTreeError) -> Bool {
         let path = KernelPath.device(address)
         if let state = try tree.textIfPresent("\(path)/power_state") { return state == "D3cold" }
         return try tree.textIfPresent("\(path)/power/runtime_status") == "suspended"
     }
 
+    /// Adds the functions to the snapshot; one that cannot be read goes to ``Snapshot/unreadable``.
     func read(_ survey: Survey, _ answers: Answers, into snapshot: inout Snapshot) {
         snapshot.classes = survey.classes
         snapshot.unreadable = survey.unreadable
@@ -123,7 +126,8 @@ struct PCIReader {
         return try tree.listIfPresent(KernelPath.device(address)).filter { $0.hasPrefix("virtfn") }
     }
 
-    /// There are as many links as `sriov_numvfs` says, which is shown under the device's lock (`sriov_numvfs_show()`).
+    /// The number of enabled virtual functions: that of the links, or `sriov_numvfs`, which is shown under the device's
+    /// lock (`sriov_numvfs_show()`), if it is larger.
     private func enabledVirtualFunctions(
         of address: PCIAddress, _ survey: Survey, _ answers: Answers
     ) throws(FileTreeError) -> Int {
@@ -134,7 +138,7 @@ struct PCIReader {
         return max(links?.count ?? 0, min(number, 0xffff))
     }
 
-    /// What a function is: its class and its ids.
+    /// A function with its class and its ids alone.
     func identity(of address: PCIAddress) throws(SnapshotError) -> PCIFunction {
         let path = KernelPath.device(address)
         var function = PCIFunction(
@@ -200,11 +204,11 @@ struct PCIReader {
         tree.exists(path) ? try number(path) : nil
     }
 
-    /// The rule marks the override that it sets, and notes the driver that it found; udevd keeps both with the device
-    /// (`/run/udev/data`, one `E:` line a property).
+    /// Reads what the udev rule noted: the override that it set, and the VFIO driver that it found. udevd keeps both in
+    /// its database (`/run/udev/data`, one `E:` line for each property).
     private func readRule(_ function: inout PCIFunction, _ vfioDrivers: VFIODrivers) throws(FileTreeError) {
         let override = function.driverOverride.flatMap { vfioDrivers.contains($0) ? $0 : nil }
-        // Where the aliases can be read, they say what the rule would have found.
+        // If the aliases are readable, the rule's driver is not needed.
         guard override != nil || vfioDrivers.aliases.isEmpty else { return }
         let properties = try tree.textIfPresent("/run/udev/data/+pci:\(function.address)") ?? ""
         for line in properties.split(separator: "\n") {
@@ -217,13 +221,14 @@ struct PCIReader {
         }
     }
 
-    /// The kernel shows the bus numbers of bridges alone (`pci_bridge_attrs_are_visible()`), and gives up a device of a
-    /// PCI-to-PCI bridge's class that has another header (`pci_setup_device()`). Other classes of bridges say nothing.
+    /// Whether the function has a bridge's header. The kernel ignores a device with a PCI-to-PCI bridge's class and
+    /// another header (`pci_setup_device()`). For other classes `secondary_bus_number` decides, which only bridges have
+    /// (`pci_bridge_attrs_are_visible()`).
     private func isBridge(_ path: String, _ pciClass: PCIClass?) -> Bool {
         pciClass?.code == 0x0604 || tree.exists("\(path)/secondary_bus_number")
     }
 
-    /// Whether the driver made a VFIO device of it, or is one of those that the kernel's aliases name.
+    /// Whether the driver is one of those that the kernel's aliases name, or has registered a VFIO device.
     private func hasVFIODevice(_ path: String, _ driver: String?, _ vfioDrivers: VFIODrivers) -> Bool {
         guard let driver else { return false }
         return vfioDrivers.contains(driver) || tree.exists("\(path)/vfio-dev")

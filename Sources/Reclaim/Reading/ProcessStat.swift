@@ -1,8 +1,9 @@
 internal import KernelFiles
 
-/// What `/proc/PID/stat` tells (proc(5)).
+/// `/proc/PID/stat` (proc(5)).
 package enum ProcessStat {
-    /// Field 22, in clock ticks since the boot; `nil` for a process that has ended, or waits only to be asked how.
+    /// The process's start time, field 22, in clock ticks since the boot; `nil` for a process that has ended, or is a
+    /// zombie.
     package static func startTime(of process: Int32) -> UInt64? {
         guard let text = try? FileTree().text("/proc/\(process)/stat") else { return nil }
         // The second field is the command in parentheses, which may hold spaces and parentheses itself.

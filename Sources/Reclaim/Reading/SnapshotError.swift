@@ -1,11 +1,12 @@
 package import KernelFiles
 
-/// A snapshot that could not be read: without it nothing can be planned.
+/// Why a snapshot could not be read. Without one nothing can be planned.
 package enum SnapshotError: Error, Sendable {
+    /// A file could not be read.
     case unreadable(FileTreeError)
-    /// A file was read and its content makes no sense.
+    /// A file's contents make no sense.
     case malformed(path: String, reason: String)
-    /// A device that is to be written to is there and could not be read.
+    /// A device that is to be written to exists, and could not be read.
     case device(String, reason: String)
 }
 

@@ -10,16 +10,18 @@ package struct SnapshotReader {
     private let tick: () -> Bool
 
     /// - Parameters:
-    ///   - lockDeadline: How long the kernel may hold locks that it is asked under, in milliseconds, before what is asked
-    ///     for counts as unreadable. It is one deadline for all that is asked.
-    ///   - tick: Called several times a second while something hangs; it says whether to go on waiting.
+    ///   - lockDeadline: How long all reads that need a lock in the kernel may take together, in milliseconds. What has
+    ///     not been read by then counts as unreadable.
+    ///   - tick: Called several times a second while something hangs; returns false to stop waiting.
     package init(tree: FileTree, lockDeadline: Int32? = nil, tick: @escaping () -> Bool = { true }) {
         self.tree = tree
         self.tick = tick
         reader = DeadlineReader(tree: tree, deadline: lockDeadline ?? DeadlineReader.standardDeadline, tick: tick)
     }
 
-    /// - Parameter withHolders: Whether to look through `/proc/*/fd` for who has framebuffers and VFIO groups open.
+    /// Reads the machine. A device that cannot be read is part of the snapshot, and no error.
+    /// - Parameter withHolders: Whether to search /proc for the processes that have the nodes of the scope's devices,
+    ///   of framebuffers and of VFIO groups open.
     package func read(_ scope: SnapshotScope = .all, withHolders: Bool = false) throws(SnapshotError) -> Snapshot {
         var snapshot = Snapshot()
         do {
@@ -30,7 +32,7 @@ package struct SnapshotReader {
             let platform = try platformFramebuffers()
             let nodes = try framebuffers()
             let consoles = try numbers(in: KernelPath.consoles, after: "vtcon")
-            // One that is not a platform device's is no witness.
+            // Only a framebuffer of a platform device is a witness.
             let witnesses = nodes.filter { node in platform.contains { $0.name == node.device } }
             let answers = try reader.ask(
                 survey.questions + platform.map { .driverOverride(Self.driverOverride(of: $0)) }
@@ -64,14 +66,16 @@ package struct SnapshotReader {
         snapshot.holdersUnknown = reading.unknown
     }
 
-    /// A VFIO driver, and the module to load for it; `nil` for one that is there.
+    /// A VFIO driver, and its module.
     package struct DriverChoice: Hashable, Sendable {
+        /// The driver's name: `vfio-pci`.
         package let driver: String
+        /// The module to load first; `nil` when the driver is registered already.
         package let module: String?
     }
 
-    /// The VFIO driver for a function, from its ids alone: nothing is asked that waits for a lock.
-    /// - Parameter wish: The driver that the person chose.
+    /// The VFIO driver for a function, from its ids alone. No read of this waits for a lock.
+    /// - Parameter wish: The driver that the administrator chose; `nil` for the best match.
     package func vfioDriver(for address: PCIAddress, wish: String?) throws(SnapshotError) -> DriverChoice {
         let function = try PCIReader(tree: tree, scope: .all).identity(of: address)
         do {
@@ -85,7 +89,7 @@ package struct SnapshotReader {
         }
     }
 
-    /// /proc/iomem, and what it shows; failures are part of the evidence, not errors.
+    /// Reads /proc/iomem. A failure is part of the evidence, and no error.
     package func memoryMap() -> MemoryMap {
         do {
             let entries = try Iomem.parse(try tree.bytes(KernelPath.iomem))
@@ -98,10 +102,10 @@ package struct SnapshotReader {
         }
     }
 
-    /// Without what has to be asked.
+    /// The platform framebuffers, without their overrides, whose reading can hang.
     private func platformFramebuffers() throws(FileTreeError) -> [PlatformFramebuffer] {
-        // Removing its PCI parent takes the device's folder away and leaves the bus's link to it, dangling: nothing can
-        // reach that device any more.
+        // Removing the PCI parent removes the device's folder, and leaves a dangling link on the platform bus. Such a
+        // device can no longer be reached, so skip it.
         let names = try tree.listIfPresent(KernelPath.platformDevices).filter { name in
             PlatformFramebuffer.isFramebuffer(name: name) && tree.exists(KernelPath.platformDevice(name))
         }
@@ -119,8 +123,8 @@ package struct SnapshotReader {
         "\(KernelPath.platformDevice(device.name))/driver_override"
     }
 
-    /// A node that cannot be opened or asked is a witness that says nothing; but of one that does not answer in time, the
-    /// device counts as unreadable: something is going on with it, and it could have been the only witness.
+    /// Adds the overrides and the framebuffers' memory. A node that fails at once is no witness. A node that does not
+    /// answer in time makes its device unreadable, because it may have been the only witness.
     private func add(
         _ answers: Answers, to devices: [PlatformFramebuffer], _ nodes: [FramebufferNode]
     ) -> ([PlatformFramebuffer], [FramebufferNode]) {
@@ -146,7 +150,7 @@ package struct SnapshotReader {
         return (devices, nodes)
     }
 
-    /// The directory above the device's own: `…/0000:00:01.0/efi-framebuffer.0` since 6.9.
+    /// The PCI device above a platform device: since 6.9 its syspath is `…/0000:00:01.0/efi-framebuffer.0`.
     private func parent(of path: String) throws(FileTreeError) -> PCIAddress? {
         guard let components = try tree.linkTarget(path)?.split(separator: "/"), components.count >= 2 else {
             return nil
@@ -154,7 +158,7 @@ package struct SnapshotReader {
         return PCIAddress(components[components.count - 2])
     }
 
-    /// The nodes of all framebuffers, without what has to be asked.
+    /// The nodes of all framebuffers, without their memory, whose reading can hang.
     private func framebuffers() throws(FileTreeError) -> [FramebufferNode] {
         var nodes: [FramebufferNode] = []
         for number in try numbers(in: KernelPath.graphics, after: "fb") {
@@ -163,7 +167,8 @@ package struct SnapshotReader {
         return nodes
     }
 
-    /// The last name of its `device` link; of one that only leads upwards, the name of the folder above `graphics`.
+    /// The device of a framebuffer: the last component of its `device` link, or, if that is `..`, the component above
+    /// `graphics` in its own syspath.
     private func device(ofFramebuffer number: Int) throws(FileTreeError) -> String? {
         let node = "\(KernelPath.graphics)/fb\(number)"
         let name = try tree.linkName("\(node)/device")
@@ -188,7 +193,7 @@ package struct SnapshotReader {
         return consoles
     }
 
-    /// The numbers of a class's devices, which are called by one word and a number.
+    /// The numbers of a class's devices, whose names are a word and a number.
     private func numbers(in folder: String, after word: String) throws(FileTreeError) -> [Int] {
         try tree.listIfPresent(folder).filter { $0.hasPrefix(word) }.compactMap { Int($0.dropFirst(word.count)) }
     }
@@ -197,7 +202,7 @@ package struct SnapshotReader {
         do {
             return ScreenInfo(bootParameters: try tree.bytes(KernelPath.bootParameters))
         } catch  where error.isAbsence {
-            // x86 alone has it.
+            // Only x86 has this file.
             return nil
         }
     }

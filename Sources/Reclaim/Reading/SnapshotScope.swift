@@ -1,18 +1,17 @@
 package import Aperture
 
-/// What a snapshot is for. What every plan needs is read in any case; what one device alone can tell is asked of the devices
-/// that matter, so that none that hangs, or sleeps, is disturbed for another's sake.
+/// The purpose of a snapshot. Reads that can hang, or wake a device, are limited to the devices that the purpose needs.
 package enum SnapshotScope: Hashable, Sendable {
-    /// Every GPU, for a list. Those that sleep are left asleep.
+    /// To list every GPU. Sleeping GPUs are left asleep.
     case all
-    /// One GPU, which is to be claimed.
+    /// To claim one GPU.
     case claim(PCIAddress)
-    /// One GPU, which is to be given back.
+    /// To release one GPU, or to undo a claim of it.
     case release(PCIAddress)
-    /// One GPU, which is looked after. It is left asleep where it has no power at all.
+    /// To guard or show one GPU. In D3cold it is left asleep.
     case watch(PCIAddress)
 
-    /// The one GPU; `nil` for all.
+    /// The one GPU; `nil` for ``all``.
     package var card: PCIAddress? {
         switch self {
         case .all: nil
@@ -20,10 +19,10 @@ package enum SnapshotScope: Hashable, Sendable {
         }
     }
 
-    /// Whether the function's overrides are of interest. Other functions have `nil` for theirs.
+    /// Whether the function's driver override is read. It stays `nil` for other functions.
     func includes(_ address: PCIAddress) -> Bool { card?.sharesSlot(with: address) ?? true }
 
-    /// Whether what hangs below other devices of the slot, and of its groups, decides anything.
+    /// Whether the plan depends on what the host uses below other functions of the slot and the group.
     var needsHostDependencies: Bool {
         switch self {
         case .all, .claim: true

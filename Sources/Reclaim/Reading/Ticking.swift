@@ -1,6 +1,6 @@
 internal import CLinux
 
-/// Hands a closure to C, for as long as the work lasts; see clinux_tick.h.
+/// Passes a closure to C for the duration of the work; see clinux_tick.h.
 func withTick<Outcome>(_ tick: @escaping () -> Bool, _ work: (clinux_tick) -> Outcome) -> Outcome {
     var tick = tick
     return unsafe withUnsafeMutablePointer(to: &tick) { pointer in

@@ -2,17 +2,18 @@ internal import Aperture
 internal import Glibc
 internal import KernelFiles
 
-/// Reads which drivers the running kernel has for VFIO, from what depmod made of its modules.
+/// Reads which VFIO drivers the running kernel has, from depmod's files.
 struct VFIODriverReader {
     let tree: FileTree
 
     private static let prefix = Array("vfio_pci:".utf8)
 
-    /// Without the kernel's modules, as in a sandbox that hides them, no variant is known.
+    /// Reads the variant drivers' aliases. None is known when the kernel's modules are hidden, as in the unit's
+    /// sandbox.
     func read(_ kernel: KernelRelease?) throws(FileTreeError) -> VFIODrivers {
         guard let kernel else { return VFIODrivers() }
         let folder = "/lib/modules/\(kernel.text)"
-        // Lines `alias PATTERN MODULE`; and strings `MODULE.alias=PATTERN`, each with a NUL behind it.
+        // The first file has lines `alias PATTERN MODULE`, the second NUL-terminated strings `MODULE.alias=PATTERN`.
         let loadable = try tree.bytesIfPresent("\(folder)/modules.alias") ?? []
         let builtIn = try tree.bytesIfPresent("\(folder)/modules.builtin.modinfo") ?? []
         var aliases: [VFIODrivers.Alias] = []
@@ -34,15 +35,15 @@ struct VFIODriverReader {
         return VFIODrivers(aliases: aliases)
     }
 
-    /// A module that is there tells what its driver is called: `pci:xe-vfio-pci`.
+    /// The driver's name, which sysfs shows for a loaded module: `pci:xe-vfio-pci`.
     private func registeredDriver(of module: String) throws(FileTreeError) -> String? {
         let drivers = try tree.listIfPresent("\(KernelPath.modules)/\(module)/drivers")
         return drivers.first { $0.hasPrefix("pci:") }.map { String($0.dropFirst(4)) }
     }
 
-    /// The entries that name VFIO's devices, whole. The files have ten thousands of others, and are read
-    /// at each snapshot: an entry is looked at, and only made a text of, where it is one of ours.
-    /// - Parameter lead: The byte before the pattern: the space after `alias`, or the `=` after `alias`.
+    /// The entries whose pattern begins with `vfio_pci:`. The files have tens of thousands of other entries and are
+    /// read for each snapshot, so this compares bytes and makes a string of a matching entry alone.
+    /// - Parameter lead: The byte before the pattern: the space or the `=` after `alias`.
     private static func entries(of bytes: [UInt8], endingWith end: UInt8, lead: UInt8) -> [String] {
         var found: [String] = []
         unsafe bytes.withUnsafeBytes { buffer in

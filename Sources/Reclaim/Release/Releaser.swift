@@ -1,22 +1,24 @@
 package import Aperture
 package import Record
 
-/// The one way back to a recorded state: a release goes to what was before the claim, an undo to where the run began,
-/// and the udev rule's reservation is undone like a claim.
+/// Restores a recorded state. A release restores the state before the claim, an undo the state before the run, and the
+/// udev rule's reservation is undone in the same way.
 ///
-/// Each is the same loop: snapshot, plan, the plan's next rung, and again, until a plan has nothing left to do. What
-/// happened between does not matter: the plan is made of what is and what was. A step that fails is named, and the others
-/// are made all the same.
+/// The loop is that of a claim: read a snapshot, make a plan, do the plan's next rung, and repeat until a plan has
+/// nothing left to do. The plan compares the present state with the recorded one, so it does not matter what happened
+/// between. A step that fails is reported, and the other steps are still made.
 package struct Releaser<H: Host> {
     private let host: H
     private let tell: (ClaimEvent) -> Void
-    /// How long a framebuffer that someone holds open is waited for, in milliseconds.
+    /// How long to wait for the last close of a framebuffer that a process holds open, in milliseconds.
     private let releaseDeadline: Int32
     private let force: Bool
 
     /// - Parameters:
-    ///   - releaseDeadline: How long a framebuffer that someone holds open is waited for, in milliseconds.
-    ///   - force: Go on where it is not known who has the card open.
+    ///   - releaseDeadline: How long to wait for the last close of a framebuffer that a process holds open, in
+    ///     milliseconds.
+    ///   - force: Go on when it is not known who has the card open.
+    ///   - tell: Receives each event; it logs.
     package init(
         host: H, releaseDeadline: Int32 = 10_000, force: Bool = false, tell: @escaping (ClaimEvent) -> Void = { _ in }
     ) {
@@ -28,23 +30,23 @@ package struct Releaser<H: Host> {
 
     // MARK: - Release
 
-    /// Gives a claimed card back to what had it before.
-    /// - Parameter keeps: Leave the card on vfio-pci, and only forget it.
-    /// - Throws: Before the first write, when record or snapshot cannot be read, or a write is still stuck.
+    /// Gives a claimed card back to the drivers that had it before the claim.
+    /// - Parameter keeps: Only remove the record, and leave the card on vfio-pci.
+    /// - Throws: Before the first write, when the record or the snapshot cannot be read, or an earlier write is stuck.
     package func release(_ address: PCIAddress, keeps: Bool = false) throws(ReclaimError) -> ReleaseOutcome {
         guard var record = try host.loadRecord(of: address) else { return Self.refuseUnclaimed(address) }
         try host.expectNoStuckWrite(record)
         if host.isReplaced(record) {
             try host.forgetRecord(of: address)
             return Self.refuse(
-                "The card at \(address) is another one than the one that was claimed.",
-                remedy: "That one is gone, and its record is forgotten now: there is nothing to give back.")
+                "The card at \(address) is not the one that was claimed.",
+                remedy: "The claimed card is gone and its record is now removed; there is nothing to release.")
         }
         if keeps {
             guard record.state == .claimed else {
                 return Self.refuse(
-                    "An earlier run was cut short while \(record.state.rawValue).",
-                    remedy: "Let `apertured recover` settle it first.")
+                    "An earlier run was interrupted while \(record.state.rawValue).",
+                    remedy: "Run `apertured recover` first.")
             }
             try host.forgetRecord(of: address)
             return ReleaseOutcome(result: .kept)
@@ -60,19 +62,19 @@ package struct Releaser<H: Host> {
             try host.save(record)
         } catch {
             guard error.isLackOfRoom else { throw .record(error) }
-            // Cut short, it is still a standing claim by its record, and its prior state: another release ends it.
-            tell(.warning("\(error). If this release is cut short, `apertured release \(address)` has to go on"))
+            // If this release is interrupted, the old record still says that the card is claimed, so release it again.
+            tell(.warning("\(error). If this release is interrupted, run `apertured release \(address)` again"))
         }
         let restoration = try finish(record, from: plan)
         return ReleaseOutcome(
             result: restoration.isFinished ? .released : .failed, announced: plan.losses, restoration: restoration)
     }
 
-    /// For a card without a record.
+    /// The outcome for a card without a record.
     package static func refuseUnclaimed(_ address: PCIAddress) -> ReleaseOutcome {
         refuse(
             "There is no record of a claim of \(address) under \(RecordStore.folder).",
-            remedy: "Only what apertured claimed since the last boot can be given back by it.")
+            remedy: "apertured can release only what it has claimed since the last boot.")
     }
 
     private static func refuse(_ message: String, remedy: String) -> ReleaseOutcome {
@@ -81,10 +83,10 @@ package struct Releaser<H: Host> {
 
     // MARK: - Recovery and undo
 
-    /// Settles the record of a run that a failure, a kill or a power cut ended: a claim that was going on is undone, a
-    /// release is finished, a standing claim is left alone.
+    /// Recovers from a run that a failure or a kill interrupted: undoes an unfinished claim, finishes an unfinished
+    /// release, and leaves a finished claim alone.
     /// - Returns: What was restored; `nil` when there was nothing to do.
-    /// - Throws: Before anything is written, when a write of that run is still stuck, or the machine cannot be read.
+    /// - Throws: Before the first write, when a write of that run is still stuck, or the machine cannot be read.
     package func recover(_ record: ClaimRecord) throws(ReclaimError) -> Restoration? {
         guard record.state != .claimed else { return nil }
         try host.expectNoStuckWrite(record)
@@ -93,39 +95,40 @@ package struct Releaser<H: Host> {
         return record.state == .claiming ? try undo(record) : try finish(record)
     }
 
-    /// Goes back to where the run began: to the standing claim of a card that had one, else to what was before.
+    /// Restores the state in which the run began: the earlier claim of a card that had one, else the state before any
+    /// claim.
     package func undo(_ record: ClaimRecord) throws(ReclaimError) -> Restoration {
         try goBack(to: Destination(startOf: record), record) { () throws(RecordError) in
             guard record.wasClaimed else { return try host.removeRecord(of: record.gpu) }
-            // It is the same card if it was a claim's own rescan that made it another device.
+            // After the claim's own rescan the same card has a new sysfs directory, so record its new inode.
             let device = record.hasRemovedCard ? host.identity(ofDevice: KernelPath.device(record.gpu)) : record.device
             try host.save(record.standing(of: device))
         }
     }
 
-    /// Takes back what the udev rule did to a card that was never claimed after it: a start that was stopped, refused or
-    /// failed. Someone who has the card open keeps it. Other functions of the slot are those of other units.
-    /// - Returns: What was restored; `nil` when there was nothing to do, or it was not to be done.
+    /// Undoes the udev rule's reservation of a card whose claim did not follow: its unit's start was stopped, refused
+    /// or failed. Does nothing while a process has the card open. Other functions of the slot belong to other units.
+    /// - Returns: What was restored; `nil` when there was nothing to do, or a refusal forbids it.
     package func undoRule(of gpu: PCIAddress) throws(ReclaimError) -> Restoration? {
         let snapshot = try host.read(.release(gpu))
         guard let function = snapshot.function(at: gpu), function.isOverriddenByRule else { return nil }
         let destination = Destination(beforeRule: function)
-        // Whatever is not known of who has the card open keeps it where it is.
+        // Do not force: when it is not known who has the card open, leave the card where it is.
         let plan = destination.plan(in: snapshot, force: false)
         return plan.refusals.isEmpty ? try goBack(to: destination, from: plan) : nil
     }
 
-    /// Finishes a release that has begun, and forgets the card.
+    /// Finishes a release that has begun, and removes the record.
     private func finish(_ record: ClaimRecord, from plan: ReleasePlan? = nil) throws(ReclaimError) -> Restoration {
         try goBack(to: Destination(before: record), from: plan, record) { () throws(RecordError) in
             try host.removeRecord(of: record.gpu)
         }
     }
 
-    /// The card was replaced: what was before is nothing to the one that is there now.
+    /// Removes the record of a card that was replaced: the prior state says nothing about the new card.
     private func forget(_ record: ClaimRecord) -> Restoration {
         var result = Restoration()
-        result.losses = ["\(record.gpu) is another card than the one that was claimed, which is gone."]
+        result.losses = ["The card at \(record.gpu) is not the one that was claimed, which is gone."]
         result.losses.forEach { tell(.lost($0)) }
         conclude(&result) { () throws(RecordError) in try host.removeRecord(of: record.gpu) }
         return result
@@ -133,7 +136,7 @@ package struct Releaser<H: Host> {
 
     // MARK: - The record
 
-    /// Goes back, and then brings the record up to date, or keeps it for a later run.
+    /// Restores the state, and then updates the record, or keeps it for a later run.
     private func goBack(
         to destination: Destination, from plan: ReleasePlan? = nil, _ record: ClaimRecord,
         conclusion: () throws(RecordError) -> Void
@@ -147,18 +150,18 @@ package struct Releaser<H: Host> {
         return result
     }
 
-    /// The card is as it was, whether or not its record can be brought to say so.
+    /// Updates or removes the record. The card is restored even when this fails.
     private func conclude(_ result: inout Restoration, _ work: () throws(RecordError) -> Void) {
         do throws(RecordError) {
             try work()
         } catch {
-            let loss = "Its record could not be brought up to date, though nothing is left to do: \(error)."
+            let loss = "The record could not be updated, though nothing is left to do: \(error)."
             result.losses.append(loss)
             tell(.lost(loss))
         }
     }
 
-    /// What could not be taken back now may be later: the record is needed again.
+    /// Keeps the record for a later run, and adds the write that is stuck now.
     private func keep(_ record: ClaimRecord, after result: Restoration) {
         var record = record
         record.stuckWrite = host.stuckWrite(of: result.failures.first(where: \.isStuck))
@@ -166,15 +169,16 @@ package struct Releaser<H: Host> {
         do {
             try host.save(record)
         } catch {
-            // The record as it was before the write stays.
+            // The former record stays.
             tell(.warning("\(error)"))
         }
     }
 
-    // MARK: - The way
+    // MARK: - The loop
 
-    /// - Parameter first: The plan to begin with; without, the machine is read for it.
-    /// - Throws: When the machine cannot be read, and nothing was written yet.
+    /// Does the plans' rungs until nothing is left to do.
+    /// - Parameter first: The first plan; `nil` to read the machine for it.
+    /// - Throws: When the machine cannot be read for the first plan; nothing was written then.
     private func goBack(
         to destination: Destination, from first: ReleasePlan? = nil
     ) throws(ReclaimError) -> Restoration {
@@ -185,15 +189,15 @@ package struct Releaser<H: Host> {
         while let plan = next {
             result.losses = plan.losses
             result.refusals = plan.refusals
-            // A step that did not help is not made again: the next plan would hold it for ever.
+            // Do not repeat a step that did not help: every further plan would contain it again.
             let remaining = plan.steps.filter { !tried.contains($0) }
             guard let rung = remaining.first?.rung else { break }
             for step in remaining.prefix(while: { $0.rung == rung }) {
                 tried.append(step)
                 perform(step, destination.gpu, &result)
             }
-            // Nor is anything read that the stuck write keeps locked, nor given back what its driver has not let go of: a
-            // framebuffer would draw over it.
+            // After a stuck write, do not read what its lock protects. After a failed unbind, do not restore a
+            // framebuffer: it would draw over a card that another driver still has.
             if result.failures.contains(where: { $0.isStuck || $0.step.action == .unbindDriver }) { break }
             next = planAgain(to: destination, &result)
         }
@@ -208,13 +212,14 @@ package struct Releaser<H: Host> {
             return try plan(to: destination)
         } catch {
             result.interruption = error
-            tell(.lost("What is left to do is not known: \(error)."))
+            tell(.lost("It is not known what is left to do: \(error)."))
             return nil
         }
     }
 
-    /// How often a device is looked at whose files are not all there, and how long it gets between two looks.
+    /// How often to read again while a device is appearing and some of its files are missing.
     private static var mostLooks: Int { 20 }
+    /// The time between two of these reads, in milliseconds.
     private static var interval: Int32 { 100 }
 
     private func plan(to destination: Destination) throws(ReclaimError) -> ReleasePlan {
@@ -230,7 +235,7 @@ package struct Releaser<H: Host> {
     }
 
     private func perform(_ step: PlanStep, _ gpu: PCIAddress, _ result: inout Restoration) {
-        // A write that is stuck in the kernel may hold the device's lock: the next one would be stuck behind it.
+        // A stuck write may hold the device's lock, and the next write would get stuck behind it.
         guard !result.failures.contains(where: \.isStuck) else { return }
         tell(.undoing(step))
         result.performed.append(step)
@@ -243,7 +248,7 @@ package struct Releaser<H: Host> {
     }
 }
 
-/// Where a way back leads, and what the claim did to the card that the state alone does not tell.
+/// The state to restore, and what the claim did to the card beside it.
 private struct Destination {
     let gpu: PCIAddress
     let state: PriorState
@@ -253,7 +258,7 @@ private struct Destination {
     var hasRemovedCard = false
     var unloadedModules: [String] = []
 
-    /// What was before the claim.
+    /// The state before the claim.
     init(before record: ClaimRecord) {
         gpu = record.gpu
         state = record.prior
@@ -262,7 +267,7 @@ private struct Destination {
         unloadedModules = record.unloadedModules
     }
 
-    /// What was before the run that is going on.
+    /// The state before the present run.
     init(startOf record: ClaimRecord) {
         gpu = record.gpu
         state = record.start
@@ -272,7 +277,7 @@ private struct Destination {
         unloadedModules = record.unloadedModules
     }
 
-    /// What was before the udev rule reserved the function.
+    /// The state before the udev rule reserved the function.
     init(beforeRule function: PCIFunction) {
         gpu = function.address
         let driver = function.driverOverride ?? VFIODrivers.generic
@@ -288,15 +293,16 @@ private struct Destination {
 }
 
 extension Snapshot {
-    /// Whether one of the functions is there with some of its files missing, which passes.
+    /// Whether one of the functions is appearing: it exists, and some of its files do not exist yet.
     fileprivate func isAppearing(_ prior: PriorState) -> Bool {
         unreadable.contains { found in
             found.isPassing && prior.functions.contains { $0.address == found.address }
         }
     }
 
-    /// - Throws: When one of the functions is there and could not be read: it would look as if it were gone. Or one of the
-    ///   framebuffers: it would look as if nobody had set its override. Or one of the consoles: it would look unbound.
+    /// Checks that nothing that is to be restored is unreadable. An unreadable function would look gone, an unreadable
+    /// framebuffer would look as if it had no override, and an unreadable console would look unbound.
+    /// - Throws: ``ReclaimError/snapshot(_:)``.
     fileprivate func expectReadable(_ prior: PriorState) throws(ReclaimError) {
         for found in unreadable where prior.functions.contains(where: { $0.address == found.address }) {
             throw .snapshot(.device(found.address.description, reason: found.reason))

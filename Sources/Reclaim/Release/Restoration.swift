@@ -1,13 +1,14 @@
 package import Aperture
 
-/// What came of going back to a prior state.
+/// The result of restoring a recorded state.
 package struct Restoration: Sendable {
+    /// The steps whose writes were begun, in order.
     package var performed: [PlanStep] = []
-    /// Steps of the way back that failed; the others were made all the same.
+    /// The steps that failed; the others were made nevertheless.
     package var failures: [StepFailure] = []
-    /// What cannot be as it was, each a sentence.
+    /// What cannot be restored, one sentence each.
     package var losses: [String] = []
-    /// Why it stopped: someone has the card open, and an unbind would block in the kernel.
+    /// Why it stopped: a process has the card open, and an unbind would block in the kernel.
     package var refusals: [Refusal] = []
     /// Why it stopped: the machine could no longer be read.
     package var interruption: ReclaimError?
@@ -15,26 +16,32 @@ package struct Restoration: Sendable {
     /// Whether the machine is as it was.
     package var isComplete: Bool { isFinished && losses.isEmpty }
 
-    /// Whether nothing is left to do that could be done.
+    /// Whether nothing is left to do: a later run could not restore more.
     package var isFinished: Bool { failures.isEmpty && refusals.isEmpty && interruption == nil }
 }
 
 /// How a release ended.
 package struct ReleaseOutcome: Sendable {
+    /// What the release came to.
     package enum Result: Sendable {
+        /// The host has the card again, and the record is removed.
         case released
-        /// The record is gone and the card stays on vfio-pci, as was asked.
+        /// The record is removed and the card stays on vfio-pci, as the caller asked.
         case kept
+        /// Refused; nothing was written.
         case refused([Refusal])
         /// Some steps failed; the record stays.
         case failed
     }
 
+    /// What the release came to.
     package var result: Result
-    /// Said before the first write.
+    /// The losses that were reported before the first write, one sentence each.
     package var announced: [String] = []
+    /// What was restored; empty when nothing was written.
     package var restoration = Restoration()
 
+    /// - Parameter announced: The losses that were reported before the first write.
     package init(
         result: Result, announced: [String] = [], restoration: Restoration = Restoration()
     ) {

@@ -11,13 +11,13 @@ struct ClaimCommand: ParsableCommand {
         commandName: "claim",
         abstract: "Evict the framebuffers in a GPU's BARs, bind the GPU to vfio-pci, and prove that VFIO can map it.",
         discussion: """
-            Takes the GPU, the functions of its slot that share its IOMMU group, and the display's own audio; a virtual \
-            function goes alone. Already claimed: does nothing but the proof. A step that fails, or a proof that does, \
-            takes everything back.
+            Claims the GPU, the functions of its slot that share its IOMMU group, and the display's own audio; a \
+            virtual function is claimed alone. A GPU that is claimed already is only proven again. If a step or the \
+            proof fails, every write is undone.
 
-            The proof opens every function through VFIO and closes it again, and both reset it. A function that cannot \
-            be reset alone is reset with its bus or slot when it is closed, if VFIO has all of that and nobody uses it. \
-            --no-verify goes without.
+            The proof opens every function through VFIO and closes it again, and both reset the function. A function \
+            that cannot be reset alone is reset with its bus or slot when it is closed, if VFIO has every function \
+            there and none is in use. --no-verify leaves the proof out.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
@@ -26,13 +26,13 @@ struct ClaimCommand: ParsableCommand {
     @Flag(name: [.customShort("n"), .long], help: "Show the plan and write nothing.")
     var dryRun = false
 
-    @Flag(help: "Do not open the GPU through VFIO at the end.")
+    @Flag(help: "Leave out the proof: do not open the GPU through VFIO at the end.")
     var noVerify = false
 
-    @Option(help: ArgumentHelp("Seconds to wait for a framebuffer that a process holds open.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Seconds to wait for a process to close a framebuffer.", valueName: "seconds"))
     var wait = 10
 
-    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    @Flag(name: .shortAndLong, help: "Print only errors.")
     var quiet = false
 
     @OptionGroup var policy: PolicyOptions
@@ -70,7 +70,7 @@ struct ClaimCommand: ParsableCommand {
             if let refusal = WritingVerb.refusal(error) { throw refuse(refusal, log) }
             if common.json { Terminal.print(OutcomeDocument(failed: error, address).json.text) }
             log.fail(error)
-            // What the earlier run changed is still so.
+            // The machine is still as the interrupted run left it.
             if case .unsettled = error { throw ExitStatus.notRestored }
             throw ExitStatus.failed
         }
@@ -78,7 +78,7 @@ struct ClaimCommand: ParsableCommand {
         try end(outcome, log)
     }
 
-    /// A device that is not there is refused without the lock, whose folder would be left behind.
+    /// Refuses a device that does not exist without taking the lock, which would leave its folder behind.
     private func refusal(_ claimer: Claimer<MachineHost>, _ host: MachineHost) throws(ReclaimError) -> ClaimOutcome? {
         guard !host.hasRecords, !host.exists(KernelPath.device(address)) else { return nil }
         return ClaimOutcome(refusedBy: try claimer.plan(for: address))

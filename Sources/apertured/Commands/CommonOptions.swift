@@ -4,21 +4,21 @@ internal import Reclaim
 internal import KernelFiles
 internal import SystemPackage
 
-/// Which machine it is about.
+/// The root of the machine's files.
 struct RootOption: ParsableArguments {
-    @Option(help: ArgumentHelp("Read below this folder, which holds sys, proc and dev.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Use the sys, proc and dev in this folder.", valueName: "dir"))
     var root = "/"
 
     var tree: FileTree { FileTree(root: FilePath(root)) }
 
     func validate() throws {
         guard tree.exists("/sys"), tree.exists("/proc") else {
-            throw ValidationError("--root \(root) holds no sys and proc: name the folder above them.")
+            throw ValidationError("--root \(root) contains no sys and proc: name the folder above them.")
         }
     }
 }
 
-/// What every command takes that a person runs.
+/// The options of every command that a person runs.
 struct CommonOptions: ParsableArguments {
     @OptionGroup var machine: RootOption
 
@@ -29,7 +29,7 @@ struct CommonOptions: ParsableArguments {
 }
 
 extension PCIAddress: ExpressibleByArgument {
-    /// `0000:01:00.0`, or `01:00.0` for domain 0, and nothing else.
+    /// Parses `0000:01:00.0`, or `01:00.0` for domain 0, and nothing else.
     package init?(argument: String) {
         self.init(argument)
     }
@@ -37,7 +37,7 @@ extension PCIAddress: ExpressibleByArgument {
 
 extension ClaimOptions.Residue: ExpressibleByArgument {}
 
-/// Which functions are meant.
+/// The functions of the slot that belong to the claim.
 struct SelectionOptions: ParsableArguments {
     @Flag(help: "Take this function alone, and leave the rest of its slot.")
     var onlyFunction = false
@@ -47,7 +47,7 @@ struct SelectionOptions: ParsableArguments {
 
     @Option(
         name: .customLong("function"),
-        help: ArgumentHelp("Take this function of the slot as well; may be given again.", valueName: "address"))
+        help: ArgumentHelp("Also take this function of the slot; may be repeated.", valueName: "address"))
     var addedFunctions: [PCIAddress] = []
 
     func apply(to options: inout ClaimOptions) {
@@ -58,28 +58,28 @@ struct SelectionOptions: ParsableArguments {
 
     func validate() throws {
         if onlyFunction, wholeSlot || !addedFunctions.isEmpty {
-            throw ValidationError("--only-function takes the GPU alone: leave out --whole-slot and --function.")
+            throw ValidationError("--only-function takes the GPU alone; do not add --whole-slot or --function.")
         }
     }
 }
 
-/// What decides what a claim may do.
+/// Claim policy.
 struct PolicyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What may end a framebuffer's range that no unbind removes: auto, bounce, rescan or refuse.",
+            "What may end a framebuffer's range that no unbind removes: \(ClaimOptions.Residue.list).",
             valueName: "rung"))
     var residue = ClaimOptions.Residue.auto
 
     @Option(
         help: ArgumentHelp(
-            "Let this native driver probe the GPU once, for the bounce rung; may be given again.",
+            "Let this native driver probe the GPU once, for the bounce rung; may be repeated.",
             valueName: "driver"))
     var allowNative: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "The VFIO driver to bind; without it the best match among the kernel's variants, else vfio-pci.",
+            "The VFIO driver to bind. Default: the best match among the kernel's variants, else vfio-pci.",
             valueName: "name"))
     var driver: String?
 
@@ -87,11 +87,11 @@ struct PolicyOptions: ParsableArguments {
 
     @Flag(
         help: ArgumentHelp(
-            "Go on although a process has the GPU open, or it is not known, where the kernel allows it; never with nvidia."
+            "Go on even if a process may have the GPU open, where the kernel allows it; never with nvidia."
         ))
     var force = false
 
-    @Flag(help: "Unload nvidia's kernel modules, which keep a GPU busy, when no other GPU needs them.")
+    @Flag(help: "Unload nvidia's kernel modules, which keep a GPU busy, if no other GPU needs them.")
     var unload = false
 
     var claimOptions: ClaimOptions {
@@ -112,7 +112,7 @@ struct PolicyOptions: ParsableArguments {
         }
         if let driver, !VFIODrivers.isNamed(driver) {
             throw ValidationError(
-                "--driver \(driver): no VFIO driver: name vfio-pci, or a variant such as mlx5_vfio_pci.")
+                "--driver \(driver) is no VFIO driver: name vfio-pci, or a variant such as mlx5_vfio_pci.")
         }
     }
 }

@@ -10,14 +10,15 @@ internal import SystemPackage
 struct GuardCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "guard",
-        abstract: "Claim a GPU and look after it until told to stop; what apertured@.service runs.",
+        abstract: "Claim a GPU and guard it until a signal comes; apertured@.service runs this.",
         discussion: """
-            Settles what an earlier run left, claims and proves the GPU, tells the service manager that it is ready, and \
-            then waits: a framebuffer that appears over the GPU is evicted, or reported when a guest has the GPU; a GPU \
-            that is taken away is reported. SIGHUP checks at once; SIGTERM ends the guard and leaves the claim, which \
-            `apertured release` gives back. What may be done comes from apertured.conf(5).
+            Recovers from an interrupted run, claims and proves the GPU, reports to the service manager that it is \
+            ready, and then waits. A framebuffer that appears in the GPU's BARs is evicted, or reported when a guest \
+            has the GPU. A GPU that is taken from vfio-pci is reported. SIGHUP reads the configuration again and \
+            checks the GPU at once. SIGTERM ends the guard; the claim stays until `apertured release`. The policy \
+            comes from apertured.conf(5).
 
-            With apertured=off on the kernel command line it does nothing, and says so.
+            With apertured=off on the kernel command line the guard does nothing, and says so.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
@@ -37,7 +38,7 @@ struct GuardCommand: ParsableCommand {
             notifier = try ServiceNotifier()
             if try Self.isSwitchedOff(machine.tree) {
                 log.switchedOff()
-                // Ready, or the start would count as failed; and stopping, or there would be something to release.
+                // Without `ready` the start would count as failed; without `stopping` systemd would run ExecStop=.
                 try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
                 return try notifier.tellSurely(.stopping)
             }
@@ -47,14 +48,14 @@ struct GuardCommand: ParsableCommand {
         }
         let loop: GuardLoop
         do {
-            // Listens from now on, before anything is claimed.
+            // Listen before the claim, so that no event is missed.
             loop = try GuardLoop(card: address, notifier: notifier)
         } catch {
             log.fail(error)
             throw ExitStatus.failed
         }
         var host = locking.host(machine, interruptions: [SIGINT, SIGTERM])
-        // What hangs takes as long as its deadline, and more than one thing can hang.
+        // Several reads or writes can hang, each for its whole deadline.
         host.tick = loop.notifyWatchdog
         host.whileLocked = StartTimeout(notifier: notifier).extend
         let card = CardGuard(
@@ -63,7 +64,7 @@ struct GuardCommand: ParsableCommand {
         if let status = ExitStatus(card.run()) { throw status }
     }
 
-    /// The way out for someone with a black screen.
+    /// Whether the kernel command line says `apertured=off`: the way out when the claim took the only screen.
     static func isSwitchedOff(_ tree: FileTree) throws -> Bool {
         let line = try tree.textIfPresent("/proc/cmdline") ?? ""
         return line.split(whereSeparator: \.isWhitespace).contains("apertured=off")

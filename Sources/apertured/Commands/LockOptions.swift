@@ -5,9 +5,12 @@ internal import Reclaim
 internal import KernelFiles
 internal import SystemPackage
 
-/// What every command that writes takes.
+/// The options of every command that writes.
 struct LockOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Seconds to wait for another apertured to finish.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "Seconds to wait for another run of apertured, and for each that is waiting already.", valueName: "seconds")
+    )
     var lockWait = 10
 
     @Option(
@@ -17,7 +20,7 @@ struct LockOptions: ParsableArguments {
 
     var lockMilliseconds: Int32 { Int32(lockWait) * 1000 }
 
-    /// - Parameter interruptions: The signals that end the verb.
+    /// - Parameter interruptions: The signals that end the command.
     func host(_ machine: RootOption, interruptions: [CInt] = WritingVerb.interruptions) -> MachineHost {
         MachineHost(
             tree: machine.tree, writeDeadline: Int32(writeDeadline) * 1000, interruptions: interruptions)

@@ -5,8 +5,8 @@ internal import Glibc
 struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log",
-        abstract: "Show the journal of one GPU: ours, the service manager's and the kernel's lines, interleaved.",
-        discussion: "Runs journalctl; options after -- are passed to it, such as -x, -f or -b.")
+        abstract: "Show the journal of one GPU: the lines of apertured, the service manager and the kernel.",
+        discussion: "Runs journalctl and passes it the options after --, such as -x, -f or -b.")
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
     var address: PCIAddress
@@ -15,10 +15,10 @@ struct LogCommand: ParsableCommand {
     var options: [String] = []
 
     func run() throws {
-        // One query with alternatives: each `+` begins another set of fields that an entry may match.
+        // Each `+` begins an alternative set of fields that an entry may match.
         let query = [
             "APERTURED_GPU=\(address)", "+", "_KERNEL_DEVICE=+pci:\(address)", "+", "UNIT=apertured@\(address).service",
-            // What a guard that crashed had to say has no fields of ours.
+            // The last output of a crashed guard has no APERTURED_GPU=.
             "+", "_SYSTEMD_UNIT=apertured@\(address).service",
         ]
         var arguments: [UnsafeMutablePointer<CChar>?] =

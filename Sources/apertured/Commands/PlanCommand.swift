@@ -5,7 +5,7 @@ internal import Reclaim
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Show what a claim would write, and why; write nothing.")
+        commandName: "plan", abstract: "Show what a claim would write, and why, and write nothing.")
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
     var address: PCIAddress
@@ -19,7 +19,7 @@ struct PlanCommand: ParsableCommand {
         try Self.show(address, Claimer(host: common.host, settings: settings), asJSON: common.json)
     }
 
-    /// Prints the plan of a claim; also `claim --dry-run`.
+    /// Prints the plan of a claim; `claim --dry-run` uses it too.
     static func show(_ address: PCIAddress, _ claimer: Claimer<MachineHost>, asJSON: Bool) throws {
         let plan: Plan
         do {

@@ -7,11 +7,12 @@ internal import Reclaim
 struct PostStopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "post-stop",
-        abstract: "After a unit has ended, however it ended: undo what is half done, forget what is gone.",
+        abstract: "Clean up after a unit has ended in whatever way; apertured@.service runs this as ExecStopPost=.",
         discussion: """
-            What apertured@.service runs as ExecStopPost=. A standing claim is left alone, but for that of a start which \
-            was stopped before it was ready (SERVICE_RESULT=success): it is given back. Fails when the guard ended \
-            because its GPU went (EXIT_STATUS=5), and the GPU is there: systemd then starts the unit again.
+            Recovers from an interrupted run, and removes the record of a GPU that is gone. A finished claim stays, \
+            unless the unit was stopped before it was ready (SERVICE_RESULT=success): then the GPU is released. Fails \
+            when the guard ended because its GPU went (EXIT_STATUS=5) and the GPU is back, so that systemd starts the \
+            unit again.
             """,
         shouldDisplay: false)
 
@@ -29,15 +30,15 @@ struct PostStopCommand: ParsableCommand {
                 throw ExitStatus.refused
             }
             let host = locking.host(machine)
-            // The system takes its drivers' devices with it.
+            // At shutdown nothing needs to be restored.
             if ServiceManager.isStopping() { return }
-            // Whoever switched the unit off claims and releases by hand.
+            // With apertured=off the administrator claims and releases by hand.
             if try GuardCommand.isSwitchedOff(host.tree) { return }
             let run = UnitRun(of: address)
             try settle(host, log)
             if run.result == "success" { try release(host, log) }
-            // A device that appears starts its unit, but not while the unit still counts as running: one that appeared
-            // before the guard had ended is missed. One that appears from now on is not.
+            // A device that appears starts its unit, but not while the unit still runs. So a card that came back before
+            // the guard had ended would be missed; fail, and systemd starts the unit again.
             if run.hasCardGone, host.exists(KernelPath.device(address)) {
                 log.back()
                 throw ExitStatus.failed
@@ -51,8 +52,8 @@ struct PostStopCommand: ParsableCommand {
         }
     }
 
-    /// ExecStop= runs for a unit that was ready, and leaves nothing to release unless it fails, which is another result.
-    /// A claim that stands after a success is that of a unit stopped before it was ready.
+    /// Releases the claim of a unit that was stopped before it was ready. A unit that was ready has run ExecStop=,
+    /// which released the card, or failed, and then the result is no success.
     private func release(_ host: MachineHost, _ log: ClaimLog) throws {
         guard try host.loadRecord(of: address)?.state == .claimed else { return }
         let outcome = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
@@ -84,7 +85,7 @@ struct PostStopCommand: ParsableCommand {
                 if let record = try host.loadRecord(of: address) { try releaser.recover(record) } else {
                     nil as Restoration?
                 }
-            // A card that is gone, or was replaced, takes its claim along.
+            // Remove the record of a card that is gone or was replaced.
             let device = host.identity(ofDevice: KernelPath.device(address))
             if let record = try host.loadRecord(of: address), device == nil || record.isStale(for: device) {
                 try host.forgetRecord(of: address)

@@ -8,19 +8,19 @@ internal import Reclaim
 struct RecoverCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "recover",
-        abstract: "Settle claims and releases that were cut short.",
+        abstract: "Undo or finish claims and releases that were interrupted.",
         discussion: """
-            A claim that a kill or a power cut interrupted is undone, a release is finished, a standing claim is left \
-            alone. Safe to run at any time. Exit status 4 when something could not be as it was.
+            Undoes a claim that a kill or a crash interrupted, finishes a release, and leaves a finished claim alone. \
+            Safe to run at any time. Exit status 4 when something could not be restored.
             """)
 
-    @Argument(help: ArgumentHelp("PCI addresses; all recorded GPUs without any.", valueName: "gpu"))
+    @Argument(help: ArgumentHelp("PCI addresses. Default: every GPU that has a record.", valueName: "gpu"))
     var addresses: [PCIAddress] = []
 
-    @Flag(help: "Go on where it is not known who has the GPU open.")
+    @Flag(help: "Go on when it is not known who has the GPU open.")
     var force = false
 
-    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    @Flag(name: .shortAndLong, help: "Print only errors.")
     var quiet = false
 
     @OptionGroup var locking: LockOptions
@@ -35,7 +35,7 @@ struct RecoverCommand: ParsableCommand {
         }
         do throws(ReclaimError) {
             let host = locking.host(common.machine)
-            // Without records there is nothing to settle.
+            // Without records there is nothing to recover.
             if host.hasRecords {
                 try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
                     try settleAll(host, &rows, &status)
@@ -47,18 +47,18 @@ struct RecoverCommand: ParsableCommand {
                 throw ExitStatus.refused
             }
             Terminal.complain("apertured: error: \(error)")
-            // Of the cards before it as well.
+            // The cards before this one may have given a worse status.
             throw max(status, .failed)
         }
         if common.json {
             Terminal.print(RecoveryDocument(rows).json.text)
         } else if !quiet {
-            for (address, result) in rows where result?.isFinished == true { Terminal.print("\(address): settled") }
+            for (address, result) in rows where result?.isFinished == true { Terminal.print("\(address): recovered") }
         }
         if status != .done { throw status }
     }
 
-    /// A signal is heeded between two cards: what was begun for one goes on to its end.
+    /// Recovers the cards one by one. A signal ends this between two cards, and not in the middle of one.
     private func settleAll(
         _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)], _ status: inout ExitStatus
     ) throws(ReclaimError) {
@@ -68,7 +68,7 @@ struct RecoverCommand: ParsableCommand {
         }
     }
 
-    /// One unreadable record must not keep the others from being settled.
+    /// Recovers one card. An error is logged and returned as a status, so that the other cards are still recovered.
     private func settle(
         _ address: PCIAddress, _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)]
     ) -> ExitStatus {

@@ -8,33 +8,33 @@ internal import Reclaim
 struct ReleaseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "release",
-        abstract: "Give a claimed GPU back to what had it before.",
+        abstract: "Give a claimed GPU back to the drivers that had it before.",
         discussion: """
-            Unbinds vfio-pci, restores the driver overrides, and binds the former drivers; where the GPU had none, the \
-            firmware's framebuffer comes back if its memory is still in the GPU's BARs. What cannot come back is said \
-            before anything is written.
+            Unbinds vfio-pci, restores the driver overrides, and binds the former drivers. If the GPU had none, the \
+            firmware's framebuffer comes back, provided that its memory is still in the GPU's BARs. What cannot be \
+            restored is reported before anything is written.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
     var address: PCIAddress
 
-    @Flag(help: "Leave the GPU on vfio-pci, and only forget the claim.")
+    @Flag(help: "Forget the claim, and leave the GPU on vfio-pci.")
     var keep = false
 
-    @Flag(help: "Do nothing while the system shuts down, or without a claim; what apertured@.service gives.")
+    @Flag(help: "Do nothing while the system shuts down, or without a claim; for apertured@.service.")
     var onlyWhenRunning = false
 
-    @Flag(help: "Go on where it is not known who has the GPU open.")
+    @Flag(help: "Go on when it is not known who has the GPU open.")
     var force = false
 
-    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    @Flag(name: .shortAndLong, help: "Print only errors.")
     var quiet = false
 
     @OptionGroup var locking: LockOptions
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-        // A unit's ExecStop= runs at shutdown too.
+        // systemd runs a unit's ExecStop= at shutdown too.
         if onlyWhenRunning, ServiceManager.isStopping() { return }
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
         var outcome: ReleaseOutcome
@@ -71,7 +71,7 @@ struct ReleaseCommand: ParsableCommand {
         // Without records there is nothing to lock.
         guard host.hasRecords else { return onlyWhenRunning ? nil : Releaser<MachineHost>.refuseUnclaimed(address) }
         return try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            // Given back by hand already.
+            // Someone has released the card by hand.
             if onlyWhenRunning, try host.loadRecord(of: address) == nil { return nil }
             return try Releaser(host: host, force: force, tell: log.tell).release(address, keeps: keep)
         }

@@ -8,13 +8,13 @@ struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "List the GPUs, their drivers, and what holds which BAR.")
 
-    @Argument(help: ArgumentHelp("PCI addresses; all GPUs without any.", valueName: "gpu"))
+    @Argument(help: ArgumentHelp("PCI addresses. Default: all GPUs.", valueName: "gpu"))
     var addresses: [PCIAddress] = []
 
     @Flag(name: .shortAndLong, help: "Show what each witness says of each framebuffer.")
     var verbose = false
 
-    @Flag(help: "Draw the BARs as bars of the address space, with the claims inside them, to scale.")
+    @Flag(help: "Draw each BAR to scale, with the entries of /proc/iomem inside it.")
     var map = false
 
     @OptionGroup var common: CommonOptions
@@ -35,7 +35,7 @@ struct StatusCommand: ParsableCommand {
         if common.json {
             Terminal.print(StatusDocument(rows).json.text)
         } else if rows.isEmpty {
-            // Those that are there and could not be read are named below.
+            // Unreadable GPUs are named below.
             if snapshot.unreadable.isEmpty { Terminal.print("No GPUs.") }
         } else {
             let found = rows.filter { $0.plan.gpu?.pciClass.isGPU == true }
@@ -46,13 +46,13 @@ struct StatusCommand: ParsableCommand {
         try complain(snapshot, rows)
     }
 
-    /// Of one GPU nothing is asked of the others.
+    /// For one GPU the others are not read.
     private var scope: SnapshotScope {
         guard addresses.count == 1, let only = addresses.first else { return .all }
         return .watch(only)
     }
 
-    /// The records are for root alone: whoever may not read them does not know.
+    /// Whether there is a record of a finished claim; `nil` when the records cannot be read, as root alone can.
     private func isRecorded(_ address: PCIAddress) -> Bool? {
         do {
             return try common.host.record(of: address)?.state == .claimed
@@ -81,7 +81,7 @@ struct StatusCommand: ParsableCommand {
         } else if let refusal = rows.lazy.flatMap(\.plan.refusals).first(where: {
             $0.code == .iomemMasked || $0.code == .iomemUnreadable
         }) {
-            Terminal.complain("apertured: what holds the BARs is not known: \(refusal)")
+            Terminal.complain("apertured: it is not known what is in the BARs: \(refusal)")
         }
         let unknown = rows.flatMap(\.plan.refusals).filter {
             $0.code == .noSuchDevice || $0.code == .notADisplayDevice || $0.code == .deviceUnreadable

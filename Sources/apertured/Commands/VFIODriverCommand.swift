@@ -9,15 +9,15 @@ struct VFIODriverCommand: ParsableCommand {
         commandName: "vfio-driver",
         abstract: "Print the VFIO driver that a claim would bind to a GPU, as a udev property.",
         discussion: """
-            What the udev rule imports, and what apertured@.service runs before its sandbox is closed: inside of it the \
-            kernel's modules cannot be seen. Driver= of apertured.conf(5) counts where it is allowed.
+            The udev rule imports the output. apertured@.service runs this outside its sandbox, in which the kernel's \
+            modules cannot be seen. Driver= of apertured.conf(5) decides, if the configuration allows the GPU.
             """,
         shouldDisplay: false)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
     var address: PCIAddress
 
-    @Flag(help: "Load the driver's module first, where it is one.")
+    @Flag(help: "Load the driver's module first, if it is not loaded.")
     var load = false
 
     @OptionGroup var machine: RootOption
@@ -25,7 +25,8 @@ struct VFIODriverCommand: ParsableCommand {
     func run() throws {
         do {
             var (choice, isAllowed) = try choose()
-            // A variant's exact name is only known once its module is there. For a card that is refused nothing is loaded.
+            // The exact name of a variant driver is known only after its module is loaded. Load nothing for a refused
+            // card.
             if load, isAllowed, let module = choice.module {
                 try MachineHost(tree: machine.tree).load(module: module)
                 choice = try choose().choice

@@ -7,14 +7,14 @@ internal import VFIO
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Open a claimed GPU through VFIO and map every BAR: the proof.",
+        abstract: "Prove a claimed GPU: open it through VFIO and map every BAR.",
         discussion: """
-            Uses the IOMMU group and its container, and the device's own node with an iommufd where the kernel has \
-            them. Reads a word of each BAR where a read has no side effect: of prefetchable memory.
+            Uses the IOMMU group with its container, and the device's own node with an iommufd, as far as the kernel \
+            has them. Reads a word of each BAR that is prefetchable memory, where a read has no side effect.
 
-            Opening a function and closing it both reset it. One that cannot be reset alone is reset with its bus or \
-            slot when it is closed, if VFIO has all of that and nobody uses it. A guest that has it open is not \
-            disturbed: VFIO then refuses.
+            Opening a function and closing it both reset it. A function that cannot be reset alone is reset with its \
+            bus or slot when it is closed, if VFIO has every function there and none is in use. A guest that has the \
+            GPU open is not disturbed: VFIO then refuses.
             """)
 
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))

@@ -5,22 +5,23 @@ internal import Record
 internal import Reclaim
 internal import KernelFiles
 
-/// What every verb that writes has in common: it is not cut short by its caller, it is root's, and one is at work at a time.
+/// What all commands that write have in common: a signal ends them only between two steps, they need root, and only one
+/// runs at a time.
 enum WritingVerb {
-    /// The signals that end such a verb, at its next step.
+    /// The signals that end such a command, before its next step.
     static let interruptions = [SIGHUP, SIGINT, SIGTERM]
 
-    /// To be called before anything else.
-    /// - Returns: Why nothing is begun; `nil` to go on.
+    /// Holds these signals back and checks for root. Call it before anything else.
+    /// - Returns: Why the command must not begin; `nil` to go on.
     static func begin(_ machine: RootOption) -> Refusal? {
         clinux_hold_interruptions()
         guard machine.tree.isMachine, geteuid() != 0 else { return nil }
         return Refusal(
-            .notRoot, "Drivers and devices can be changed by root alone, and this is user \(geteuid()).",
-            remedy: "Run it as root, with sudo for example.")
+            .notRoot, "Only root can change drivers and devices, and this is user \(geteuid()).",
+            remedy: "Run it as root, for example with sudo.")
     }
 
-    /// What is said when another one is at work: nothing was touched.
+    /// The refusal for a lock that another run holds; `nil` for any other error.
     static func refusal(_ error: ReclaimError) -> Refusal? {
         guard case .record(.locked(let holder)) = error else { return nil }
         return Refusal(

@@ -1,6 +1,6 @@
 internal import Aperture
 
-/// A GPU's BARs as bars of the address space, to scale, each with what stands in it.
+/// A GPU's BARs drawn to scale, each with the entries of /proc/iomem inside it.
 struct AddressMap {
     let text: String
 
@@ -8,12 +8,12 @@ struct AddressMap {
     private static let narrowest = 16
 
     /// - Parameters:
-    ///   - width: Columns that a line may take.
-    ///   - isColored: Whether owners get a colour of their own.
+    ///   - width: The longest line, in columns.
+    ///   - isColored: Whether the owners have colours.
     init(_ plan: Plan, _ memoryMap: MemoryMap, width: Int, isColored: Bool) {
         var lines = ["\(plan.address)"]
         guard case .entries(let tree) = memoryMap else {
-            text = lines[0] + ": what holds its BARs cannot be seen\n"
+            text = lines[0] + ": it is not known what is in its BARs\n"
             return
         }
         for bar in plan.gpu?.memoryBARs ?? [] {
@@ -41,7 +41,7 @@ struct AddressMap {
         return "  \(label)\(padding) |\(bar)|"
     }
 
-    /// The entry's cells filled, every entry at least one.
+    /// A row with the entry's cells filled, at least one.
     private static func scaled(_ entry: AddressRange, in bar: AddressRange, _ columns: Int) -> String {
         let columns = UInt128(columns)
         let first = UInt128(entry.start - bar.start) * columns / bar.size
@@ -50,13 +50,13 @@ struct AddressMap {
         return (0..<columns).map { $0 >= first && $0 < end ? "#" : " " }.joined()
     }
 
-    /// Green for vfio-pci's, red for a framebuffer's, yellow for any other (ECMA-48 SGR).
+    /// The colour of an entry: green for vfio-pci, red for a framebuffer, yellow for any other (ECMA-48 SGR).
     private static func color(of name: String) -> String {
         if name == KernelPath.vfioDriver { return "32" }
         return FramebufferDriver.kind(ofEntryNamed: name) == nil ? "33" : "31"
     }
 
-    /// `16 MiB`, `3.9 MiB`, `512 B`: the largest unit that leaves a whole part, cut after one digit.
+    /// The size in the largest unit that gives at least 1, cut after one decimal: `16 MiB`, `3.9 MiB`, `512 B`.
     static func size(_ range: AddressRange) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
         var unit = 0

@@ -7,7 +7,7 @@ internal import Reclaim
 internal import SystemPackage
 internal import VFIO
 
-/// Tells one card's story: entries with their kind and their fields in the journal, lines on a terminal.
+/// Logs the events of one card: entries with a kind and fields to the journal, lines to a terminal.
 struct ClaimLog {
     private let log: Log
     private let address: PCIAddress
@@ -17,7 +17,7 @@ struct ClaimLog {
         log = Log.forProcess(threshold: threshold)
     }
 
-    // MARK: - A claim, and the way back
+    // MARK: - Claim, release and undo
 
     func tell(_ event: ClaimEvent) {
         switch event {
@@ -30,8 +30,8 @@ struct ClaimLog {
             let owners = remaining.map { "\($0.entry.name) in BAR \($0.bar)" }.joined(separator: ", ")
             write(nil, .debug, "still in the BARs: \(owners.isEmpty ? "nothing" : owners)")
         case .recovering(let state):
-            write(nil, .notice, "an earlier run was cut short while \(state.rawValue): settling it first")
-        case .releasing: write(.releaseStarted, .info, "giving the card back")
+            write(nil, .notice, "an earlier run was interrupted while \(state.rawValue): recovering from it first")
+        case .releasing: write(.releaseStarted, .info, "releasing the card")
         case .undoing(let step): tellIntention(step, "back: ")
         case .notUndone(let failure):
             let step = JournalEntry.Field(.step, failure.step.action.rawValue)
@@ -40,7 +40,7 @@ struct ClaimLog {
         case .lost(let sentence): write(.notRestorable, .warning, sentence, [.init(.device, "\(address)")])
         case .inUse(let holders):
             let who = Set(holders.map(\.description)).sorted().joined(separator: ", ")
-            write(nil, .notice, "on vfio-pci already and in use, so not proven anew: \(who)")
+            write(nil, .notice, "on vfio-pci already, and not proven again because it is in use: \(who)")
         case .proving: write(nil, .debug, "mapping every BAR through VFIO")
         case .proved(let proofs):
             for proof in proofs { write(nil, .info, "\(proof)", [.init(.bar, "\(proof.bar)")]) }
@@ -73,7 +73,7 @@ struct ClaimLog {
         }
     }
 
-    // MARK: - How it ended
+    // MARK: - Outcomes
 
     func succeed(_ outcome: ClaimOutcome) {
         guard case .claimed = outcome.result else { return }
@@ -114,25 +114,25 @@ struct ClaimLog {
 
     private func adviseRecovery() {
         write(
-            nil, .notice, "not everything could be taken back yet: `apertured recover` goes on when the cause is gone")
+            nil, .notice, "not everything could be undone yet: when the cause is gone, run `apertured recover`")
     }
 
     func recovered(_ result: Restoration) {
-        let how = result.isComplete ? "everything is as it was" : "not everything could be as it was"
-        if result.isFinished { write(.recovered, .notice, "settled what an earlier run left: \(how)") }
+        let how = result.isComplete ? "everything is as it was" : "not everything could be restored"
+        if result.isFinished { write(.recovered, .notice, "recovered from an interrupted run: \(how)") }
         if !result.isFinished { adviseRecovery() }
     }
 
     func undidRule(_ result: Restoration) {
-        let how = result.isComplete ? "everything is as it was" : "not everything could be as it was"
-        write(.ruleTakenBack, .notice, "not claimed: what the udev rule had reserved is given back: \(how)")
+        let how = result.isComplete ? "everything is as it was" : "not everything could be restored"
+        write(.ruleTakenBack, .notice, "not claimed, so the udev rule's reservation is undone: \(how)")
     }
 
     func released() { write(.released, .notice, "released") }
 
     // MARK: - The guard
 
-    func back() { write(nil, .notice, "the card is back already: the unit is to start again") }
+    func back() { write(nil, .notice, "the card is back already: the unit starts again") }
 
     func switchedOff() {
         write(.automaticStartOff, .warning, "apertured=off on the kernel command line: doing nothing")
@@ -168,10 +168,10 @@ struct ClaimLog {
                 .deviceDead, .warning, "\(function) is dead: its configuration reads 0xff throughout",
                 [.init(.device, "\(function)")])
         case .releasedByOther:
-            write(.releasedByOther, .warning, "given back by someone else: not guarded any more")
-        case .sound: write(nil, .notice, "as it should be again")
+            write(.releasedByOther, .warning, "released by someone else: no longer guarded")
+        case .sound: write(nil, .notice, "the claim is as it should be again")
         case .gone: write(.deviceGone, .notice, "the card is gone from the machine")
-        case .ueventsLost: write(.ueventsLost, .warning, "the kernel's events came too fast: reading everything anew")
+        case .ueventsLost: write(.ueventsLost, .warning, "events were lost: reading everything again")
         case .failed(let reason): write(.failed, .error, reason)
         }
     }

@@ -1,36 +1,36 @@
 internal import Aperture
 
-/// One display device, as `status` shows it.
+/// One GPU as `status` shows it.
 struct GPUStatus {
     enum State: String {
-        /// Claimed by apertured, which has a record of it, with nothing in its BARs.
+        /// apertured has a record of its claim, and nothing is in its BARs.
         case claimed
-        /// On VFIO by someone else's hand, with nothing in its BARs.
+        /// Someone else bound it to VFIO, and nothing is in its BARs.
         case vfio
-        /// On VFIO, and a guest would fail: something is in its BARs.
+        /// It is on VFIO, but something is in its BARs, so a guest would fail.
         case blocked
         /// Nothing answers at its address.
         case dead
         /// A firmware framebuffer is in its BARs.
         case framebuffer
-        /// The host's own driver has it.
+        /// A driver of the host has it.
         case host
-        /// No driver, nothing in its BARs.
+        /// It has no driver, and nothing is in its BARs.
         case free
-        /// /proc/iomem or the witnesses do not say.
+        /// /proc/iomem, the witnesses or the records do not tell.
         case unknown
     }
 
     let plan: Plan
     let state: State
 
-    /// - Parameter isRecorded: Whether apertured has a record of a standing claim; `nil` when that could not be read.
+    /// - Parameter isRecorded: Whether apertured has a record of a finished claim; `nil` when that could not be read.
     init(plan: Plan, snapshot: Snapshot, isRecorded: Bool?) {
         self.plan = plan
         state = Self.state(plan, snapshot, isRecorded)
     }
 
-    /// Whether firmware drew its screen here, or calls it the boot VGA device.
+    /// `vga` for the boot VGA device, `screen` for another GPU on which the firmware drew its screen, else `-`.
     var boot: String {
         if plan.gpu?.bootVGA == true { return "vga" }
         let isScreen = plan.attributions.contains { $0.verdict == .inBAR || $0.verdict == .inBARUnlisted }

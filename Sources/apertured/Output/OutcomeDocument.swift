@@ -4,7 +4,7 @@ internal import SystemPackage
 internal import VFIO
 internal import JSONFormat
 
-/// What came of a claim, as JSON.
+/// The outcome of a claim as JSON.
 struct OutcomeDocument {
     let json: JSON
 
@@ -35,7 +35,7 @@ struct OutcomeDocument {
         ])
     }
 
-    /// Refused before anything was read.
+    /// For a claim that was refused before anything was read.
     init(refused refusal: Refusal, _ address: PCIAddress) {
         json = .object([
             "version": .number(1),
@@ -45,7 +45,7 @@ struct OutcomeDocument {
         ])
     }
 
-    /// Failed before there was a plan.
+    /// For a claim that failed before there was a plan.
     init(failed error: any Error, _ address: PCIAddress) {
         json = .object([
             "version": .number(1),

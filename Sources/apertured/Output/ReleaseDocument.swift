@@ -2,7 +2,7 @@ internal import Aperture
 internal import JSONFormat
 internal import Reclaim
 
-/// What came of a release, as JSON.
+/// The outcome of a release as JSON.
 struct ReleaseDocument {
     let json: JSON
 
@@ -38,7 +38,7 @@ struct ReleaseDocument {
     }
 }
 
-/// What came of a recovery, as JSON.
+/// The outcome of a recovery as JSON.
 struct RecoveryDocument {
     let json: JSON
 

@@ -2,7 +2,7 @@ internal import Aperture
 internal import PCIAccess
 internal import JSONFormat
 
-/// The display devices as JSON.
+/// The GPUs as JSON.
 struct StatusDocument {
     let json: JSON
 

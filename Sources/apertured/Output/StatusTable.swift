@@ -1,7 +1,7 @@
 internal import Aperture
 internal import PCIAccess
 
-/// The table that `status` prints: columns as wide as their widest cell, one line per device and held BAR.
+/// The table that `status` prints: columns as wide as their widest cell, one line per GPU and per conflict.
 struct StatusTable {
     let text: String
 

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import SystemPackage
 
-/// The process's terminal, or what stands in its place.
+/// The process's standard output and standard error.
 enum Terminal {
-    /// Whether some of what was to be printed is lost. The program has one thread.
+    /// Whether some output could not be written. The program has one thread.
     nonisolated(unsafe) private(set) static var hasLostOutput = false
 
-    /// Writes to the standard output, at once. What cannot be written is said, and is the whole program's failure: see
+    /// Writes to the standard output without a buffer. A failure is reported, and makes the whole program fail; see
     /// ``hasLostOutput``.
     static func print(_ text: some CustomStringConvertible, terminator: String = "\n") {
         guard unsafe !hasLostOutput else { return }
@@ -25,20 +25,20 @@ enum Terminal {
 
     /// Writes a line to the standard error.
     static func complain(_ line: String) {
-        // Unbuffered, in one write, so that lines of two processes do not mix.
+        // Write in one call, so that the lines of two processes do not mix.
         let bytes = Array("\(line)\n".utf8)
-        // There is no one left to tell when the standard error fails.
+        // A failure of the standard error cannot be reported anywhere.
         _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// The standard output's columns; 80 where it is no terminal.
+    /// The width of the standard output in columns; 80 if it is no terminal.
     static var width: Int {
         var size = winsize()
         let result = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size)
         return result == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
     }
 
-    /// Whether the standard output is a terminal that may be sent colours (no-color.org).
+    /// Whether to use colours: the standard output is a terminal, and `NO_COLOR` is not set (no-color.org).
     static var isColored: Bool {
         guard isatty(STDOUT_FILENO) == 1 else { return false }
         guard let wish = unsafe getenv("NO_COLOR") else { return true }

@@ -2,7 +2,7 @@ internal import Aperture
 internal import Reclaim
 internal import JSONFormat
 
-/// What came of a verification, as JSON.
+/// The outcome of a verification as JSON.
 struct VerificationDocument {
     let json: JSON
 

@@ -1,6 +1,6 @@
 internal import Aperture
 
-/// What each witness says of each framebuffer, seen from one GPU.
+/// What each witness says about each framebuffer, for one GPU.
 struct WitnessText {
     let text: String
 
@@ -17,9 +17,9 @@ struct WitnessText {
     private static func label(_ verdict: Attribution.Verdict) -> String {
         switch verdict {
         case .unrelated: "not on this GPU"
-        case .inBAR: "claims part of a BAR"
+        case .inBAR: "owns part of a BAR"
         case .inBARUnlisted: "draws into a BAR without a line in \(KernelPath.iomem)"
-        case .insufficient: "one witness alone"
+        case .insufficient: "only one witness"
         case .contradictory: "the witnesses disagree"
         }
     }

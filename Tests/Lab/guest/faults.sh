@@ -95,7 +95,7 @@ recover_from_kill() {
     expect "the kill left work behind" [ ! -e /sys/bus/platform/drivers/efi-framebuffer/efi-framebuffer.0 ]
     end_holder
     apertured_exits 0 recover
-    said 'settled'
+    said 'recovered'
     expect_start
     claim_again
 }
@@ -257,9 +257,9 @@ release_hangs() {
     expect "the client has the card, unseen" until_so 20 grep -q '^hiding' /run/held
     apertured_exits 1 release $GPU --write-deadline 5
     said "unbind-driver of $GPU"
-    said 'has not come back for 5 s'
+    said 'has not returned for 5 s'
     said 'kernel stack: .*vfio_unregister_group_dev'
-    stuck=$(sed -n 's/.*has not come back for 5 s (pid \([0-9]*\)).*/\1/p' /run/said | head -n 1)
+    stuck=$(sed -n 's/.*has not returned for 5 s (pid \([0-9]*\)).*/\1/p' /run/said | head -n 1)
     expect "the write's process is still there" [ -d /proc/${stuck:-none} ]
     # Whatever is asked for now, nothing is written to the card: a write would be stuck as well.
     apertured_exits 1 recover

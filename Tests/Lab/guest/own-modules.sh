@@ -35,9 +35,9 @@ records() { ls /run/apertured 2>/dev/null | grep -v '^lock$'; }
 # said so. Sets `stuck`, the write's process.
 stuck_in() {
     said "$1 of $GPU"
-    said 'has not come back for 5 s'
+    said 'has not returned for 5 s'
     said "kernel stack: .*$2"
-    stuck=$(sed -n 's/.*has not come back for 5 s (pid \([0-9]*\)).*/\1/p' /run/said | head -n 1)
+    stuck=$(sed -n 's/.*has not returned for 5 s (pid \([0-9]*\)).*/\1/p' /run/said | head -n 1)
     grep -E '^(Name|State)' /proc/${stuck:-none}/status
     expect "the write's process is in D state" grep -q '^State:.D' /proc/${stuck:-none}/status
     expect "there is a record" [ -n "$(records)" ]

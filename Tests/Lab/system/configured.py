@@ -28,7 +28,7 @@ def refused_by_conf(test):
         guest.power_off()
     with test.boot() as guest:
         expect_refused(test, guest, MISMATCH, "configuration-mismatch",
-                       f"the card at {ADDRESS[1]} is not the one that was meant: Id=10de:1c82, and it is 1234:1111")
+                       f"the card at {ADDRESS[1]} is not the one that was meant: Id=10de:1c82, but it is 1234:1111")
         shown = guest.text(f"systemctl status --no-pager -l {unit(1)}")
         test.expect("with the file and the line", "/etc/apertured.conf.d/50-guest.conf:1" in shown, shown)
         # What the administrator does next.

@@ -196,7 +196,7 @@ def expect_stuck(test, guest, function):
 def expect_told(test, guest, process, function):
     """The unit said which write hung, for how long and where in the kernel. To be asked when it has come back: while a
     device's lock is held, journald itself hangs as soon as it looks the device up for a message of the kernel's."""
-    words = f"has not come back for 5 s (pid {process}).*{function}+"
+    words = f"has not returned for 5 s (pid {process}).*{function}+"
     told = guest.until(f"{STORY} | grep -q '{words}'", 30)
     test.expect("the journal has the seconds, the process and the kernel stack", told, lambda: guest.text(STORY))
 
