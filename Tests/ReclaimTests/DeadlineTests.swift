@@ -52,7 +52,7 @@ struct DeadlineTests {
         #expect(host.paused - before == 10_000)
     }
 
-    @Test("A claim settles an earlier one with its own patience")
+    @Test("A claim recovers from an earlier one within its own deadline")
     func settling() throws {
         let host = try held()
         _ = try host.claim()

@@ -73,7 +73,7 @@ struct FaultMatrixTests {
                         continue
                     }
                     #expect(outcome.undo?.failures.isEmpty ?? true, name)
-                    let losses = outcome.undo?.losses.filter { !$0.hasPrefix("Its record") } ?? []
+                    let losses = outcome.undo?.losses.filter { !$0.hasPrefix("The record could not be updated") } ?? []
                     let isLosing = plan.losingWrite < host.effectsOfWrites.count - first
                     #expect(losses.isEmpty || isLosing, name)
                     if losses.isEmpty { #expect(try host.folder.state() == start.files, name) }

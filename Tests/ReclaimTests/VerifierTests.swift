@@ -76,7 +76,9 @@ struct VerifierTests {
     func doubt() throws {
         let host = try claimed()
         host.barsOfDoubt = [3]
-        #expect(try verify(host).complaint?.hasPrefix("not proven: \(gpu) BAR 3: whether the card has it") == true)
+        #expect(
+            try verify(host).complaint?.hasPrefix("not proven: \(gpu) BAR 3: it is not known whether the card has it")
+                == true)
         // For a claim it is none that fails it, and it is said.
         let outcome = try host.claim()
         #expect(outcome.failure == nil)

@@ -247,7 +247,7 @@ def waits(guest, process):
 def watchdog(test):
     """A guard that hangs is replaced by systemd, and the next one finds the claim as it is."""
     with test.boot() as guest:
-        # A person's patience is not the lab's: everything but the time is the unit's own.
+        # The lab does not wait for a minute: everything but the time is the unit's own.
         guest.run(f"mkdir -p /run/systemd/system/{unit(1)}.d; "
                   f"printf '[Service]\\nWatchdogSec=10\\n' >/run/systemd/system/{unit(1)}.d/lab.conf; "
                   f"systemctl daemon-reload; systemctl restart {unit(1)}")

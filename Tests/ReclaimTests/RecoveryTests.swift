@@ -29,8 +29,8 @@ extension FixtureHost {
     }
 }
 
-@Suite("Recoverer")
-struct RecovererTests {
+@Suite("Recovery")
+struct RecoveryTests {
     @Test("A guest that took the card before a release was finished keeps it, and is named", arguments: [true, false])
     func inUse(_ isReleasing: Bool) throws {
         let host = try FixtureHost {
