@@ -54,6 +54,12 @@ package final class FixtureKernel {
 
     // MARK: - What happens to the machine
 
+    /// A function comes up while the machine runs.
+    package func appear(_ function: Function) throws {
+        machine.functions.append(function)
+        try files.write(function)
+    }
+
     /// A framebuffer comes up while the machine runs.
     package func appear(_ framebuffer: FirmwareFramebuffer) throws {
         framebuffer.place(in: &machine)

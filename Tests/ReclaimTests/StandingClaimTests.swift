@@ -186,6 +186,25 @@ struct FailingMidwayTests {
         #expect(try host.attribute("\(framebuffer)/driver_override") == nil)
     }
 
+    @Test(
+        "A host device that joins the IOMMU group while the claim goes on ends it, and everything is undone",
+        arguments: [PlanStep.Action.setDriverOverride, .unbindDriver, .bindVFIO])
+    func groupMember(_ action: PlanStep.Action) throws {
+        let host = try FixtureHost { GPU(gpu, driver: "amdgpu") }
+        let outcome = try claim(host, after: action) {
+            try host.kernel.appear(Function("0000:03:00.0", class: 0x020000, driver: "e1000e", group: 1))
+        }
+        guard case .refusedMidway(let refusals) = try #require(outcome.failure) else {
+            Issue.record("\(outcome.result)")
+            return
+        }
+        #expect(refusals.map(\.code) == [.groupNotViable])
+        #expect(refusals.first?.message.contains("0000:03:00.0 (e1000e)") == true)
+        #expect(outcome.undo?.isComplete == true)
+        #expect(try host.driver == "amdgpu")
+        #expect(try host.attribute(KernelPath.driverOverride(try #require(PCIAddress(gpu)))) == nil)
+    }
+
     @Test("A module that registers another driver than it should is a step that failed")
     func otherDriver() throws {
         let host = try FaultedPlan.loading.machine()
