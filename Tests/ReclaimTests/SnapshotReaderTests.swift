@@ -85,7 +85,7 @@ struct SnapshotReaderTests {
         let path = "/sys/bus/pci/devices/\(sibling)/driver_override"
         try host.folder.remove(path)
         #expect(makeFIFO(host.folder.path + path))
-        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 1000)
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 3000)
         for _ in 0..<2 {
             let snapshot = try reader.read()
             #expect(snapshot.functions.map(\.address.description) == [gpu, "0000:02:00.0"])
@@ -210,7 +210,7 @@ struct SnapshotReaderTests {
         let path = "\(KernelPath.platformDevice("efi-framebuffer.0"))/driver_override"
         try host.folder.remove(path)
         #expect(makeFIFO(host.folder.path + path))
-        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 1000)
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 3000)
         for _ in 0..<2 {
             let snapshot = try reader.read()
             let framebuffer = try #require(snapshot.platformFramebuffers.first)
@@ -237,7 +237,7 @@ struct SnapshotReaderTests {
         #expect(makeFIFO(host.folder.path + "/dev/fb0"))
         // This one answers, though not as a framebuffer.
         try host.folder.write("", to: "/dev/fb1")
-        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 1000)
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 3000)
         for _ in 0..<2 {
             let snapshot = try reader.read()
             #expect(snapshot.framebuffers.map(\.path) == ["/dev/fb0", "/dev/fb1"])
@@ -265,7 +265,7 @@ struct SnapshotReaderTests {
         // The last one would answer; it is not asked, as the kernel would not let it.
         try host.folder.remove(KernelPath.consoleBind(1))
         #expect(makeFIFO(host.folder.path + KernelPath.consoleBind(1)))
-        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 1000)
+        let reader = SnapshotReader(tree: FileTree(root: FilePath(host.folder.path)), lockDeadline: 3000)
         for _ in 0..<2 {
             let snapshot = try reader.read()
             #expect(snapshot.consoles.map(\.number) == [0, 1, 2])
