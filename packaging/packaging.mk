@@ -63,6 +63,7 @@ uninstall:
 deb: deb-packages release
 	rm -rf $(STAGE)
 	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)/root PREFIX=/usr
+	packaging/normalize $(STAGE)/root/usr/bin/apertured
 	packaging/build-deb $(STAGE) $(VERSION) $(ARCHITECTURE) $(DEB)
 
 deb-check: deb

@@ -246,7 +246,7 @@ def hidepid(test):
 
 # With the two of every machine. Eight ports are the functions of one device. Many more units, started at once, need more
 # of an emulated processor than the 90 seconds of a start hold.
-MANY = 8
+MANY = 24
 ALL = "systemctl list-units --all --plain --no-legend 'apertured@*'"
 
 
