@@ -121,9 +121,8 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private func recover() throws {
         // Without a record there is nothing to wait for the lock for.
         guard try host.loadRecord(of: address) != nil else { return }
-        let result = try host.locked(within: lockMilliseconds) { () throws(ReclaimError) -> Restoration? in
-            guard let record = try host.loadRecord(of: address) else { return nil }
-            return try Releaser(host: host, tell: { [tell] in tell(.claim($0)) }).recover(record)
+        let result = try host.locked(within: lockMilliseconds) { () throws(ReclaimError) in
+            try Releaser(host: host, tell: { [tell] in tell(.claim($0)) }).recover(address)
         }
         guard let result else { return }
         tell(.recovered(result))
@@ -233,15 +232,16 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             check.claimSucceeded()
             // A guest may have opened the card meanwhile. Then nothing was evicted, and the next look must report it.
             source.lookAgain(afterMilliseconds: 0)
-        } catch ReclaimError.record(.locked(let holder)) {
-            tell(.failed(RecordError.locked(by: holder).description))
-            source.lookAgain(afterMilliseconds: Self.retryInterval)
         } catch GuardEnd.stopped {
             throw GuardEnd.stopped
         } catch {
             if !(error is GuardEnd) { tell(.failed("\(error)")) }
+            switch error as? ReclaimError {
+            case .record(.locked): return source.lookAgain(afterMilliseconds: Self.retryInterval)
             // The source received the signal too, and returns it next.
-            if case ReclaimError.record(.interrupted) = error { return }
+            case .record(.interrupted): return
+            default: break
+            }
             // The next start recovers what this claim could not undo. Until then there is nothing to guard, so end.
             guard try host.loadRecord(of: address)?.state == .claimed else {
                 throw error as? GuardEnd ?? GuardEnd.failed

@@ -158,10 +158,8 @@ package final class GuardLoop: WakeupSource {
         return next.map { Int32(clamping: max(0, $0 - now)) } ?? -1
     }
 
-    private static var now: Int64 { milliseconds() }
-
     /// CLOCK_MONOTONIC, in milliseconds.
-    package static func milliseconds() -> Int64 {
+    package static var now: Int64 {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000

@@ -12,7 +12,7 @@ package final class StartTimeout {
     private var next: Int64
 
     /// - Parameter now: CLOCK_MONOTONIC in milliseconds; another clock for a test.
-    package init(notifier: ServiceNotifier, now: @escaping () -> Int64 = GuardLoop.milliseconds) {
+    package init(notifier: ServiceNotifier, now: @escaping () -> Int64 = { GuardLoop.now }) {
         self.notifier = notifier
         self.now = now
         next = now()

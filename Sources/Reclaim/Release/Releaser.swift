@@ -95,6 +95,12 @@ package struct Releaser<H: Host> {
         return record.state == .claiming ? try undo(record) : try finish(record)
     }
 
+    /// Recovers from an interrupted run of this card, if it has a record of one; the record decides how.
+    package func recover(_ gpu: PCIAddress) throws(ReclaimError) -> Restoration? {
+        guard let record = try host.loadRecord(of: gpu) else { return nil }
+        return try recover(record)
+    }
+
     /// Restores the state in which the run began: the earlier claim of a card that had one, else the state before any
     /// claim.
     package func undo(_ record: ClaimRecord) throws(ReclaimError) -> Restoration {
@@ -259,19 +265,15 @@ private struct Destination {
     var unloadedModules: [String] = []
 
     /// The state before the claim.
-    init(before record: ClaimRecord) {
-        gpu = record.gpu
-        state = record.prior
-        nativeDrivers = record.nativeDrivers
-        hasRemovedCard = record.hasRemovedCard
-        unloadedModules = record.unloadedModules
-    }
+    init(before record: ClaimRecord) { self.init(record, state: record.prior) }
 
     /// The state before the present run.
-    init(startOf record: ClaimRecord) {
+    init(startOf record: ClaimRecord) { self.init(record, state: record.start, isClaimed: record.wasClaimed) }
+
+    private init(_ record: ClaimRecord, state: PriorState, isClaimed: Bool = false) {
         gpu = record.gpu
-        state = record.start
-        isClaimed = record.wasClaimed
+        self.state = state
+        self.isClaimed = isClaimed
         nativeDrivers = record.nativeDrivers
         hasRemovedCard = record.hasRemovedCard
         unloadedModules = record.unloadedModules

@@ -30,6 +30,7 @@ struct GuardCommand: ParsableCommand {
     func run() throws {
         let log = ClaimLog(address: address)
         let notifier: ServiceNotifier
+        let loop: GuardLoop
         if let refusal = WritingVerb.begin(machine) {
             log.refuse(refusal)
             throw ExitStatus.refused
@@ -42,12 +43,6 @@ struct GuardCommand: ParsableCommand {
                 try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
                 return try notifier.tellSurely(.stopping)
             }
-        } catch {
-            log.fail(error)
-            throw ExitStatus.failed
-        }
-        let loop: GuardLoop
-        do {
             // Listen before the claim, so that no event is missed.
             loop = try GuardLoop(card: address, notifier: notifier)
         } catch {

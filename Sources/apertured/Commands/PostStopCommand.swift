@@ -80,11 +80,7 @@ struct PostStopCommand: ParsableCommand {
     private func settle(_ host: MachineHost, _ log: ClaimLog) throws {
         guard try host.loadRecord(of: address) != nil else { return }
         let result = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            let releaser = Releaser(host: host, tell: log.tell)
-            let result =
-                if let record = try host.loadRecord(of: address) { try releaser.recover(record) } else {
-                    nil as Restoration?
-                }
+            let result = try Releaser(host: host, tell: log.tell).recover(address)
             // Remove the record of a card that is gone or was replaced.
             let device = host.identity(ofDevice: KernelPath.device(address))
             if let record = try host.loadRecord(of: address), device == nil || record.isStale(for: device) {
