@@ -40,8 +40,7 @@ def late_framebuffer_in_use(test):
         expect_status(test, guest, " lies in BAR 0 of a card in use.")
         test.expect("and the client has what it had", guest.run(f"kill -0 {holder}").status == 0)
         # As the catalog advises.
-        guest.run(f"kill {holder}")
-        test.expect("the client ends", guest.until(f"[ ! -e /proc/{holder} ]", 20))
+        end(test, guest, holder)
         guest.run(f"systemctl reload {unit(1)}")
         # The reload is over by then.
         expect_status(test, guest, "Claimed and proven: 2 BARs mapped.")
@@ -188,8 +187,7 @@ def stop_while_in_use(test):
         test.expect_driver(guest, 1, "vfio-pci")
         test.expect("the record stays", record(guest, 1) == kept)
         test.expect("and the client has what it had", guest.run(f"kill -0 {holder}").status == 0)
-        guest.run(f"kill {holder}")
-        test.expect("the client ends", guest.until(f"[ ! -e /proc/{holder} ]", 20))
+        end(test, guest, holder)
         test.expect_stays(guest, 1, "failed")
         test.expect_driver(guest, 1, "vfio-pci")
         released = guest.run(f"apertured release {ADDRESS[1]}")
@@ -236,6 +234,11 @@ def hold(test, guest):
     guest.run(f"/run/lab/vfio-client {ADDRESS[1]} hold 600 >/run/lab/held 2>&1 & echo $! >/run/lab/holder")
     test.expect("a client has the card", guest.until("grep -q '^holding' /run/lab/held", 20))
     return guest.read("/run/lab/holder")
+
+
+def end(test, guest, process):
+    guest.run(f"kill {process}")
+    test.expect("the client ends", guest.until(f"[ ! -e /proc/{process} ]", 20))
 
 
 def waits(guest, process):

@@ -139,6 +139,10 @@ class Guest:
     def read(self, path):
         return self.text(f"cat {shlex.quote(path)}")
 
+    def uptime(self):
+        """Seconds since the guest's boot, by its own clock: an emulated one is not this machine's."""
+        return float(self.read("/proc/uptime").split()[0])
+
     # --- the journal -------------------------------------------------------------------------------------------------
 
     def journal(self, *matches, boot=0):
