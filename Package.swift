@@ -48,13 +48,13 @@ let package = Package(
             name: "VFIO", dependencies: ["Aperture", "CLinux", "KernelFiles", systemPackage], swiftSettings: settings),
         .target(
             name: "Reclaim",
-            dependencies: ["Aperture", "CLinux", "Record", "KernelFiles", "VFIO", systemPackage],
+            dependencies: ["Aperture", "CLinux", "KernelFiles", "Record", "VFIO", systemPackage],
             swiftSettings: settings),
         .target(
             name: "Guard",
             dependencies: [
-                "Aperture", "CLinux", "Configuration", "Journal", "KernelFiles", "Reclaim", "Record", "Udev", "VFIO",
-                systemPackage,
+                "Aperture", "CLinux", "Configuration", "Journal", "KernelFiles", "Reclaim", "Record", "Udev",
+                "VFIO", systemPackage,
             ],
             swiftSettings: settings),
 
@@ -62,10 +62,8 @@ let package = Package(
         .executableTarget(
             name: "apertured",
             dependencies: [
-                "Aperture", "CLinux", "Configuration", "Guard", "JSONFormat", "Journal", "PCIAccess", "Reclaim",
-                "Record",
-                "KernelFiles", "VFIO",
-                argumentParser, systemPackage,
+                "Aperture", "CLinux", "Configuration", "Guard", "Journal", "JSONFormat", "KernelFiles", "PCIAccess",
+                "Reclaim", "Record", "VFIO", argumentParser, systemPackage,
             ],
             swiftSettings: settings),
 
@@ -76,17 +74,17 @@ let package = Package(
 
         .executableTarget(
             name: "GuardSoak",
-            dependencies: ["Aperture", "Guard", "Journal", "Reclaim", "KernelFiles", "Udev", systemPackage],
+            dependencies: ["Aperture", "Guard", "Journal", "KernelFiles", "Reclaim", "Udev", systemPackage],
             path: "Benchmarks/GuardSoak", swiftSettings: settings),
 
         // Tests.
         .target(
-            name: "Fixtures", dependencies: ["Aperture", "Record", "Reclaim", "KernelFiles", "VFIO", systemPackage],
+            name: "Fixtures", dependencies: ["Aperture", "KernelFiles", "Reclaim", "Record", "VFIO", systemPackage],
             path: "Tests/Fixtures", swiftSettings: settings),
         .testTarget(
             name: "ApertureTests", dependencies: ["Aperture", "Fixtures"], resources: [.copy("Samples")],
             swiftSettings: settings),
-        .testTarget(name: "KernelFilesTests", dependencies: ["KernelFiles", "Fixtures"], swiftSettings: settings),
+        .testTarget(name: "KernelFilesTests", dependencies: ["Fixtures", "KernelFiles"], swiftSettings: settings),
         .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Aperture", "Configuration", "Fixtures", "KernelFiles", systemPackage],
@@ -94,16 +92,16 @@ let package = Package(
         .testTarget(
             name: "GuardTests",
             dependencies: [
-                "Aperture", "Configuration", "Fixtures", "Guard", "Journal", "KernelFiles", "Reclaim", "Record", "Udev",
-                systemPackage,
+                "Aperture", "Configuration", "Fixtures", "Guard", "Journal", "KernelFiles", "Reclaim", "Record",
+                "Udev", systemPackage,
             ],
             swiftSettings: settings),
         .testTarget(name: "JSONFormatTests", dependencies: ["JSONFormat"], swiftSettings: settings),
-        .testTarget(name: "JournalTests", dependencies: ["Journal", "Fixtures"], swiftSettings: settings),
-        .testTarget(name: "PCIAccessTests", dependencies: ["PCIAccess", "Fixtures"], swiftSettings: settings),
+        .testTarget(name: "JournalTests", dependencies: ["Fixtures", "Journal"], swiftSettings: settings),
+        .testTarget(name: "PCIAccessTests", dependencies: ["Fixtures", "PCIAccess"], swiftSettings: settings),
         .testTarget(
             name: "ReclaimTests",
-            dependencies: ["Aperture", "Fixtures", "Record", "Reclaim", "KernelFiles", "VFIO", systemPackage],
+            dependencies: ["Aperture", "Fixtures", "KernelFiles", "Reclaim", "Record", "VFIO", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "VFIOTests", dependencies: ["Aperture", "Fixtures", "KernelFiles", "VFIO", systemPackage],
@@ -111,12 +109,12 @@ let package = Package(
         .target(name: "CCalls", path: "Tests/CCalls"),
         .testTarget(
             name: "RecordTests",
-            dependencies: ["Aperture", "CCalls", "Fixtures", "Record", "KernelFiles", systemPackage],
+            dependencies: ["Aperture", "CCalls", "Fixtures", "KernelFiles", "Record", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Aperture", "apertured", "Configuration", "Fixtures", "Journal", "Record", "Reclaim", "KernelFiles",
+                "Aperture", "apertured", "Configuration", "Fixtures", "Journal", "KernelFiles", "Reclaim", "Record",
                 systemPackage,
             ],
             swiftSettings: settings),
@@ -133,7 +131,7 @@ if Context.environment["APERTURED_FUZZ"] != nil {
         .map { name in
             .executableTarget(
                 name: "Fuzz\(name)",
-                dependencies: ["Aperture", "Configuration", "Fuzzing", "Record", "Reclaim", "Udev"],
+                dependencies: ["Aperture", "Configuration", "Fuzzing", "Reclaim", "Record", "Udev"],
                 path: "Fuzz/\(name)", exclude: ["seeds"], swiftSettings: settings)
         }
 }

@@ -2,10 +2,10 @@ internal import Aperture
 internal import Foundation
 internal import Guard
 internal import Journal
-internal import Reclaim
 internal import KernelFiles
-internal import SystemPackage
+internal import Reclaim
 internal import Synchronization
+internal import SystemPackage
 internal import Udev
 
 /// Measures a guard's loop under floods of events, which anyone with a device to plug in can cause. It prints one

@@ -2,8 +2,8 @@ package import Aperture
 internal import Configuration
 package import Journal
 package import KernelFiles
-internal import Record
 package import Reclaim
+internal import Record
 internal import VFIO
 
 /// How a guard ends.

@@ -1,6 +1,6 @@
 package import Aperture
-internal import Record
 package import Reclaim
+internal import Record
 
 /// Compares the machine with one card's claim at each wake-up of its guard, and decides what to do. It never waits and
 /// never writes.

@@ -1,5 +1,5 @@
-internal import JSONFormat
 internal import Aperture
+internal import JSONFormat
 
 /// Writes a record as JSON, and reads it. What is read is not trusted: whoever can write the file must not gain a write
 /// to anything but the card's own devices.

@@ -1,5 +1,5 @@
-internal import JSONFormat
 internal import Aperture
+internal import JSONFormat
 
 /// One value of a record's JSON, with its place in the record. Each field is checked as it is read.
 struct RecordFields {

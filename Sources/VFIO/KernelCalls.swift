@@ -1,6 +1,6 @@
+package import Aperture
 internal import CLinux
 internal import Glibc
-package import Aperture
 package import KernelFiles
 package import SystemPackage
 

@@ -1,12 +1,12 @@
 import Aperture
+import apertured
 import Fixtures
 import Foundation
-import Record
-import Reclaim
 import KernelFiles
+import Reclaim
+import Record
 import SystemPackage
 import Testing
-import apertured
 
 private let gpu = "0000:01:00.0"
 /// Testing has one as well.

@@ -1,5 +1,5 @@
-import Testing
 import apertured
+import Testing
 
 struct UnitRunTests {
     private static let failed = UnitRun(result: "exit-code", exitCode: "exited", exitStatus: "1")

@@ -1,7 +1,7 @@
 package import Aperture
-package import Record
-package import Reclaim
 package import KernelFiles
+package import Reclaim
+package import Record
 package import SystemPackage
 package import VFIO
 

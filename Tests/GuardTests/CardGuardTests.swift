@@ -3,8 +3,8 @@ import Configuration
 import Fixtures
 import Guard
 import KernelFiles
-import Record
 import Reclaim
+import Record
 import SystemPackage
 import Testing
 

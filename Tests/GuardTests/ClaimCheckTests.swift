@@ -1,8 +1,8 @@
 import Aperture
 import Fixtures
 import Guard
-import Record
 import Reclaim
+import Record
 import Testing
 
 private let gpu = "0000:01:00.0"

@@ -1,8 +1,8 @@
 import Aperture
 import Fixtures
 import Foundation
-import Reclaim
 import KernelFiles
+import Reclaim
 import SystemPackage
 import Testing
 

@@ -1,7 +1,7 @@
 import Aperture
 import Fixtures
-import Record
 import Reclaim
+import Record
 import SystemPackage
 import Testing
 

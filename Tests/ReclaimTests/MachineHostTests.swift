@@ -1,7 +1,7 @@
 import Aperture
 import Fixtures
-import Reclaim
 import KernelFiles
+import Reclaim
 import SystemPackage
 import Testing
 import VFIO

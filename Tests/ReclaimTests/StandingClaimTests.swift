@@ -1,8 +1,8 @@
 import Aperture
 import Fixtures
-import Record
-import Reclaim
 import KernelFiles
+import Reclaim
+import Record
 import SystemPackage
 import Testing
 import VFIO

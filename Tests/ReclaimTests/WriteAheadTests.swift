@@ -1,7 +1,7 @@
 import Aperture
 import Fixtures
-import Record
 import Reclaim
+import Record
 import Testing
 
 private let gpu = "0000:01:00.0"

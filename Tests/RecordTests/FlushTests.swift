@@ -1,8 +1,8 @@
 import Aperture
 import CCalls
 import Fixtures
-import Record
 import KernelFiles
+import Record
 import SystemPackage
 import Testing
 

@@ -1,8 +1,8 @@
 import Aperture
 import Fixtures
 import Foundation
-import Record
 import KernelFiles
+import Record
 import SystemPackage
 import Testing
 

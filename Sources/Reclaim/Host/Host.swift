@@ -1,6 +1,6 @@
 package import Aperture
-package import Record
 package import KernelFiles
+package import Record
 package import VFIO
 
 /// The machine as a claim uses it: reads, writes, records and the proof. Every write of the program goes through it.

@@ -1,8 +1,8 @@
 package import Aperture
 internal import CLinux
 internal import Glibc
-package import Record
 package import KernelFiles
+package import Record
 internal import SystemPackage
 package import VFIO
 

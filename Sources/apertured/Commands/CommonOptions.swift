@@ -1,7 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Reclaim
 internal import KernelFiles
+internal import Reclaim
 internal import SystemPackage
 
 /// The root of the machine's files.

@@ -3,8 +3,8 @@ internal import ArgumentParser
 internal import Glibc
 internal import Guard
 internal import Journal
-internal import Reclaim
 internal import KernelFiles
+internal import Reclaim
 internal import SystemPackage
 
 struct GuardCommand: ParsableCommand {

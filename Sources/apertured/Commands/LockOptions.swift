@@ -1,8 +1,8 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Record
-internal import Reclaim
 internal import KernelFiles
+internal import Reclaim
+internal import Record
 internal import SystemPackage
 
 /// The options of every command that writes.

@@ -1,8 +1,8 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Journal
-internal import Record
 internal import Reclaim
+internal import Record
 
 struct PostStopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,8 +2,8 @@ internal import Aperture
 internal import ArgumentParser
 internal import Journal
 internal import JSONFormat
-internal import Record
 internal import Reclaim
+internal import Record
 
 struct ReleaseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

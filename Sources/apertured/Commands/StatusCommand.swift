@@ -1,8 +1,8 @@
 internal import Aperture
 internal import ArgumentParser
 internal import JSONFormat
-internal import Record
 internal import Reclaim
+internal import Record
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 internal import Aperture
 internal import ArgumentParser
 internal import Configuration
-internal import Reclaim
 internal import KernelFiles
+internal import Reclaim
 
 struct VFIODriverCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,9 +1,9 @@
 internal import Aperture
 internal import CLinux
 internal import Glibc
-internal import Record
-internal import Reclaim
 internal import KernelFiles
+internal import Reclaim
+internal import Record
 
 /// What all commands that write have in common: a signal ends them only between two steps, they need root, and only one
 /// runs at a time.

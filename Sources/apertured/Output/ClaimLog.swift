@@ -2,8 +2,8 @@ internal import Aperture
 internal import Configuration
 internal import Guard
 internal import Journal
-internal import Record
 internal import Reclaim
+internal import Record
 internal import SystemPackage
 internal import VFIO
 

@@ -1,8 +1,8 @@
 internal import Aperture
+internal import JSONFormat
 internal import Reclaim
 internal import SystemPackage
 internal import VFIO
-internal import JSONFormat
 
 /// The outcome of a claim as JSON.
 struct OutcomeDocument {

@@ -1,6 +1,6 @@
 internal import Aperture
-internal import PCIAccess
 internal import JSONFormat
+internal import PCIAccess
 
 /// The GPUs as JSON.
 struct StatusDocument {

@@ -1,6 +1,6 @@
 internal import Aperture
-internal import Reclaim
 internal import JSONFormat
+internal import Reclaim
 
 /// The outcome of a verification as JSON.
 struct VerificationDocument {
