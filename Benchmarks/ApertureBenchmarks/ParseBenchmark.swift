@@ -9,9 +9,9 @@ struct ParseBenchmark {
     func run(rounds: Int) throws {
         let bytes = try tree.bytes("/proc/iomem")
         for _ in 0..<rounds {
-            var claims: [IomemEntry] = []
-            let time = try cpuTime { claims = try Iomem.parse(bytes) }
-            print(Int(time), claims.count)
+            var entries: [IomemEntry] = []
+            let time = try cpuTime { entries = try Iomem.parse(bytes) }
+            print(Int(time), entries.count)
         }
     }
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-struct claim {
+struct entry {
     unsigned long long start, last;
     char *name;
 };
@@ -18,11 +18,11 @@ static long long now(void) {
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static size_t parse(FILE *file, struct claim **claims) {
+static size_t parse(FILE *file, struct entry **entries) {
     size_t count = 0, capacity = 0;
     char *line = NULL, name[256];
     size_t size = 0;
-    *claims = NULL;
+    *entries = NULL;
     while (getline(&line, &size, file) > 0) {
         unsigned long long start, last;
         if (sscanf(line, "%llx-%llx : %255[^\n]", &start, &last, name) != 3) {
@@ -31,11 +31,11 @@ static size_t parse(FILE *file, struct claim **claims) {
         }
         if (count == capacity) {
             capacity = capacity ? capacity * 2 : 256;
-            *claims = realloc(*claims, capacity * sizeof **claims);
-            if (!*claims)
+            *entries = realloc(*entries, capacity * sizeof **entries);
+            if (!*entries)
                 exit(1);
         }
-        (*claims)[count++] = (struct claim){start, last, strdup(name)};
+        (*entries)[count++] = (struct entry){start, last, strdup(name)};
     }
     free(line);
     return count;
@@ -53,17 +53,17 @@ int main(int argc, char **argv) {
     size_t length = fread(text, 1, sizeof text, file);
     fclose(file);
     for (int rounds = atoi(argv[2]); rounds > 0; rounds--) {
-        struct claim *claims;
+        struct entry *entries;
         FILE *memory = fmemopen(text, length, "r");
         if (!memory)
             return 1;
         long long begin = now();
-        size_t count = parse(memory, &claims);
+        size_t count = parse(memory, &entries);
         printf("%lld %zu\n", now() - begin, count);
         fclose(memory);
         for (size_t i = 0; i < count; i++)
-            free(claims[i].name);
-        free(claims);
+            free(entries[i].name);
+        free(entries);
     }
     return 0;
 }

@@ -51,12 +51,12 @@ static const char *next_name(DIR *list) {
     return NULL;
 }
 
-struct claim {
+struct entry {
     unsigned long long start, last;
     char *name;
 };
 
-static size_t read_iomem(struct claim **claims) {
+static size_t read_iomem(struct entry **entries) {
     char path[PATH_MAX], name[256], *line = NULL;
     size_t count = 0, capacity = 0, size = 0;
     snprintf(path, sizeof path, "%s/proc/iomem", root);
@@ -65,19 +65,19 @@ static size_t read_iomem(struct claim **claims) {
         perror(path);
         exit(1);
     }
-    *claims = NULL;
+    *entries = NULL;
     while (getline(&line, &size, file) > 0) {
-        struct claim claim;
-        if (sscanf(line, "%llx-%llx : %255[^\n]", &claim.start, &claim.last, name) != 3)
+        struct entry entry;
+        if (sscanf(line, "%llx-%llx : %255[^\n]", &entry.start, &entry.last, name) != 3)
             exit(1);
         if (count == capacity) {
             capacity = capacity ? capacity * 2 : 256;
-            *claims = realloc(*claims, capacity * sizeof **claims);
-            if (!*claims)
+            *entries = realloc(*entries, capacity * sizeof **entries);
+            if (!*entries)
                 exit(1);
         }
-        claim.name = strdup(name);
-        (*claims)[count++] = claim;
+        entry.name = strdup(name);
+        (*entries)[count++] = entry;
     }
     free(line);
     fclose(file);
@@ -110,8 +110,8 @@ int main(int argc, char **argv) {
         return 2;
     root = argv[1];
     const char *gpu = argv[2];
-    struct claim *claims;
-    size_t count = read_iomem(&claims);
+    struct entry *entries;
+    size_t count = read_iomem(&entries);
 
     char *names[4096], display[4096] = {0}, directory[PATH_MAX];
     size_t devices = 0;
@@ -155,8 +155,8 @@ int main(int argc, char **argv) {
             if (!(flags & 0x200))
                 continue;
             for (size_t k = 0; k < count; k++)
-                if (claims[k].start <= last && claims[k].last >= start)
-                    printf("BAR %d: 0x%llx-0x%llx %s\n", bar, claims[k].start, claims[k].last, claims[k].name);
+                if (entries[k].start <= last && entries[k].last >= start)
+                    printf("BAR %d: 0x%llx-0x%llx %s\n", bar, entries[k].start, entries[k].last, entries[k].name);
         }
     }
 

@@ -25,7 +25,7 @@ package struct Configuration: Hashable, Sendable {
         /// The card may be claimed with these options.
         case allowed(ClaimOptions)
         /// The card must not be touched; each refusal is one section's.
-        case refused([ConfigurationRefusal])
+        case refused([Refusal])
     }
 
     /// Decides whether the card at an enabled address is the intended one, and what a claim may do with it.
@@ -46,7 +46,7 @@ package struct Configuration: Hashable, Sendable {
     package func verdict(for address: PCIAddress, among cards: [CardFacts]) -> Verdict {
         let card = cards.first { $0.address == address }
         var options = ClaimOptions()
-        var refusals: [ConfigurationRefusal] = []
+        var refusals: [Refusal] = []
         var applies = false
         var strangers: [GPUSection] = []
         for section in sections {
@@ -67,7 +67,7 @@ package struct Configuration: Hashable, Sendable {
 
     private enum Relation {
         case applies
-        case refuses(ConfigurationRefusal)
+        case refuses(Refusal)
         /// The section has no address, and does not match the card at this address.
         case seeksAnother
         case none
@@ -80,9 +80,8 @@ package struct Configuration: Hashable, Sendable {
         if let flaw = section.flaw {
             guard card.map(section.matches) ?? true else { return .none }
             return .refuses(
-                ConfigurationRefusal(
-                    code: .invalid, place: flaw.place,
-                    message: "\(flaw.message), and the section may be about the card at \(address).",
+                Refusal(
+                    .configurationInvalid, "\(flaw), and the section may be about the card at \(address).",
                     remedy: "Correct the line."))
         }
         if section.address != nil {
@@ -101,9 +100,8 @@ package struct Configuration: Hashable, Sendable {
         guard twins.isEmpty || section.allowsMultiple else {
             let others = twins.map(\.address.description).joined(separator: ", ")
             return .refuses(
-                ConfigurationRefusal(
-                    code: .ambiguous, place: section.place,
-                    message: "the section matches the card at \(address), and also \(others).",
+                Refusal(
+                    .ambiguous, "\(section.place): the section matches the card at \(address), and also \(others).",
                     remedy: "Tell them apart with Path= or Address=, or say Multiple=yes."))
         }
         return .applies
@@ -111,7 +109,7 @@ package struct Configuration: Hashable, Sendable {
 
     private static func stranger(
         _ section: GPUSection, at address: PCIAddress, among cards: [CardFacts]
-    ) -> ConfigurationRefusal {
+    ) -> Refusal {
         mismatch(
             section, "no section matches the card at \(address); this section looks for \(section.conditions).",
             fitting: cards.filter(section.matches))
@@ -119,13 +117,22 @@ package struct Configuration: Hashable, Sendable {
 
     private static func mismatch(
         _ section: GPUSection, _ message: String, fitting: [CardFacts] = []
-    ) -> ConfigurationRefusal {
+    ) -> Refusal {
         let units = fitting.map { "apertured@\($0.address).service" }.joined(separator: ", ")
-        return ConfigurationRefusal(
-            code: .mismatch, place: section.place, message: message,
+        return Refusal(
+            .configurationMismatch, "\(section.place): \(message)",
             remedy: units.isEmpty
                 ? "No other card fits either: correct the section, or disable the unit."
                 : "A card that fits has moved: enable \(units) instead, or correct the section.")
+    }
+}
+
+extension Refusal {
+    /// The refusal of every card when the configuration cannot be read: it may forbid the card.
+    package init(unreadableConfiguration error: some Error) {
+        self.init(
+            .configurationInvalid, "The configuration cannot be read: \(error).", remedy: "Correct or remove that file."
+        )
     }
 }
 
@@ -136,4 +143,40 @@ extension GPUSection {
         section.address = nil
         return section
     }
+}
+
+/// A place in a configuration file.
+package struct ConfigurationPlace: Hashable, Sendable {
+    /// The file's path.
+    package let file: String
+    /// Counted from 1.
+    package let line: Int
+
+    /// - Parameter line: Counted from 1.
+    package init(file: String, line: Int) {
+        self.file = file
+        self.line = line
+    }
+}
+
+extension ConfigurationPlace: CustomStringConvertible {
+    package var description: String { "\(file):\(line)" }
+}
+
+/// A line that is not understood, and how it is treated.
+package struct ConfigurationWarning: Hashable, Sendable {
+    /// The file and the line.
+    package let place: ConfigurationPlace
+    /// What is wrong, and the consequence; without a full stop.
+    package let message: String
+
+    /// - Parameter message: Without a full stop.
+    package init(_ place: ConfigurationPlace, _ message: String) {
+        self.place = place
+        self.message = message
+    }
+}
+
+extension ConfigurationWarning: CustomStringConvertible {
+    package var description: String { "\(place): \(message)" }
 }

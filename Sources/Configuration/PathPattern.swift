@@ -11,8 +11,8 @@ package struct PathPattern: Hashable, Sendable {
     package init?(_ text: some StringProtocol) {
         var text = Substring(text)
         if text.hasPrefix("/") {
-            guard text.hasPrefix(CardFacts.devices + "/") else { return nil }
-            text = text.dropFirst(CardFacts.devices.count + 1)
+            guard text.hasPrefix(Self.devices + "/") else { return nil }
+            text = text.dropFirst(Self.devices.count + 1)
         }
         components = text.split(separator: "/", omittingEmptySubsequences: false)
         let isValid = components.allSatisfy { component in
@@ -22,6 +22,7 @@ package struct PathPattern: Hashable, Sendable {
         guard isValid else { return nil }
     }
 
+    private static let devices = "/sys/devices"
     private static let characters = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:._-*".utf8)
 
     /// Whether the pattern matches the whole path.

@@ -137,13 +137,13 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         do {
             configuration = try ConfigurationReader(tree: tree).read()
         } catch {
-            let refusal = ConfigurationRefusal(unreadable: error)
+            let refusal = Refusal(unreadableConfiguration: error)
             tell(.configurationRefused(refusal))
             tellStatus("Refused: \(refusal)")
             throw GuardEnd.refused
         }
         configuration.warnings.forEach { tell(.configurationWarning($0)) }
-        switch configuration.verdict(for: address, among: try CardReader(tree: tree).read()) {
+        switch configuration.verdict(for: address, among: try SnapshotReader(tree: tree).cards()) {
         case .allowed(let options): return options
         case .refused(let refusals):
             refusals.forEach { tell(.configurationRefused($0)) }

@@ -11,7 +11,7 @@ package enum GuardEvent: Sendable {
     /// A line of the configuration was not understood.
     case configurationWarning(ConfigurationWarning)
     /// The configuration does not allow the card, or cannot be read.
-    case configurationRefused(ConfigurationRefusal)
+    case configurationRefused(Refusal)
     /// A claim, a release or an undo reports its progress.
     case claim(ClaimEvent)
     /// The card is claimed, by this run or before it.

@@ -1,4 +1,5 @@
 package import Aperture
+internal import CLinux
 internal import Glibc
 package import Journal
 internal import SystemPackage
@@ -163,5 +164,56 @@ package final class GuardLoop: WakeupSource {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+/// Why a guard wakes up.
+package enum Wakeup: Hashable, Sendable {
+    /// Something changed that may concern the card, or it is time to look again. `areEventsLost` is true when the loss
+    /// of events is to be reported.
+    case change(areEventsLost: Bool)
+    /// SIGHUP: read the configuration again.
+    case reload
+    /// SIGTERM or SIGINT: end the guard.
+    case stop
+}
+
+/// The source of a guard's wake-ups: the kernel's events and signals, or a test's list.
+package protocol WakeupSource {
+    /// Waits for the next wake-up.
+    mutating func next() throws -> Wakeup
+
+    /// Makes ``next()`` return a ``Wakeup/change(areEventsLost:)`` after this time, event or not.
+    mutating func lookAgain(afterMilliseconds milliseconds: Int64)
+
+    /// Tells the service manager's watchdog that the guard is alive, if a message is due. Call it during long work
+    /// between two waits.
+    mutating func notifyWatchdog()
+}
+
+/// A signalfd(2) for some of the process's signals.
+struct SignalDescriptor: ~Copyable {
+    let descriptor: CInt
+
+    /// Blocks the signals and opens the descriptor.
+    init(_ signals: [CInt]) throws(Errno) {
+        descriptor = try Self.open(signals)
+    }
+
+    deinit {
+        // Nothing was written through it, so a failing close loses nothing.
+        _ = close(descriptor)
+    }
+
+    private static func open(_ signals: [CInt]) throws(Errno) -> CInt {
+        let descriptor = unsafe clinux_signals_open(signals, CInt(signals.count))
+        guard descriptor >= 0 else { throw Errno(rawValue: -descriptor) }
+        return descriptor
+    }
+
+    /// The next pending signal; `nil` when there is none.
+    func take() -> CInt? {
+        let signal = clinux_signals_take(descriptor)
+        return signal == 0 ? nil : signal
     }
 }

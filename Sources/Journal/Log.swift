@@ -67,3 +67,84 @@ package struct Log: Sendable {
         _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(standardError.rawValue, $0.baseAddress, $0.count) }
     }
 }
+
+/// Where the log goes, and in which form.
+package enum LogDestination: Hashable, Sendable {
+    /// The journal: entries with their fields.
+    case journal
+    /// The standard error: lines that begin with the priority, `<N>`.
+    case prefixedLines
+    /// The standard error: lines for a person.
+    case plainLines
+
+    /// Chooses a destination:
+    /// 1. the journal, if the caller wants it;
+    /// 2. the journal, if the standard error is one of journald's streams. `JOURNAL_STREAM` names the stream, and a
+    ///    service has to compare it (systemd.exec(5)), because a redirection does not unset the variable;
+    /// 3. prefixed lines, if systemd runs this process (`INVOCATION_ID`) with the standard error connected to something
+    ///    else, such as the kernel's log;
+    /// 4. plain lines for a terminal, a pipe or a file.
+    ///
+    /// In cases 1 and 2 prefixed lines replace the journal when journald's socket is missing: journald reads the
+    /// prefixes from its streams too.
+    ///
+    /// - Parameters:
+    ///   - wantsJournal: Whether the caller asks for the journal.
+    ///   - hasSocket: Whether journald's socket exists.
+    package static func choose(
+        wantsJournal: Bool, hasSocket: Bool, standardError: StandardError, environment: Environment
+    ) -> LogDestination {
+        if wantsJournal { return hasSocket ? .journal : .prefixedLines }
+        if let stream = environment["JOURNAL_STREAM"] {
+            guard stream == standardError.stream else { return .plainLines }
+            return hasSocket ? .journal : .prefixedLines
+        }
+        return !standardError.isTerminal && environment["INVOCATION_ID"] != nil ? .prefixedLines : .plainLines
+    }
+}
+
+/// What the standard error is connected to.
+package struct StandardError: Hashable, Sendable {
+    /// Whether it is a terminal.
+    package var isTerminal: Bool
+    /// `st_dev` and `st_ino` in the form of `JOURNAL_STREAM`: two decimal numbers with a colon between; `nil` when the
+    /// descriptor is closed.
+    package var stream: String?
+
+    /// - Parameter stream: In the form of `JOURNAL_STREAM`.
+    package init(isTerminal: Bool, stream: String?) {
+        self.isTerminal = isTerminal
+        self.stream = stream
+    }
+
+    /// Examines a descriptor, by default the process's standard error.
+    package init(of descriptor: FileDescriptor = .standardError) {
+        isTerminal = isatty(descriptor.rawValue) == 1
+        var status = stat()
+        stream = unsafe fstat(descriptor.rawValue, &status) == 0 ? "\(status.st_dev):\(status.st_ino)" : nil
+    }
+}
+
+/// Environment variables, by name. systemd passes information to a service in them (systemd.exec(5), "Environment
+/// Variables Set or Propagated by the Service Manager").
+package struct Environment: Sendable {
+    private let lookUp: @Sendable (String) -> String?
+
+    /// An environment that holds these variables and nothing else.
+    package init(_ variables: [String: String]) {
+        lookUp = { variables[$0] }
+    }
+
+    private init(lookUp: @escaping @Sendable (String) -> String?) {
+        self.lookUp = lookUp
+    }
+
+    /// This process's environment; each lookup reads it again.
+    package static let process = Environment { name in
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// A variable's value; `nil` when it is not set.
+    package subscript(name: String) -> String? { lookUp(name) }
+}

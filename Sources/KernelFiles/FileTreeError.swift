@@ -46,3 +46,9 @@ extension FileTreeError: CustomStringConvertible {
         return "cannot \(what) \(path): \(errno) (errno \(errno.rawValue))" + (detail.map { ": \($0)" } ?? "")
     }
 }
+
+extension Errno {
+    /// ENODEV, which swift-system names after the text that BSD prints. sysfs returns it when an attribute's device is
+    /// gone, and for an unbind of a device that is not bound.
+    package static var noSuchDevice: Errno { .operationNotSupportedByDevice }
+}

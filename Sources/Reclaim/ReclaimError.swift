@@ -11,7 +11,7 @@ package enum ReclaimError: Error, Sendable {
     /// A write of an earlier run is still stuck in the kernel.
     case stuck(ClaimRecord.StuckWrite)
     /// An interrupted run could not be recovered; with the state that it is in.
-    case unsettled(ClaimRecord.State)
+    case notRecovered(ClaimRecord.State)
     /// A signal, by its name, asked the process to stop.
     case interrupted(by: String)
     /// A step failed.
@@ -37,7 +37,7 @@ extension ReclaimError: CustomStringConvertible {
             "an earlier write to \(write.path) is still stuck in the kernel (pid \(write.process)), so nothing more is "
                 + "written to the card. When the write returns, run `apertured recover`; if it never does, only a "
                 + "reboot helps"
-        case .unsettled(let state):
+        case .notRecovered(let state):
             "an earlier run was interrupted while \(state.rawValue) and cannot be recovered yet: see the messages "
                 + "above, then run `apertured recover`"
         case .interrupted(let signal): "interrupted by \(signal)"

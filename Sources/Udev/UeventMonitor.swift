@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// Listens to the kernel's own uevents, which need no udevd and arrive as soon as they are sent.
 ///
@@ -55,4 +55,22 @@ package struct UeventMonitor: ~Copyable {
         }
         return taken
     }
+}
+
+/// A system call of the uevent socket that failed.
+package struct UdevError: Error, Hashable, Sendable {
+    /// The C function.
+    package let call: String
+    /// Why it failed.
+    package let errno: Errno
+
+    /// A failed call and the reason.
+    package init(call: String, errno: Errno) {
+        self.call = call
+        self.errno = errno
+    }
+}
+
+extension UdevError: CustomStringConvertible {
+    package var description: String { "\(call): \(errno) (errno \(errno.rawValue))" }
 }

@@ -154,3 +154,67 @@ package struct BARCount: Hashable, Sendable {
 extension BARCount: CustomStringConvertible {
     package var description: String { "\(mapped) of \(total) \(total == 1 ? "BAR" : "BARs") mapped" }
 }
+
+/// A function whose BARs are to be proven.
+package struct ProofTarget: Hashable, Sendable {
+    /// The function's PCI address.
+    package let address: PCIAddress
+    /// The number of its IOMMU group; `nil` when it is not known or there is none.
+    package let group: Int?
+    /// The memory BARs that the function is known to have, with their sizes in bytes; `nil` when the set is not known.
+    /// VFIO cannot tell: to VFIO a BAR without room looks like a BAR that the card does not have.
+    package let bars: [Int: UInt64]?
+    /// Whether it is a virtual function. The physical function defines its BARs, and its own registers read zero.
+    package let isVirtual: Bool
+
+    /// - Parameters:
+    ///   - group: The IOMMU group's number.
+    ///   - bars: Sizes in bytes by BAR number, 0 to 5.
+    package init(address: PCIAddress, group: Int?, bars: [Int: UInt64]?, isVirtual: Bool = false) {
+        self.isVirtual = isVirtual
+        self.address = address
+        self.group = group
+        self.bars = bars
+    }
+}
+
+/// A reason why the results of a proof do not prove the claim.
+package enum ProofComplaint: Hashable, Sendable {
+    /// A BAR is missing, or could not be mapped or read.
+    case region(RegionProof)
+    /// A BAR that the function is known to have was not tried.
+    case untried(PCIAddress, bar: Int)
+    /// It is not known which BARs the function has, so a missing one would not be noticed.
+    case unknownBARs(PCIAddress)
+    /// No BAR was mapped.
+    case nothingMapped
+
+    /// All complaints; empty when these functions are proven.
+    package static func all(of targets: [ProofTarget], _ proofs: [RegionProof]) -> [ProofComplaint] {
+        var complaints = proofs.filter(\.hasFailed).map(ProofComplaint.region)
+        for target in targets {
+            guard let bars = target.bars else {
+                complaints.append(.unknownBARs(target.address))
+                continue
+            }
+            let tried = proofs.filter { $0.address == target.address }.map(\.bar)
+            for bar in bars.keys.sorted() where !tried.contains(bar) {
+                complaints.append(.untried(target.address, bar: bar))
+            }
+        }
+        if !proofs.contains(where: { $0.outcome == .mapped }) { complaints.append(.nothingMapped) }
+        return complaints
+    }
+}
+
+extension ProofComplaint: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .region(let proof): proof.description
+        case .untried(let address, let bar): "\(address) BAR \(bar) was not tried"
+        case .unknownBARs(let address):
+            "it is not known which BARs \(address) has, so a BAR that the kernel found no room for would not be noticed"
+        case .nothingMapped: "VFIO mapped no BAR"
+        }
+    }
+}

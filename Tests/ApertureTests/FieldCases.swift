@@ -389,7 +389,7 @@ struct FieldCase: CustomStringConvertible {
         })
 
     private static let corebootDriver = FieldCase(
-        description: "a device's claim that carries the device's name stays as well", functions: ["0000:01:00.0"],
+        description: "an entry of a device that carries its name stays as well", functions: ["0000:01:00.0"],
         steps: evicted("coreboot-framebuffer.0") + rescanned, machine: framebuffer(.corebootdrm))
 
     private static let openFirmware = FieldCase(

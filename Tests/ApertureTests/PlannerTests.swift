@@ -232,9 +232,12 @@ struct PlannerTests {
     func everyCodeIsReached() {
         let reached = Set((residues + refusals + evidence).flatMap(\.refusals))
             .union(FieldCase.all.flatMap(\.refusals))
-        // A device that cannot be read or vanishes while it is read, holders unseen, a release of what was never claimed,
-        // and another user: tests of their own.
-        let elsewhere: Set<Refusal.Code> = [.deviceUnreadable, .holdersUnknown, .notClaimed, .locked, .notRoot]
+        // Tests of their own: a device that cannot be read or vanishes while it is read, holders unseen, a release of what
+        // was never claimed, another user, and the configuration.
+        let elsewhere: Set<Refusal.Code> = [
+            .deviceUnreadable, .holdersUnknown, .notClaimed, .locked, .notRoot, .configurationMismatch, .ambiguous,
+            .configurationInvalid,
+        ]
         #expect(Set(Refusal.Code.allCases).subtracting(reached) == elsewhere)
     }
 }
@@ -520,7 +523,7 @@ private let cards: [PlanCase] = [
             }
         }, steps: claimed),
     PlanCase(
-        name: "a native driver's own claim is no unknown owner",
+        name: "a native driver's own entry has a known owner",
         machine: {
             try FixtureHost {
                 GPU(gpu, driver: "bochs-drm")
@@ -668,7 +671,7 @@ private let refusals: [PlanCase] = [
             }
         }, refusals: [.unknownOwner], conflicts: ["0 mystery - -"]),
     PlanCase(
-        name: "efifb's claim without its platform device",
+        name: "efifb's entry without its platform device",
         machine: {
             try FixtureHost {
                 GPU(gpu)
@@ -771,7 +774,7 @@ private let evidence: [PlanCase] = [
             }
         }, steps: claimed),
     PlanCase(
-        name: "a held claim is waited for",
+        name: "a held entry is waited for",
         machine: {
             try FixtureHost {
                 GPU(gpu, override: "vfio-pci")

@@ -9,7 +9,7 @@ struct SampleTests {
         #expect(Sample.all.allSatisfy { !$0.iomem.isEmpty })
     }
 
-    @Test("A sample's conflicts are found, each claim of them and nothing else", arguments: Sample.all)
+    @Test("A sample's conflicts are found, each entry of them and nothing else", arguments: Sample.all)
     func conflicts(of sample: Sample) throws {
         let plan = try Self.plan(sample)
         guard let expected = sample.conflicts else {

@@ -227,7 +227,7 @@ struct CommandTests {
         #expect(result.output.isEmpty && result.errors.isEmpty)
     }
 
-    @Test("A claim cut short is settled by recover, which a second time has nothing to do")
+    @Test("A claim cut short is recovered by recover, which a second time has nothing to do")
     func recover() throws {
         let host = try Self.conflicted()
         let start = try host.folder.contents()
@@ -237,16 +237,16 @@ struct CommandTests {
         // Plain files do not react, and clearing an override is a newline: the read-back tells.
         let result = try CommandLine.run("recover", "--json", "--root", host.folder.path)
         #expect(result.status == 0)
-        let settled = try #require((try result.object["gpus"] as? [[String: Any]])?.first)
-        #expect(settled["gpu"] as? String == gpu)
-        #expect(settled["settled"] as? Bool == true)
+        let row = try #require((try result.object["gpus"] as? [[String: Any]])?.first)
+        #expect(row["gpu"] as? String == gpu)
+        #expect(row["settled"] as? Bool == true)
         let again = try CommandLine.run("recover", "--json", "--root", host.folder.path)
         #expect(again.status == 0)
         #expect((try again.object["gpus"] as? [Any])?.isEmpty == true)
     }
 
-    @Test("settle takes the udev rule's override back from a card that was never claimed, and from no other")
-    func settleRule() throws {
+    @Test("post-stop takes the udev rule's override back from a card that was never claimed, and from no other")
+    func undoRule() throws {
         for (mark, expected) in [("E:APERTURED_OVERRIDE=vfio-pci\n", ""), ("E:OTHER=1\n", "vfio-pci")] {
             let host = try FixtureHost { GPU(gpu, override: "vfio-pci") }
             try host.folder.write(mark, to: "/run/udev/data/+pci:\(gpu)")

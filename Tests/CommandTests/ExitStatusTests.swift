@@ -174,7 +174,7 @@ struct ExitStatusTests {
         Run("a guest has the card", 3, "recover") { try inUse(.claiming) },
         Run("the card is gone", 4, "recover") { try gone(.releasing) },
         Run("a write is stuck", 1, "recover") { try stuck() },
-        Run("an earlier run cannot be settled", 4, "claim", gpu) { try claimed(.releasing) },
+        Run("an earlier run cannot be recovered", 4, "claim", gpu) { try claimed(.releasing) },
         Run("a write of an earlier run is stuck", 1, "claim", gpu) { try stuck() },
         Run("nothing is to be done, and no proof is wanted", 0, "claim", gpu, "--no-verify") { try claimed() },
         Run("nothing is to be done, and the proof fails", 1, "claim", gpu) { try claimed() },

@@ -12,7 +12,7 @@ struct ManualTests {
             .replacing("\\-", with: "-")
     }
 
-    @Test(arguments: Refusal.Code.allCases.map(\.rawValue) + ConfigurationRefusal.Code.allCases.map(\.rawValue))
+    @Test(arguments: Refusal.Code.allCases.map(\.rawValue))
     func `every refusal stands in the manual, in bold`(code: String) throws {
         #expect(try manual("apertured.8").contains(try Regex("(?m)^\\.(B|BR) (.* )?\(code)( |$)")))
     }

@@ -94,34 +94,4 @@ struct ConfigurationReaderTests {
         #expect(configuration.sections.count == 1)
         #expect(configuration.warnings.map(\.place.line) == [2])
     }
-
-    @Test func `the facts of every display function are read`() throws {
-        func device(_ address: String, at path: String, _ attributes: [String: String]) throws {
-            for (name, value) in attributes {
-                try folder.write("\(value)\n", to: "/sys/devices/\(path)/\(address)/\(name)")
-            }
-            try folder.link("/sys/bus/pci/devices/\(address)", to: "/sys/devices/\(path)/\(address)")
-        }
-        try device(
-            "0000:00:02.0", at: "pci0000:00",
-            ["class": "0x030000", "vendor": "0x8086", "device": "0x4680", "boot_vga": "1"])
-        try device(
-            "0000:01:00.0", at: "pci0000:00/0000:00:01.0",
-            [
-                "class": "0x030200", "vendor": "0x10de", "device": "0x1c82", "subsystem_vendor": "0x1043",
-                "subsystem_device": "0x85d8",
-            ])
-        try device("0000:01:00.1", at: "pci0000:00/0000:00:01.0", ["class": "0x040300", "vendor": "0x10de"])
-        try device("0000:03:00.0", at: "pci0000:00", ["class": "nonsense"])
-        let cards = try CardReader(tree: tree).read()
-        #expect(
-            cards == [
-                CardFacts(
-                    address: try #require(PCIAddress("0000:00:02.0")), id: PCIIdentifier("8086:4680"),
-                    path: "pci0000:00/0000:00:02.0", isBootVGA: true),
-                CardFacts(
-                    address: try #require(PCIAddress("0000:01:00.0")), id: PCIIdentifier("10de:1c82"),
-                    subsystem: PCIIdentifier("1043:85d8"), path: "pci0000:00/0000:00:01.0/0000:01:00.0"),
-            ])
-    }
 }

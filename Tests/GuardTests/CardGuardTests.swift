@@ -144,7 +144,7 @@ struct CardGuardTests {
         #expect(worse.told == ["claim failed, undone false"])
     }
 
-    @Test("What an earlier run left is settled first")
+    @Test("What an earlier run left is recovered first")
     func recovers() throws {
         let stage = try Self.framed()
         stage.host.kill = FixtureHost.Kill(4, isAfter: false)

@@ -11,7 +11,7 @@ private let gpu = "0000:01:00.0"
 /// before; the card itself is always as it was.
 @Suite("Kill matrix")
 struct KillMatrixTests {
-    @Test("A claim killed at any instant is settled by recover, and can be made again", arguments: FaultedPlan.all)
+    @Test("A claim killed at any instant is recovered by recover, and can be made again", arguments: FaultedPlan.all)
     func claims(_ plan: FaultedPlan) throws {
         let whole = try plan.machine()
         let first = whole.writes.count

@@ -36,6 +36,42 @@ struct SnapshotReaderTests {
             ])
     }
 
+    @Test("What the configuration can say of a card is read; what cannot be read is nil")
+    func cards() throws {
+        let folder = try TemporaryFolder()
+        let tree = FileTree(root: FilePath(folder.path))
+        func device(_ address: String, at path: String, _ attributes: [String: String]) throws {
+            for (name, value) in attributes {
+                try folder.write("\(value)\n", to: "/sys/devices/\(path)/\(address)/\(name)")
+            }
+            try folder.link("/sys/bus/pci/devices/\(address)", to: "/sys/devices/\(path)/\(address)")
+        }
+        try device(
+            "0000:00:02.0", at: "pci0000:00",
+            ["class": "0x030000", "vendor": "0x8086", "device": "0x4680", "boot_vga": "1"])
+        try device(
+            "0000:01:00.0", at: "pci0000:00/0000:00:01.0",
+            [
+                "class": "0x030200", "vendor": "0x10de", "device": "0x1c82", "subsystem_vendor": "0x1043",
+                "subsystem_device": "0x85d8",
+            ])
+        try device("0000:02:00.0", at: "pci0000:00", ["class": "0x030000", "vendor": "0x10de", "device": "nonsense"])
+        try device("0000:01:00.1", at: "pci0000:00/0000:00:01.0", ["class": "0x040300", "vendor": "0x10de"])
+        try device("0000:03:00.0", at: "pci0000:00", ["class": "nonsense"])
+        let cards = try SnapshotReader(tree: tree).cards()
+        #expect(
+            cards == [
+                CardFacts(
+                    address: try #require(PCIAddress("0000:00:02.0")), id: PCIIdentifier("8086:4680"),
+                    path: "pci0000:00/0000:00:02.0", isBootVGA: true),
+                CardFacts(
+                    address: try #require(PCIAddress("0000:01:00.0")), id: PCIIdentifier("10de:1c82"),
+                    subsystem: PCIIdentifier("1043:85d8"), path: "pci0000:00/0000:00:01.0/0000:01:00.0"),
+                CardFacts(
+                    address: try #require(PCIAddress("0000:02:00.0")), id: nil, path: "pci0000:00/0000:02:00.0"),
+            ])
+    }
+
     @Test("A cleared override, and attributes that are not there, are nil")
     func absent() throws {
         let host = try FixtureHost { GPU(gpu, group: nil) }

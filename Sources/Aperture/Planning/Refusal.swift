@@ -48,6 +48,12 @@ package struct Refusal: Hashable, Sendable {
         case notRoot = "not-root"
         /// Another apertured is claiming or releasing.
         case locked
+        /// The card is not the one that the configuration describes.
+        case configurationMismatch = "configuration-mismatch"
+        /// A section of the configuration without `Multiple=yes` matches several cards.
+        case ambiguous
+        /// A section of the configuration that may be about the card, or a whole file, cannot be understood.
+        case configurationInvalid = "configuration-invalid"
     }
 
     /// The kind of refusal.

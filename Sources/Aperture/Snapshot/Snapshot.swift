@@ -94,3 +94,61 @@ package struct Snapshot: Sendable {
         return holders.filter { nodes.contains($0.node) }
     }
 }
+
+/// What reading /proc/iomem gave.
+package enum MemoryMap: Sendable {
+    /// Every line, with its addresses.
+    case entries(IomemTree)
+    /// Every address is zero: the reader lacks CAP_SYS_ADMIN (`r_show()`). That is "cannot see", never "no conflict".
+    case masked
+    /// It could not be read, or holds no line at all; with the reason.
+    case unreadable(String)
+}
+
+/// A process with a device node open.
+package struct Holder: Hashable, Sendable {
+    /// The process, as this program's /proc numbers it.
+    package var pid: Int32
+    /// `/proc/PID/comm`.
+    package var command: String
+    /// The node, as the host names it, whatever the process calls it: `/dev/fb0`.
+    package var node: String
+    /// The systemd unit of its control group, if it has one.
+    package var unit: String?
+    /// Whether the unit belongs to the machine's own service manager, and not to a user's or a container's.
+    package var isSystemUnit: Bool
+
+    /// A process and the node it has open, as /proc shows them.
+    package init(pid: Int32, command: String, node: String, unit: String? = nil, isSystemUnit: Bool = true) {
+        self.pid = pid
+        self.command = command
+        self.node = node
+        self.unit = unit
+        self.isSystemUnit = isSystemUnit
+    }
+}
+
+extension Holder: CustomStringConvertible {
+    package var description: String { "\(command) (pid \(pid)\(unit.map { ", \($0)" } ?? "")) holds \(node)" }
+}
+
+/// What decides how this machine isolates devices, and what a person must change to switch that on.
+package struct HostPlatform: Hashable, Sendable {
+    /// The processor family, which decides how an IOMMU is called and enabled.
+    package enum Processor: Hashable, Sendable {
+        /// The IOMMU is VT-d or AMD-Vi.
+        case x86
+        /// The IOMMU is an SMMU.
+        case arm
+        case other
+    }
+
+    /// The family; x86 until it is read.
+    package var processor = Processor.x86
+    /// Whether this is the control domain of Xen (`control_d` in /proc/xen/capabilities): the hypervisor controls the
+    /// IOMMU, and Linux shows no groups.
+    package var isXenControlDomain = false
+
+    /// An x86 machine without Xen.
+    package init() {}
+}

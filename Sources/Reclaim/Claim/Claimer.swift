@@ -43,7 +43,7 @@ package struct Claimer<H: Host> {
     /// - Throws: Only before the first write of this claim: when the record or the snapshot cannot be read, or when an
     ///   interrupted run cannot be recovered.
     package func claim(_ address: PCIAddress) throws(ReclaimError) -> ClaimOutcome {
-        let record = try settle(address)
+        let record = try recover(address)
         let snapshot = try host.read(.claim(address))
         let standing = record.flatMap { stands($0, in: snapshot) ? $0 : nil }
         let plan = Planner.plan(for: address, in: snapshot, options: settings.options)
@@ -91,8 +91,8 @@ package struct Claimer<H: Host> {
 
     /// Recovers from an interrupted run.
     /// - Returns: The record of the card's finished claim; `nil` when it has none.
-    /// - Throws: ``ReclaimError/unsettled(_:)`` when the recovery is not finished.
-    private func settle(_ address: PCIAddress) throws(ReclaimError) -> ClaimRecord? {
+    /// - Throws: ``ReclaimError/notRecovered(_:)`` when the recovery is not finished.
+    private func recover(_ address: PCIAddress) throws(ReclaimError) -> ClaimRecord? {
         guard let record = try host.loadRecord(of: address) else { return nil }
         if record.state == .claimed { return record }
         let releaser = Releaser(
@@ -100,7 +100,7 @@ package struct Claimer<H: Host> {
         _ = try releaser.recover(record)
         guard let record = try host.loadRecord(of: address) else { return nil }
         // A claim must not begin from a state that is only half recovered.
-        guard record.state == .claimed else { throw .unsettled(record.state) }
+        guard record.state == .claimed else { throw .notRecovered(record.state) }
         return record
     }
 

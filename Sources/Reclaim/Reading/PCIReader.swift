@@ -150,6 +150,42 @@ struct PCIReader {
         return function
     }
 
+    /// The facts of every GPU whose class can be read. A fact that cannot be read is `nil`.
+    func cards() throws(FileTreeError) -> [CardFacts] {
+        try tree.list(KernelPath.pciDevices).compactMap { PCIAddress($0) }
+            .filter { address in optional { try pciClass(of: address).isGPU } == true }
+            .map { address in
+                let path = KernelPath.device(address)
+                return CardFacts(
+                    address: address, id: identifier("\(path)/vendor", "\(path)/device"),
+                    subsystem: identifier("\(path)/subsystem_vendor", "\(path)/subsystem_device"),
+                    path: syspath(of: path), isBootVGA: optional { try tree.text("\(path)/boot_vga") } == "1")
+            }
+    }
+
+    private func identifier(_ vendor: String, _ device: String) -> PCIIdentifier? {
+        guard let vendor: UInt16 = optional({ try number(vendor) }),
+            let device: UInt16 = optional({ try number(device) })
+        else { return nil }
+        return PCIIdentifier(vendor: vendor, device: device)
+    }
+
+    /// The syspath below `/sys/devices`, to which the link in `/sys/bus/pci/devices` leads.
+    private func syspath(of path: String) -> String? {
+        let parts = optional({ try tree.linkTarget(path) })??.split(separator: "/") ?? []
+        guard let devices = parts.firstIndex(of: "devices") else { return nil }
+        return parts[(devices + 1)...].joined(separator: "/")
+    }
+
+    /// What was read, or `nil` where that failed: an unknown fact meets no condition.
+    private func optional<Fact>(_ read: () throws -> Fact) -> Fact? {
+        do {
+            return try read()
+        } catch {
+            return nil
+        }
+    }
+
     private func function(
         at address: PCIAddress, _ pciClass: PCIClass, _ survey: Survey, _ answers: Answers,
         _ vfioDrivers: VFIODrivers

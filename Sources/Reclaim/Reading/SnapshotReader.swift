@@ -66,6 +66,16 @@ package struct SnapshotReader {
         snapshot.holdersUnknown = reading.unknown
     }
 
+    /// Reads what the configuration can say of every GPU. No read of this waits for a lock or wakes a card, so it can
+    /// come before the decision whether a card may be touched.
+    package func cards() throws(SnapshotError) -> [CardFacts] {
+        do {
+            return try PCIReader(tree: tree, scope: .all).cards()
+        } catch {
+            throw .unreadable(error)
+        }
+    }
+
     /// A VFIO driver, and its module.
     package struct DriverChoice: Hashable, Sendable {
         /// The driver's name: `vfio-pci`.
@@ -213,5 +223,56 @@ package struct SnapshotReader {
             let kernel, let modules = try tree.textIfPresent("/lib/modules/\(kernel.text)/modules.dep")
         else { return .missing }
         return modules.contains("/vfio-pci.ko") ? .loadable : .missing
+    }
+}
+
+/// The purpose of a snapshot. Reads that can hang, or wake a device, are limited to the devices that the purpose needs.
+package enum SnapshotScope: Hashable, Sendable {
+    /// To list every GPU. Sleeping GPUs are left asleep.
+    case all
+    /// To claim one GPU.
+    case claim(PCIAddress)
+    /// To release one GPU, or to undo a claim of it.
+    case release(PCIAddress)
+    /// To guard or show one GPU. In D3cold it is left asleep.
+    case watch(PCIAddress)
+
+    /// The one GPU; `nil` for ``all``.
+    package var card: PCIAddress? {
+        switch self {
+        case .all: nil
+        case .claim(let card), .release(let card), .watch(let card): card
+        }
+    }
+
+    /// Whether the function's driver override is read. It stays `nil` for other functions.
+    func includes(_ address: PCIAddress) -> Bool { card?.sharesSlot(with: address) ?? true }
+
+    /// Whether the plan depends on what the host uses below other functions of the slot and the group.
+    var needsHostDependencies: Bool {
+        switch self {
+        case .all, .claim: true
+        case .release, .watch: false
+        }
+    }
+}
+
+/// Why a snapshot could not be read. Without one nothing can be planned.
+package enum SnapshotError: Error, Sendable {
+    /// A file could not be read.
+    case unreadable(FileTreeError)
+    /// A file's contents make no sense.
+    case malformed(path: String, reason: String)
+    /// A device that is to be written to exists, and could not be read.
+    case device(String, reason: String)
+}
+
+extension SnapshotError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unreadable(let error): error.description
+        case .malformed(let path, let reason): "\(path): \(reason)"
+        case .device(let name, let reason): "\(name): \(reason)"
+        }
     }
 }

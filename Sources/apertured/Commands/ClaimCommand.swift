@@ -71,7 +71,7 @@ struct ClaimCommand: ParsableCommand {
             if common.json { Terminal.print(OutcomeDocument(failed: error, address).json.text) }
             log.fail(error)
             // The machine is still as the interrupted run left it.
-            if case .unsettled = error { throw ExitStatus.notRestored }
+            if case .notRecovered = error { throw ExitStatus.notRestored }
             throw ExitStatus.failed
         }
         if common.json { Terminal.print(OutcomeDocument(outcome).json.text) }

@@ -1,7 +1,10 @@
 internal import Aperture
 internal import ArgumentParser
+internal import CLinux
+internal import Glibc
 internal import KernelFiles
 internal import Reclaim
+internal import Record
 internal import SystemPackage
 
 /// The root of the machine's files.
@@ -114,5 +117,59 @@ struct PolicyOptions: ParsableArguments {
             throw ValidationError(
                 "--driver \(driver) is no VFIO driver: name vfio-pci, or a variant such as mlx5_vfio_pci.")
         }
+    }
+}
+
+/// The options of every command that writes.
+struct LockOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Seconds to wait for another run of apertured, and for each that is waiting already.", valueName: "seconds")
+    )
+    var lockWait = 10
+
+    @Option(
+        help: ArgumentHelp("Seconds that one write may take in the kernel before it is given up.", valueName: "seconds")
+    )
+    var writeDeadline = 30
+
+    var lockMilliseconds: Int32 { Int32(lockWait) * 1000 }
+
+    /// - Parameter interruptions: The signals that end the command.
+    func host(_ machine: RootOption, interruptions: [CInt] = WritingVerb.interruptions) -> MachineHost {
+        MachineHost(
+            tree: machine.tree, writeDeadline: Int32(writeDeadline) * 1000, interruptions: interruptions)
+    }
+
+    func validate() throws {
+        guard (0...3600).contains(lockWait) else { throw ValidationError("--lock-wait takes 0 to 3600 seconds.") }
+        guard (1...3600).contains(writeDeadline) else {
+            throw ValidationError("--write-deadline takes 1 to 3600 seconds.")
+        }
+    }
+}
+
+/// What all commands that write have in common: a signal ends them only between two steps, they need root, and only one
+/// runs at a time.
+enum WritingVerb {
+    /// The signals that end such a command, before its next step.
+    static let interruptions = [SIGHUP, SIGINT, SIGTERM]
+
+    /// Holds these signals back and checks for root. Call it before anything else.
+    /// - Returns: Why the command must not begin; `nil` to go on.
+    static func begin(_ machine: RootOption) -> Refusal? {
+        clinux_hold_interruptions()
+        guard machine.tree.isMachine, geteuid() != 0 else { return nil }
+        return Refusal(
+            .notRoot, "Only root can change drivers and devices, and this is user \(geteuid()).",
+            remedy: "Run it as root, for example with sudo.")
+    }
+
+    /// The refusal for a lock that another run holds; `nil` for any other error.
+    static func refusal(_ error: ReclaimError) -> Refusal? {
+        guard case .record(.locked(let holder)) = error else { return nil }
+        return Refusal(
+            .locked, "Another apertured is at work: \(holder).",
+            remedy: "Try again when it has finished, or wait for it with --lock-wait.")
     }
 }

@@ -35,7 +35,7 @@ struct PostStopCommand: ParsableCommand {
             // With apertured=off the administrator claims and releases by hand.
             if try GuardCommand.isSwitchedOff(host.tree) { return }
             let run = UnitRun(of: address)
-            try settle(host, log)
+            try cleanUp(host, log)
             if run.result == "success" { try release(host, log) }
             // A device that appears starts its unit, but not while the unit still runs. So a card that came back before
             // the guard had ended would be missed; fail, and systemd starts the unit again.
@@ -77,7 +77,7 @@ struct PostStopCommand: ParsableCommand {
         if !result.isComplete { throw ExitStatus(result) }
     }
 
-    private func settle(_ host: MachineHost, _ log: ClaimLog) throws {
+    private func cleanUp(_ host: MachineHost, _ log: ClaimLog) throws {
         guard try host.loadRecord(of: address) != nil else { return }
         let result = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
             let result = try Releaser(host: host, tell: log.tell).recover(address)

@@ -38,7 +38,7 @@ struct RecoverCommand: ParsableCommand {
             // Without records there is nothing to recover.
             if host.hasRecords {
                 try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-                    try settleAll(host, &rows, &status)
+                    try recoverAll(host, &rows, &status)
                 }
             }
         } catch {
@@ -59,17 +59,17 @@ struct RecoverCommand: ParsableCommand {
     }
 
     /// Recovers the cards one by one. A signal ends this between two cards, and not in the middle of one.
-    private func settleAll(
+    private func recoverAll(
         _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)], _ status: inout ExitStatus
     ) throws(ReclaimError) {
         for address in addresses.isEmpty ? try host.recordedGPUs() : addresses {
             try host.heedInterruption()
-            status = max(status, settle(address, host, &rows))
+            status = max(status, recover(address, host, &rows))
         }
     }
 
     /// Recovers one card. An error is logged and returned as a status, so that the other cards are still recovered.
-    private func settle(
+    private func recover(
         _ address: PCIAddress, _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)]
     ) -> ExitStatus {
         let log = ClaimLog(address: address, threshold: quiet ? .error : .info)

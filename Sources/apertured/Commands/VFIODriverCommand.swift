@@ -40,8 +40,8 @@ struct VFIODriverCommand: ParsableCommand {
 
     private func choose() throws -> (choice: SnapshotReader.DriverChoice, isAllowed: Bool) {
         let configuration = try ConfigurationReader(tree: machine.tree).read()
-        let verdict = configuration.verdict(for: address, among: try CardReader(tree: machine.tree).read())
         let reader = SnapshotReader(tree: machine.tree)
+        let verdict = configuration.verdict(for: address, among: try reader.cards())
         guard case .allowed(let options) = verdict else {
             return (try reader.vfioDriver(for: address, wish: nil), false)
         }

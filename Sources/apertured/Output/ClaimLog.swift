@@ -92,7 +92,7 @@ struct ClaimLog {
         write(.releaseRefused, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
     }
 
-    private func refuse(_ refusal: ConfigurationRefusal) {
+    private func refuseByConfiguration(_ refusal: Refusal) {
         write(.configurationMismatch, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
     }
 
@@ -142,7 +142,7 @@ struct ClaimLog {
         switch event {
         case .recovered(let result): recovered(result)
         case .configurationWarning(let warning): warn(warning)
-        case .configurationRefused(let refusal): refuse(refusal)
+        case .configurationRefused(let refusal): refuseByConfiguration(refusal)
         case .claim(let event): tell(event)
         case .claimed(let outcome): succeed(outcome)
         case .claimRefused(let refusal): refuse(refusal)

@@ -1,4 +1,6 @@
 internal import Aperture
+internal import JSONFormat
+internal import PCIAccess
 
 /// One GPU as `status` shows it.
 struct GPUStatus {
@@ -41,8 +43,8 @@ struct GPUStatus {
         guard let gpu = plan.gpu else { return .unknown }
         if gpu.isDead { return .dead }
         guard case .entries = snapshot.memoryMap else { return .unknown }
-        let unsettled: [Refusal.Code] = [.evidenceMissing, .contradictoryEvidence]
-        if plan.refusals.contains(where: { unsettled.contains($0.code) }) { return .unknown }
+        let open: [Refusal.Code] = [.evidenceMissing, .contradictoryEvidence]
+        if plan.refusals.contains(where: { open.contains($0.code) }) { return .unknown }
         if plan.conflicts.isEmpty {
             guard gpu.isOnVFIO else { return gpu.driver == nil ? .free : .host }
             return isRecorded.map { $0 ? .claimed : .vfio } ?? .unknown
@@ -52,5 +54,67 @@ struct GPUStatus {
             if case .framebuffer = $0.owner { true } else { false }
         }
         return hasFramebuffer ? .framebuffer : plan.gpu?.driver == nil ? .unknown : .host
+    }
+}
+
+/// The GPUs as JSON.
+struct StatusDocument {
+    let json: JSON
+
+    init(_ rows: [GPUStatus]) {
+        let names = DeviceNames()
+        var devices: [JSON] = []
+        for row in rows {
+            let name = row.plan.gpu.map { names.name(vendor: $0.vendor, device: $0.device) }
+            devices.append(
+                .object([
+                    "gpu": PlanDocument.gpu(row.plan),
+                    "name": .string(name),
+                    "state": .string(row.state.rawValue),
+                    "apertures": .array(row.plan.gpu?.memoryBARs.map(PlanDocument.aperture) ?? []),
+                    "conflicts": .array(row.plan.conflicts.map(PlanDocument.conflict)),
+                    "refusals": .array(row.plan.refusals.map(PlanDocument.refusal)),
+                ]))
+        }
+        json = .object(["version": .number(1), "gpus": .array(devices)])
+    }
+}
+
+/// The table that `status` prints: columns as wide as their widest cell, one line per GPU and per conflict.
+struct StatusTable {
+    let text: String
+
+    private static let header = ["ADDRESS", "NAME", "CLASS", "BOOT", "DRIVER", "GROUP", "STATE", "HELD"]
+    /// Names from pci.ids can be a line long.
+    private static let longestName = 44
+
+    init(_ rows: [GPUStatus]) {
+        let names = DeviceNames()
+        var lines = [Self.header]
+        for row in rows {
+            guard let gpu = row.plan.gpu else { continue }
+            let owner = gpu.physicalFunction.map { "VF of \($0), " } ?? ""
+            let name = owner + names.name(vendor: gpu.vendor, device: gpu.device)
+            let held = row.plan.conflicts.map { "BAR \($0.bar): \($0.entry.name)" }
+            lines.append([
+                gpu.address.description, Self.shorten(name), gpu.pciClass.label, row.boot, gpu.driver ?? "-",
+                gpu.iommuGroup.map { "\($0.number)" } ?? "-", row.state.rawValue, held.first ?? "-",
+            ])
+            lines += held.dropFirst().map { ["", "", "", "", "", "", "", $0] }
+        }
+        let widths = Self.header.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+        text = lines.map { Self.line($0, widths) }.joined()
+    }
+
+    private static func line(_ cells: [String], _ widths: [Int]) -> String {
+        var line = zip(cells, widths).map { cell, width in
+            cell + String(repeating: " ", count: width - cell.count)
+        }.joined(separator: "  ")
+        while line.last == " " { line.removeLast() }
+        return line + "\n"
+    }
+
+    private static func shorten(_ name: String) -> String {
+        name.count > longestName ? name.prefix(longestName - 1) + "…" : name
     }
 }
