@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "clinux_devices.h"
 
-#include "bare.h"
+#include "call.h"
 #include "clinux_maps.h"
 #include "clock.h"
 #include "worker.h"
@@ -53,7 +53,7 @@ struct search {
     char path[128];
 };
 
-/* --- The worker: only bare system calls, and nothing of the C library, which a sanitizer may intercept --- */
+/* --- The worker --- */
 
 /* Eight bytes, without alignment. */
 struct __attribute__((packed)) word {
@@ -62,10 +62,10 @@ struct __attribute__((packed)) word {
 
 #define EACH_BYTE(value) (0x0101010101010101ULL * (value))
 
-UNINSTRUMENTED static uint64_t word_at(const char *text) { return ((const struct word *)text)->value; }
+static uint64_t word_at(const char *text) { return ((const struct word *)text)->value; }
 
 /* The next line feed, or `end` without one. */
-UNINSTRUMENTED static const char *line_feed(const char *text, const char *end) {
+static const char *line_feed(const char *text, const char *end) {
     while (end - text >= 8) {
         uint64_t difference = word_at(text) ^ EACH_BYTE('\n');
         if (((difference - EACH_BYTE(0x01)) & ~difference & EACH_BYTE(0x80)) != 0) break;
@@ -75,20 +75,20 @@ UNINSTRUMENTED static const char *line_feed(const char *text, const char *end) {
     return text;
 }
 
-UNINSTRUMENTED static bool begins(const char *text, const char *end, const char *prefix) {
+static bool begins(const char *text, const char *end, const char *prefix) {
     while (*prefix != 0) {
         if (text == end || *text++ != *prefix++) return false;
     }
     return true;
 }
 
-UNINSTRUMENTED static char *append(char *end, const char *text) {
+static char *append(char *end, const char *text) {
     while (*text != 0) *end++ = *text++;
     *end = 0;
     return end;
 }
 
-UNINSTRUMENTED static char *append_number(char *end, unsigned long number) {
+static char *append_number(char *end, unsigned long number) {
     char digits[20];
     int count = 0;
     do {
@@ -100,7 +100,7 @@ UNINSTRUMENTED static char *append_number(char *end, unsigned long number) {
     return end;
 }
 
-UNINSTRUMENTED static void tell(struct search *search, pid_t process, int error, unsigned device) {
+static void tell(struct search *search, pid_t process, int error, unsigned device) {
     size_t place = atomic_load(&search->found_count);
     if (place >= search->capacity) return;
     /* The last place tells that there was no room for more. */
@@ -110,16 +110,16 @@ UNINSTRUMENTED static void tell(struct search *search, pid_t process, int error,
 }
 
 /* The error, or 0 for one that means that the process has ended. */
-UNINSTRUMENTED static int as_denial(long error) { return error == ENOENT || error == ESRCH ? 0 : (int)error; }
+static int as_denial(long error) { return error == ENOENT || error == ESRCH ? 0 : (int)error; }
 
 /*
  * The number of a character device, or 0. The mask is empty: the kernel fills in type and device number all the same
  * (generic_fillattr()). Returns 0 or errno.
  */
-UNINSTRUMENTED static int number_at(long folder, const char *name, uint64_t *number) {
+static int number_at(long folder, const char *name, uint64_t *number) {
     struct statx status;
     *number = 0;
-    long result = bare5(SYS_statx, folder, (long)name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, (long)&status);
+    long result = call(SYS_statx, folder, name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &status);
     if (result < 0) {
         /*
          * EACCES may come from the file system behind a link of /proc, and not from /proc itself: reading the link
@@ -128,14 +128,14 @@ UNINSTRUMENTED static int number_at(long folder, const char *name, uint64_t *num
          * card from being claimed.
          */
         char target;
-        if (result == -EACCES && bare(SYS_readlinkat, folder, (long)name, (long)&target, 1) != -EACCES) return 0;
+        if (result == -EACCES && call(SYS_readlinkat, folder, name, &target, 1) != -EACCES) return 0;
         return (int)-result;
     }
     if (S_ISCHR(status.stx_mode)) *number = CLINUX_DEVICE(status.stx_rdev_major, status.stx_rdev_minor);
     return 0;
 }
 
-UNINSTRUMENTED static unsigned index_of(const struct search *search, uint64_t number) {
+static unsigned index_of(const struct search *search, uint64_t number) {
     for (size_t index = 0; index < search->device_count && number != 0; index++) {
         if (search->devices[index] == number) return (unsigned)index;
     }
@@ -146,13 +146,13 @@ UNINSTRUMENTED static unsigned index_of(const struct search *search, uint64_t nu
  * Whether the descriptor was opened with O_PATH. False when that cannot be read: the descriptor was there a moment ago,
  * and counts as open.
  */
-UNINSTRUMENTED static bool is_only_a_path(long folder, const char *descriptor) {
+static bool is_only_a_path(long folder, const char *descriptor) {
     char path[64], text[512];
     append(append(path, "../fdinfo/"), descriptor);
-    long file = bare(SYS_openat, folder, (long)path, O_RDONLY | O_CLOEXEC, 0);
+    long file = call(SYS_openat, folder, path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;
-    long length = bare(SYS_read, file, (long)text, sizeof text - 1, 0);
-    bare(SYS_close, file, 0, 0, 0);
+    long length = call(SYS_read, file, text, sizeof text - 1);
+    close(file);
     for (long start = 0; start < length; start++) {
         if (!begins(text + start, text + length, "flags:")) continue;
         unsigned long flags = 0;
@@ -177,12 +177,12 @@ struct entry {
  * Looks at a folder of descriptors, /proc/PID/fd or a thread's. Returns 0 or errno, which may be that of one
  * descriptor.
  */
-UNINSTRUMENTED static int look_at_descriptors(struct search *search, size_t *count) {
-    long folder = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+static int look_at_descriptors(struct search *search, size_t *count) {
+    long folder = call(SYS_openat, AT_FDCWD, search->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return (int)-folder;
     int error = 0;
     long length;
-    while ((length = bare(SYS_getdents64, folder, (long)search->buffer, BUFFER_SIZE, 0)) > 0) {
+    while ((length = call(SYS_getdents64, folder, search->buffer, BUFFER_SIZE)) > 0) {
         for (long place = 0; place < length;) {
             const struct entry *entry = (const struct entry *)(search->buffer + place);
             place += entry->size;
@@ -197,7 +197,7 @@ UNINSTRUMENTED static int look_at_descriptors(struct search *search, size_t *cou
         }
     }
     if (length < 0 && error == 0) error = (int)-length;
-    bare(SYS_close, folder, 0, 0, 0);
+    close(folder);
     return error;
 }
 
@@ -205,9 +205,9 @@ UNINSTRUMENTED static int look_at_descriptors(struct search *search, size_t *cou
  * When a process's first thread has ended, only the other threads show its descriptors (get_files_struct()). A kernel
  * thread has neither descriptors nor other threads.
  */
-UNINSTRUMENTED static int look_at_threads(struct search *search, pid_t process) {
+static int look_at_threads(struct search *search, pid_t process) {
     char *end = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/task");
-    long folder = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    long folder = call(SYS_openat, AT_FDCWD, search->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return (int)-folder;
     /*
      * A buffer of its own, as the search's is for the descriptors; longer lists of threads are read in several pieces.
@@ -215,7 +215,7 @@ UNINSTRUMENTED static int look_at_threads(struct search *search, pid_t process) 
     char names[4096];
     int error = 0;
     long length;
-    while ((length = bare(SYS_getdents64, folder, (long)names, sizeof names, 0)) > 0) {
+    while ((length = call(SYS_getdents64, folder, names, sizeof names)) > 0) {
         for (long place = 0; place < length;) {
             const struct entry *entry = (const struct entry *)(names + place);
             place += entry->size;
@@ -226,16 +226,16 @@ UNINSTRUMENTED static int look_at_threads(struct search *search, pid_t process) 
             if (error == 0) error = failed;
         }
     }
-    bare(SYS_close, folder, 0, 0, 0);
+    close(folder);
     return error;
 }
 
-UNINSTRUMENTED static uint64_t mixed(uint64_t hash, uint64_t word) {
+static uint64_t mixed(uint64_t hash, uint64_t word) {
     hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
     return hash ^ hash >> 29;
 }
 
-UNINSTRUMENTED static uint64_t hash_of(const struct search *search, const char *text, size_t length) {
+static uint64_t hash_of(const struct search *search, const char *text, size_t length) {
     uint64_t hash = search->seed ^ length;
     for (; length >= 8; text += 8, length -= 8) hash = mixed(hash, word_at(text));
     uint64_t rest = 0;
@@ -245,13 +245,13 @@ UNINSTRUMENTED static uint64_t hash_of(const struct search *search, const char *
 }
 
 /* The place of the file with this hash, or the free place for it. */
-UNINSTRUMENTED static struct file *place_of(struct search *search, uint64_t hash) {
+static struct file *place_of(struct search *search, uint64_t hash) {
     size_t place = hash & (FILES - 1);
     while (search->files[place].hash != 0 && search->files[place].hash != hash) place = (place + 1) & (FILES - 1);
     return &search->files[place];
 }
 
-UNINSTRUMENTED static char *append_hex(char *end, uint64_t number) {
+static char *append_hex(char *end, uint64_t number) {
     int shift = 60;
     while (shift > 0 && number >> shift == 0) shift -= 4;
     for (; shift >= 0; shift -= 4) *end++ = "0123456789abcdef"[number >> shift & 0xf];
@@ -263,7 +263,7 @@ UNINSTRUMENTED static char *append_hex(char *end, uint64_t number) {
  * The device behind a mapping. Its link in map_files has the range as its name, without leading zeros. Returns 0 or
  * errno.
  */
-UNINSTRUMENTED static int device_behind(
+static int device_behind(
     struct search *search, pid_t process, uint64_t start, uint64_t end, unsigned *device) {
     char *path = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/map_files/");
     append_hex(append(append_hex(path, start), "-"), end);
@@ -273,7 +273,7 @@ UNINSTRUMENTED static int device_behind(
     return error;
 }
 
-UNINSTRUMENTED static uint64_t hex(const char **text, const char *end) {
+static uint64_t hex(const char **text, const char *end) {
     uint64_t number = 0;
     for (; *text < end; ++*text) {
         char digit = **text;
@@ -288,7 +288,7 @@ UNINSTRUMENTED static uint64_t hex(const char **text, const char *end) {
  * Looks at a mapped file, if it is the first time. The hash 0 means that nothing identifies the file: it is looked at
  * each time. Returns 0 or errno.
  */
-UNINSTRUMENTED static int look_at_file(
+static int look_at_file(
     struct search *search, pid_t process, uint64_t hash, uint64_t start, uint64_t end) {
     struct file *file = hash == 0 ? NULL : place_of(search, hash);
     unsigned device = file == NULL ? IS_OTHER : file->device;
@@ -321,7 +321,7 @@ enum { COVERING_OR_NEXT = 0x10, FILE_BACKED = 0x20 };
  *
  * Returns 0 or errno: ENOTTY where the kernel does not have this ioctl.
  */
-UNINSTRUMENTED static int query_maps(struct search *search, pid_t process, long maps, bool *is_whole) {
+static int query_maps(struct search *search, pid_t process, long maps, bool *is_whole) {
     uint64_t address = 0;
     int error = 0;
     for (;;) {
@@ -331,7 +331,7 @@ UNINSTRUMENTED static int query_maps(struct search *search, pid_t process, long 
         query.size = sizeof query;
         query.flags = COVERING_OR_NEXT | FILE_BACKED;
         query.address = address;
-        long result = bare(SYS_ioctl, maps, (long)PROCMAP_QUERY_NUMBER, (long)&query, 0);
+        long result = call(SYS_ioctl, maps, PROCMAP_QUERY_NUMBER, &query);
         if (result == -ENOENT) return error;
         if (result < 0) return (int)-result;
         /* Subvolumes of one file system (major 0) may use an inode number twice. */
@@ -348,7 +348,7 @@ UNINSTRUMENTED static int query_maps(struct search *search, pid_t process, long 
 }
 
 /* Looks at one line of maps. Returns 0 or errno: ENOENT when the mapping has changed meanwhile. */
-UNINSTRUMENTED static int look_at_line(struct search *search, pid_t process, const char *line, size_t length) {
+static int look_at_line(struct search *search, pid_t process, const char *line, size_t length) {
     struct clinux_mapping mapping;
     if (!clinux_mapping_of_line(line, length, &mapping)) return 0;
     const char *place = mapping.range, *range_end = mapping.range + mapping.range_length;
@@ -359,20 +359,20 @@ UNINSTRUMENTED static int look_at_line(struct search *search, pid_t process, con
 }
 
 /* Reads maps once. Returns 0 or errno; `is_whole` is set to whether every mapping was still there as it was listed. */
-UNINSTRUMENTED static int look_at_maps(struct search *search, pid_t process, bool *is_whole) {
+static int look_at_maps(struct search *search, pid_t process, bool *is_whole) {
     append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/maps");
-    long file = bare(SYS_openat, AT_FDCWD, (long)search->path, O_RDONLY | O_CLOEXEC, 0);
+    long file = call(SYS_openat, AT_FDCWD, search->path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return (int)-file;
     size_t kept = 0;
     *is_whole = true;
     int error = query_maps(search, process, file, is_whole);
     if (error != ENOTTY && error != EINVAL) {
-        bare(SYS_close, file, 0, 0, 0);
+        close(file);
         return error;
     }
     error = 0;
     for (;;) {
-        long length = bare(SYS_read, file, (long)search->buffer + (long)kept, (long)(BUFFER_SIZE - kept), 0);
+        long length = call(SYS_read, file, search->buffer + kept, BUFFER_SIZE - kept);
         if (length <= 0) {
             if (length < 0) error = (int)-length;
             break;
@@ -391,11 +391,11 @@ UNINSTRUMENTED static int look_at_maps(struct search *search, pid_t process, boo
         }
         for (size_t index = 0; index < kept; index++) search->buffer[index] = start[index];
     }
-    bare(SYS_close, file, 0, 0, 0);
+    close(file);
     return error;
 }
 
-UNINSTRUMENTED static void look_at(struct search *search, pid_t process) {
+static void look_at(struct search *search, pid_t process) {
     for (size_t device = 0; device < search->device_count; device++) search->held[device] = false;
     append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/fd");
     size_t descriptors = 0;
@@ -413,10 +413,8 @@ UNINSTRUMENTED static void look_at(struct search *search, pid_t process) {
     if (error != 0) tell(search, process, error, 0);
 }
 
-UNINSTRUMENTED static int look_at_all(void *argument) {
-    struct worker *worker = argument;
-    struct search *search = (struct search *)worker->region;
-    close_descriptors();
+static void look_at_all(struct region *region) {
+    struct search *search = (struct search *)region;
     for (;;) {
         unsigned next = atomic_load(&search->next);
         if (next >= search->process_count) break;
@@ -425,7 +423,6 @@ UNINSTRUMENTED static int look_at_all(void *argument) {
     }
     atomic_store(&search->is_complete, 1);
     wake_up(&search->is_complete);
-    return 0;
 }
 
 /* --- This process --- */
@@ -445,7 +442,7 @@ static struct search *make_search(const struct clinux_search *wanted, size_t cap
     search->process_count = wanted->process_count;
     search->capacity = capacity;
     /* A random seed: nobody can make a file whose hash is that of another one. */
-    bare(SYS_getrandom, (long)&search->seed, sizeof search->seed, 0, 0);
+    call(SYS_getrandom, &search->seed, sizeof search->seed, 0);
     return search;
 }
 

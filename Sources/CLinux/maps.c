@@ -1,8 +1,6 @@
 #include "clinux_maps.h"
 
-#include "bare.h"
-
-UNINSTRUMENTED bool clinux_mapping_of_line(const char *line, size_t length, struct clinux_mapping *mapping) {
+bool clinux_mapping_of_line(const char *line, size_t length, struct clinux_mapping *mapping) {
     int spaces = 0;
     size_t file = 0;
     mapping->range_length = 0;

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "clinux_read.h"
 
-#include "bare.h"
+#include "call.h"
 #include "clinux_open.h"
 #include "clock.h"
 #include "worker.h"
@@ -23,6 +23,8 @@ _Static_assert(sizeof(struct fb_fix_screeninfo) <= CLINUX_READ_SIZE, "an answer 
 struct item {
     enum clinux_kind kind;
     const char *path;
+    /* The process that reads it, or has read it; 0 before that. */
+    atomic_int reader;
     atomic_bool is_done;
     int error;
     size_t size;
@@ -46,32 +48,31 @@ static bool are_same(const char *root, const char *other) {
     return root == NULL || other == NULL ? root == other : strcmp(root, other) == 0;
 }
 
-/* --- The worker --- */
+/* --- The worker, or this process without a deadline --- */
 
-UNINSTRUMENTED static void ask(const char *root, struct item *item) {
+static void ask(const char *root, struct item *item) {
     int file = clinux_open(root, item->path, O_RDONLY | O_NOFOLLOW);
     if (file < 0) {
         item->error = -file;
         return;
     }
     /* The answer is zeroed, so a text ends with a NUL where the read ends. */
-    long answer = (long)item->answer;
-    long room = item->kind == CLINUX_CONFIGURATION ? HEADER_SIZE : CLINUX_READ_SIZE - 1;
-    long result = item->kind == CLINUX_FRAMEBUFFER ? bare(SYS_ioctl, file, FBIOGET_FSCREENINFO, answer, 0)
-                                                   : bare(SYS_read, file, answer, room, 0);
+    size_t room = item->kind == CLINUX_CONFIGURATION ? HEADER_SIZE : CLINUX_READ_SIZE - 1;
+    long result = item->kind == CLINUX_FRAMEBUFFER ? call(SYS_ioctl, file, FBIOGET_FSCREENINFO, item->answer)
+                                                   : call(SYS_read, file, item->answer, room);
     if (result < 0) {
         item->error = (int)-result;
     } else {
         item->size = item->kind == CLINUX_FRAMEBUFFER ? sizeof(struct fb_fix_screeninfo) : (size_t)result;
     }
-    bare(SYS_close, file, 0, 0, 0);
+    close(file);
 }
 
 /*
  * Takes one item, or all consoles that follow each other, as they would wait for the same lock. False when none is
  * left.
  */
-UNINSTRUMENTED static bool take(struct batch *batch, unsigned *first, unsigned *end) {
+static bool take(struct batch *batch, unsigned *first, unsigned *end) {
     unsigned next = atomic_load(&batch->next);
     do {
         if (next >= batch->count) return false;
@@ -83,15 +84,14 @@ UNINSTRUMENTED static bool take(struct batch *batch, unsigned *first, unsigned *
     return true;
 }
 
-UNINSTRUMENTED static int ask_all(void *argument) {
-    struct worker *worker = argument;
-    struct batch *batch = (struct batch *)worker->region;
-    close_descriptors();
+static void ask_all(struct region *region) {
+    struct batch *batch = (struct batch *)region;
+    pid_t reader = getpid();
     unsigned index, end;
     while (take(batch, &index, &end)) {
         for (; index < end; index++) {
             struct item *item = &batch->items[index];
-            atomic_store(&worker->item, index);
+            atomic_store(&item->reader, reader);
             /* An item that is known to hang has its answer already. */
             if (!atomic_load(&item->is_done)) ask(batch->root, item);
             if (atomic_exchange_explicit(&item->is_done, true, memory_order_release)) continue;
@@ -100,7 +100,6 @@ UNINSTRUMENTED static int ask_all(void *argument) {
             wake_up(&batch->is_complete);
         }
     }
-    return 0;
 }
 
 /* --- This process --- */
@@ -117,9 +116,13 @@ static bool is_at(const struct worker *worker, const void *context) {
     if (worker->work != ask_all) return false;
     const struct batch *batch = (struct batch *)worker->region;
     if (!are_same(batch->root, place->root)) return false;
-    const struct item *item = &batch->items[atomic_load(&worker->item)];
-    if (place->question->kind == CLINUX_CONSOLE) return item->kind == CLINUX_CONSOLE;
-    return strcmp(item->path, place->question->path) == 0;
+    for (unsigned index = 0; index < batch->count; index++) {
+        const struct item *item = &batch->items[index];
+        if (atomic_load(&item->reader) != worker->process || atomic_load(&item->is_done)) continue;
+        bool is_console = item->kind == CLINUX_CONSOLE && place->question->kind == CLINUX_CONSOLE;
+        if (is_console || strcmp(item->path, place->question->path) == 0) return true;
+    }
+    return false;
 }
 
 /*
@@ -199,9 +202,21 @@ static void copy_answers(const struct batch *batch, struct clinux_question *ques
     }
 }
 
+/* Asks one question after the other, in this process. */
+static void read_here(const char *root, struct clinux_question *questions, size_t count) {
+    for (size_t index = 0; index < count; index++) {
+        struct item item = {.kind = questions[index].kind, .path = questions[index].path};
+        ask(root, &item);
+        questions[index].error = item.error;
+        questions[index].size = item.size;
+        memcpy(questions[index].answer, item.answer, CLINUX_READ_SIZE);
+    }
+}
+
 int clinux_read_within(
     int milliseconds, const char *root, struct clinux_question *questions, size_t count, struct clinux_tick tick) {
-    if (count == 0) return 0;
+    if (milliseconds < 0) read_here(root, questions, count);
+    if (count == 0 || milliseconds < 0) return 0;
     struct batch *batch = make_batch(root, questions, count);
     if (batch == NULL) return ENOMEM;
     struct crew crew = {.count = 0};

@@ -9,13 +9,11 @@
 #include <sys/types.h>
 
 /*
- * A worker shares this process's memory (CLONE_VM), which saves the copy of the page tables: a plan is made in a few
- * milliseconds, and a fork takes more than one. It is not a thread, as a thread that is stuck in the kernel would keep
- * its process from ending. It shares the thread-local storage, errno included, so it makes bare system calls (see
- * bare.h), and no code that it runs is instrumented.
+ * A worker is a fork, and answers through memory that it shares with this process. It is not a thread, as a thread that
+ * is stuck in the kernel would keep its process from ending. One worker answers many questions.
  */
 
-/* The head of memory that workers use; it is unmapped when it has no users any more. */
+/* The head of shared memory; it is unmapped when it has no users any more. */
 struct region {
     size_t size;
     /* The process that made it counts, and each worker that has not been reaped. */
@@ -24,11 +22,8 @@ struct region {
 
 struct worker {
     pid_t process;
-    int (*work)(void *);
+    void (*work)(struct region *);
     struct region *region;
-    /* The number of the item that the worker is busy with, for the process that waits; the work sets it. */
-    atomic_uint item;
-    void *stack;
     /* Whether it was left: the process that started it waits for it no longer. */
     bool is_left;
 };
@@ -41,8 +36,8 @@ void *make_region(size_t size);
 /* Ends the caller's use. */
 void leave_region(struct region *region);
 
-/* Starts a worker, which calls `work` with itself as the argument. Returns NULL and sets `error` on failure. */
-struct worker *start_worker(int (*work)(void *), struct region *region, int *error);
+/* Starts a worker, which does `work` without any descriptor and ends. Returns NULL and sets `error` on failure. */
+struct worker *start_worker(void (*work)(struct region *), struct region *region, int *error);
 
 /* Waits for a worker that is about to end, and reaps it. */
 void await_worker(struct worker *worker);

@@ -43,6 +43,8 @@ struct clinux_question {
  * is not. A process that is left behind ends by itself when the kernel returns. Until then this process does not try
  * the same file again, and takes it as hanging at once.
  *
+ * With a negative number of milliseconds there is no deadline, and this process reads.
+ *
  * Returns 0, or the errno of starting a process.
  */
 int clinux_read_within(

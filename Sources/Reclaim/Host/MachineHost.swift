@@ -16,20 +16,22 @@ package struct MachineHost: Host {
     package var tick: () -> Void = {}
     /// Called several times a second while another run of apertured is waited for.
     package var whileLocked: () -> Void = {}
-    private let lockDeadline: Int32
+    private let lockDeadline: Int32?
     private let interruptions: [CInt]
 
     /// - Parameters:
     ///   - writeDeadline: How long one write may take in the kernel, in milliseconds.
-    ///   - lockDeadline: How long a read may wait for a lock in the kernel, in milliseconds.
+    ///   - lockDeadline: How long a read may wait for a lock in the kernel, in milliseconds; `nil` only for a tree in
+    ///     which no read can hang.
     ///   - interruptions: The signals that ask this process to stop. The caller has blocked them.
     package init(
-        tree: FileTree, writeDeadline: Int32 = 30_000, lockDeadline: Int32? = nil, interruptions: [CInt] = []
+        tree: FileTree, writeDeadline: Int32 = 30_000, lockDeadline: Int32? = SnapshotReader.standardDeadline,
+        interruptions: [CInt] = []
     ) {
         self.tree = tree
         self.interruptions = interruptions
         self.writeDeadline = writeDeadline
-        self.lockDeadline = lockDeadline ?? DeadlineReader.standardDeadline
+        self.lockDeadline = lockDeadline
     }
 
     private func goOn() -> Bool {

@@ -68,13 +68,10 @@ enum Question: Hashable {
 /// Reads with a deadline, in helper processes that stay behind if they hang.
 struct DeadlineReader {
     let tree: FileTree
-    /// How long all questions together may take, in milliseconds.
-    let deadline: Int32
+    /// How long all questions together may take, in milliseconds; `nil` for no deadline, and no helper process.
+    let deadline: Int32?
     /// Called several times a second while something hangs; returns false to stop waiting.
     let tick: () -> Bool
-
-    /// The default deadline in milliseconds. It is far longer than a driver's probe, which holds the device's lock too.
-    static let standardDeadline: Int32 = 10_000
 
     /// Reads the answers to all questions. A read that fails or hangs gives an error for its own question alone.
     func ask(_ questions: [Question]) throws(FileTreeError) -> Answers {
@@ -88,7 +85,7 @@ struct DeadlineReader {
             return unsafe entry
         }
         let error = unsafe withTick(tick) {
-            unsafe clinux_read_within(deadline, tree.enclosure, &asked, asked.count, $0)
+            unsafe clinux_read_within(deadline ?? -1, tree.enclosure, &asked, asked.count, $0)
         }
         guard error == 0 else { throw FileTreeError(.read, first.path, Errno(rawValue: error)) }
         var answers: [Question: Result<[UInt8], FileTreeError>] = [:]
@@ -105,7 +102,7 @@ struct DeadlineReader {
         let errno = unsafe Errno(rawValue: entry.error)
         guard errno.rawValue == 0 else {
             var error = FileTreeError(.read, question.path, errno)
-            if errno == .timedOut { error.detail = question.hangs(for: deadline / 1000) }
+            if errno == .timedOut { error.detail = question.hangs(for: (deadline ?? 0) / 1000) }
             return .failure(error)
         }
         return .success(unsafe withUnsafeBytes(of: entry.answer) { unsafe Array($0.prefix(entry.size)) })

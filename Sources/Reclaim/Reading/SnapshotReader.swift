@@ -5,18 +5,21 @@ internal import SystemPackage
 
 /// Reads a snapshot below one root. It opens nothing for writing.
 package struct SnapshotReader {
+    /// The default deadline in milliseconds. It is far longer than a driver's probe, which holds the device's lock too.
+    package static let standardDeadline: Int32 = 10_000
+
     private let tree: FileTree
     private let reader: DeadlineReader
     private let tick: () -> Bool
 
     /// - Parameters:
     ///   - lockDeadline: How long all reads that need a lock in the kernel may take together, in milliseconds. What has
-    ///     not been read by then counts as unreadable.
+    ///     not been read by then counts as unreadable. `nil` only for a tree in which no read can hang.
     ///   - tick: Called several times a second while something hangs; returns false to stop waiting.
-    package init(tree: FileTree, lockDeadline: Int32? = nil, tick: @escaping () -> Bool = { true }) {
+    package init(tree: FileTree, lockDeadline: Int32? = standardDeadline, tick: @escaping () -> Bool = { true }) {
         self.tree = tree
         self.tick = tick
-        reader = DeadlineReader(tree: tree, deadline: lockDeadline ?? DeadlineReader.standardDeadline, tick: tick)
+        reader = DeadlineReader(tree: tree, deadline: lockDeadline, tick: tick)
     }
 
     /// Reads the machine. A device that cannot be read is part of the snapshot, and no error.
