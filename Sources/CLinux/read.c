@@ -165,14 +165,20 @@ static int await(
     struct batch *batch, struct crew *crew, int64_t deadline, struct clinux_tick tick, int *late) {
     unsigned done = ~0U;
     int64_t stalled = 0;
+    /* The first item that was left when the last worker was started. */
+    unsigned left = 0;
     for (;;) {
         int64_t time = milliseconds_now();
         unsigned before = done;
         done = atomic_load(&batch->done);
         if (done == batch->count || time >= deadline) return 0;
         if (done != before) stalled = time + STALL;
-        bool has_more = atomic_load(&batch->next) < batch->count;
-        if (crew->count == 0 || (has_more && time >= stalled && crew->count < MOST_WORKERS)) {
+        unsigned next = atomic_load(&batch->next);
+        bool has_more = next < batch->count;
+        /* On a busy machine the last worker may not have begun yet, and another one would not begin sooner. */
+        bool is_stuck = has_more && next > left && time >= stalled;
+        if (crew->count == 0 || (is_stuck && crew->count < MOST_WORKERS)) {
+            left = next;
             int error = 0;
             struct worker *worker = start_worker(ask_all, &batch->region, &error);
             if (worker == NULL && crew->count == 0) return error;

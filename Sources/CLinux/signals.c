@@ -6,29 +6,16 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static bool may_stay_ignored(int signal) {
-    switch (signal) {
-    case SIGHUP:
-    case SIGINT:
-    case SIGQUIT:
-    case SIGTSTP:
-    case SIGTTIN:
-    case SIGTTOU:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool is_ignored(int signal) {
     struct sigaction action;
     return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 void clinux_reset_inherited(void) {
-    for (int number = 1; number < NSIG; number++) {
+    const int needed[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGXFSZ};
+    for (size_t index = 0; index < sizeof needed / sizeof *needed; index++) {
         /* Handlers do not survive execve(2): one that is set now is this process's own, such as a sanitizer's. */
-        if (is_ignored(number) && !may_stay_ignored(number)) signal(number, SIG_DFL);
+        if (is_ignored(needed[index])) signal(needed[index], SIG_DFL);
     }
     sigset_t none;
     sigemptyset(&none);

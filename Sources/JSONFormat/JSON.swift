@@ -31,16 +31,16 @@ package indirect enum JSON: Hashable, Sendable {
 
     /// The value as text, indented by two spaces, without a line feed at the end.
     package var text: String {
-        var text = ""
+        var text: [UInt8] = []
         write(to: &text, indent: 0)
-        return text
+        return String(decoding: text, as: UTF8.self)
     }
 
-    private func write(to text: inout String, indent: Int) {
+    private func write(to text: inout [UInt8], indent: Int) {
         switch self {
-        case .null: text += "null"
-        case .bool(let value): text += value ? "true" : "false"
-        case .number(let value): text += "\(value)"
+        case .null: text += "null".utf8
+        case .bool(let value): text += value ? "true".utf8 : "false".utf8
+        case .number(let value): text += "\(value)".utf8
         case .string(let value): Self.quote(value, to: &text)
         case .array(let values):
             Self.block(values, "[", "]", to: &text, indent: indent) { value, text in
@@ -49,50 +49,46 @@ package indirect enum JSON: Hashable, Sendable {
         case .object(let members):
             Self.block(members, "{", "}", to: &text, indent: indent) { member, text in
                 Self.quote(member.name, to: &text)
-                text += ": "
+                text += ": ".utf8
                 member.value.write(to: &text, indent: indent + 1)
             }
         }
     }
 
     private static func block<Element>(
-        _ elements: [Element], _ open: String, _ close: String, to text: inout String, indent: Int,
-        _ write: (Element, inout String) -> Void
+        _ elements: [Element], _ open: Unicode.Scalar, _ close: Unicode.Scalar, to text: inout [UInt8], indent: Int,
+        _ write: (Element, inout [UInt8]) -> Void
     ) {
-        text += open
+        text.append(UInt8(ascii: open))
         for (index, element) in elements.enumerated() {
-            text += index == 0 ? "\n" : ",\n"
-            for _ in 0...indent { text += "  " }
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            beginLine(&text, indent: indent + 1)
             write(element, &text)
         }
-        if !elements.isEmpty {
-            text += "\n"
-            for _ in 0..<indent { text += "  " }
-        }
-        text += close
+        if !elements.isEmpty { beginLine(&text, indent: indent) }
+        text.append(UInt8(ascii: close))
     }
 
-    private static func quote(_ value: String, to text: inout String) {
-        text += "\""
-        // Nearly every string needs no escapes, and is copied whole.
-        if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
-            text += value
-            text += "\""
-            return
-        }
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
-            case "\0"..<" ":
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: text.unicodeScalars.append(scalar)
+    private static func beginLine(_ text: inout [UInt8], indent: Int) {
+        text.append(UInt8(ascii: "\n"))
+        for _ in 0..<(2 * indent) { text.append(UInt8(ascii: " ")) }
+    }
+
+    private static func quote(_ value: String, to text: inout [UInt8]) {
+        text.append(UInt8(ascii: "\""))
+        for byte in value.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""): text += "\\\"".utf8
+            case UInt8(ascii: "\\"): text += "\\\\".utf8
+            case UInt8(ascii: "\n"): text += "\\n".utf8
+            case UInt8(ascii: "\r"): text += "\\r".utf8
+            case UInt8(ascii: "\t"): text += "\\t".utf8
+            case 0..<0x20:
+                let digits = String(byte, radix: 16)
+                text += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8
+            default: text.append(byte)
             }
         }
-        text += "\""
+        text.append(UInt8(ascii: "\""))
     }
 }

@@ -137,7 +137,9 @@ package struct FileTree: Sendable {
     /// The last component of a symbolic link's target, which is how sysfs names a driver, a group or a device; `nil`
     /// when there is no such link.
     package func linkName(_ path: String) throws(FileTreeError) -> String? {
-        try linkTarget(path).flatMap { $0.split(separator: "/").last.map(String.init) }
+        guard let target = try linkTarget(path) else { return nil }
+        guard let slash = target.utf8.lastIndex(of: UInt8(ascii: "/")) else { return target }
+        return String(target[target.utf8.index(after: slash)...])
     }
 
     /// A symbolic link's target as it is written; `nil` when there is no such link.
@@ -174,6 +176,23 @@ package struct FileTree: Sendable {
 
     /// The names in a directory, sorted, without `.` and `..`.
     package func list(_ path: String) throws(FileTreeError) -> [String] {
+        let directory = try unsafe openDirectory(path)
+        defer { _ = unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    private func openDirectory(_ path: String) throws(FileTreeError) -> OpaquePointer {
+        if isMachine {
+            guard let directory = unsafe opendir(path) else { throw FileTreeError(.list, path, Errno(rawValue: errno)) }
+            return unsafe directory
+        }
         let folder: FileDescriptor
         do {
             folder = try open(path, O_RDONLY | O_DIRECTORY)
@@ -186,15 +205,7 @@ package struct FileTree: Sendable {
             try? folder.close()
             throw error
         }
-        defer { _ = unsafe closedir(directory) }
-        var names: [String] = []
-        while let entry = unsafe readdir(directory) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
+        return unsafe directory
     }
 
     /// As ``list(_:)``; empty when the directory does not exist.
@@ -207,18 +218,22 @@ package struct FileTree: Sendable {
     }
 
     /// Whether the path leads to a file of any kind; false when it cannot be opened.
-    package func exists(_ path: String) -> Bool { identity(path) != nil }
+    package func exists(_ path: String) -> Bool { status(path) != nil }
 
     /// The inode number of the file that the path leads to; `nil` when there is none, or it could not be opened.
-    package func identity(_ path: String) -> UInt64? {
-        // A file that cannot be opened cannot be told from one that does not exist.
+    package func identity(_ path: String) -> UInt64? { status(path).map { UInt64($0.st_ino) } }
+
+    /// What stat(2) says of the file that the path leads to. A file that cannot be opened cannot be told from one that
+    /// does not exist: `nil` for both.
+    private func status(_ path: String) -> stat? {
+        var status = stat()
+        if isMachine { return unsafe stat(path, &status) == 0 ? status : nil }
         guard let file = try? open(path, CLINUX_O_PATH) else { return nil }
         defer {
             // Nothing was done through it.
             try? file.close()
         }
-        var status = stat()
-        return unsafe fstat(file.rawValue, &status) == 0 ? UInt64(status.st_ino) : nil
+        return unsafe fstat(file.rawValue, &status) == 0 ? status : nil
     }
 
     /// Reads to the end of a file. The first read with enough room returns a whole sysfs attribute
@@ -250,13 +265,7 @@ package enum FileIdentity: Hashable, Sendable {
 extension FileTree {
     /// The identity of the file that the path leads to; `nil` when there is none, or it could not be opened.
     package func fileIdentity(_ path: String) -> FileIdentity? {
-        guard let file = try? open(path, CLINUX_O_PATH) else { return nil }
-        defer {
-            // Nothing was done through it.
-            try? file.close()
-        }
-        var status = stat()
-        guard unsafe fstat(file.rawValue, &status) == 0 else { return nil }
+        guard let status = status(path) else { return nil }
         if status.st_mode & S_IFMT == S_IFCHR { return .device(clinux_device(status.st_rdev)) }
         return .file(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }

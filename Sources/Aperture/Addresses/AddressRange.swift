@@ -99,8 +99,31 @@ package struct Hex: CustomStringConvertible, Sendable {
     }
 
     package var description: String {
-        let text = String(value, radix: 16)
-        return prefix + String(repeating: "0", count: max(0, digits - text.count)) + text
+        var text = Array(prefix.utf8)
+        append(to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Appends the digits in ASCII, without the prefix.
+    func append(to text: inout [UInt8]) {
+        let width = max(digits, (UInt64.bitWidth - value.leadingZeroBitCount + 3) / 4)
+        for place in stride(from: width - 1, through: 0, by: -1) {
+            let digit = place < 16 ? UInt8(truncatingIfNeeded: value >> (4 * UInt64(place))) & 0xf : 0
+            text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+        }
+    }
+
+    /// Reads `0x`, digits, and a line feed, which may be missing; `nil` for anything else, and for a number that does
+    /// not fit.
+    package static func number(_ bytes: [UInt8]) -> UInt64? {
+        let end = bytes.last == UInt8(ascii: "\n") ? bytes.count - 1 : bytes.count
+        guard end > 2, bytes[0] == UInt8(ascii: "0"), bytes[1] == UInt8(ascii: "x") else { return nil }
+        var number: UInt64 = 0
+        for index in 2..<end {
+            guard let digit = digit(bytes[index]), number <= UInt64.max >> 4 else { return nil }
+            number = number << 4 | UInt64(digit)
+        }
+        return number
     }
 
     /// The value of one hexadecimal digit in ASCII, or `nil`.

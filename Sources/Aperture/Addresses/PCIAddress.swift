@@ -25,34 +25,39 @@ package struct PCIAddress: Hashable, Sendable {
     /// hexadecimal in either case, and nothing else around them. A domain has more than 4 digits only where its number
     /// needs them: the kernel knows no device `00000:01:00.0`.
     package init?(_ text: some StringProtocol) {
+        self.init(Array(text.utf8))
+    }
+
+    /// As above, from the text in ASCII.
+    private init?(_ text: [UInt8]) {
         // Read from the end: function, device and bus have a fixed width, and what is left is the domain.
-        var bytes = Substring(text).utf8
-        func take(_ width: ClosedRange<Int>) -> UInt32? {
+        var end = text.count
+        func take(_ least: Int, _ most: Int) -> UInt32? {
             var (value, digits) = (UInt32(0), 0)
-            while digits < width.upperBound, let digit = bytes.last.flatMap(Hex.digit) {
+            while digits < most, end > 0, let digit = Hex.digit(text[end - 1]) {
                 value |= UInt32(digit) << (4 * UInt32(digits))
                 digits += 1
-                bytes.removeLast()
+                end -= 1
             }
-            return width.contains(digits) ? value : nil
+            return digits >= least ? value : nil
         }
         func take(_ separator: Unicode.Scalar) -> Bool {
-            guard bytes.last == UInt8(ascii: separator) else { return false }
-            bytes.removeLast()
+            guard end > 0, text[end - 1] == UInt8(ascii: separator) else { return false }
+            end -= 1
             return true
         }
         guard
-            let function = take(1...1), take("."), let device = take(2...2), take(":"), let bus = take(2...2)
+            let function = take(1, 1), take("."), let device = take(2, 2), take(":"), let bus = take(2, 2)
         else { return nil }
         var domain: UInt32 = 0
         if take(":") {
-            let digits = bytes.count
-            guard let value = take(4...8), digits == 4 || value >> (4 * UInt32(min(digits, 8) - 1)) != 0 else {
+            let digits = end
+            guard let value = take(4, 8), digits == 4 || value >> (4 * UInt32(min(digits, 8) - 1)) != 0 else {
                 return nil
             }
             domain = value
         }
-        guard bytes.isEmpty else { return nil }
+        guard end == 0 else { return nil }
         self.init(
             domain: domain, bus: UInt8(truncatingIfNeeded: bus), device: UInt8(truncatingIfNeeded: device),
             function: UInt8(truncatingIfNeeded: function))
@@ -66,8 +71,17 @@ package struct PCIAddress: Hashable, Sendable {
 
 extension PCIAddress: CustomStringConvertible {
     package var description: String {
-        "\(Hex(domain, digits: 4, prefix: "")):\(Hex(bus, digits: 2, prefix: "")):"
-            + "\(Hex(device, digits: 2, prefix: "")).\(function)"
+        // A plan names its devices often.
+        var text: [UInt8] = []
+        text.reserveCapacity(16)
+        Hex(domain, digits: 4).append(to: &text)
+        text.append(UInt8(ascii: ":"))
+        Hex(bus, digits: 2).append(to: &text)
+        text.append(UInt8(ascii: ":"))
+        Hex(device, digits: 2).append(to: &text)
+        text.append(UInt8(ascii: "."))
+        Hex(function).append(to: &text)
+        return String(decoding: text, as: UTF8.self)
     }
 }
 

@@ -43,8 +43,8 @@ package struct PlatformFramebuffer: Hashable, Sendable {
     ///
     /// sysfb's and coreboot's end in `-framebuffer.0`; Open Firmware's are `of-display` and `of-display.N` (drivers/of/
     /// platform.c), a device tree's simple framebuffers `ADDRESS.framebuffer`.
-    package static func isFramebuffer(name: some StringProtocol) -> Bool {
-        name.contains("-framebuffer.") || name.hasSuffix("-framebuffer") || name.hasSuffix(".framebuffer")
+    package static func isFramebuffer(name: String) -> Bool {
+        name.hasSuffix("-framebuffer") || name.hasSuffix(".framebuffer") || name.containsText("-framebuffer.")
             || name == "of-display" || name.hasPrefix("of-display.")
     }
 }

@@ -6,12 +6,12 @@
 #include <stdbool.h>
 
 /*
- * Sets what a program inherits across execve(2) to what this program needs: default dispositions (with SIGCHLD ignored
- * no child can be waited for), no blocked signals, and three open standard descriptors. A standard descriptor that is
- * closed is opened on /dev/null for the opposite direction: using it fails, and no other file gets its number.
+ * Sets what a program inherits across execve(2) to what this program needs: no blocked signals, three open standard
+ * descriptors, and the default dispositions of SIGCHLD (ignored, no child can be waited for), SIGPIPE, SIGTERM and
+ * SIGXFSZ. A standard descriptor that is closed is opened on /dev/null for the opposite direction: using it fails, and no
+ * other file gets its number.
  *
- * SIGHUP, SIGINT, SIGQUIT and the signals of job control stay ignored if they are: nohup(1) and shells ignore them on
- * purpose.
+ * Other signals stay ignored if they are: nohup(1) and shells ignore some of them on purpose.
  */
 void clinux_reset_inherited(void);
 

@@ -218,8 +218,8 @@ private struct ProcessTable {
         // Without the file there is no sign of `hidepid`.
         guard let mounts = try? tree.text("/proc/self/mountinfo") else { return false }
         return mounts.split(separator: "\n").contains { line in
-            line.contains(" - proc ") && line.contains("hidepid=") && !line.contains("hidepid=0")
-                && !line.contains("hidepid=off")
+            line.containsText(" - proc ") && line.containsText("hidepid=") && !line.containsText("hidepid=0")
+                && !line.containsText("hidepid=off")
         }
     }
 

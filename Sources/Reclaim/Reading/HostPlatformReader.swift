@@ -20,7 +20,7 @@ struct HostPlatformReader {
             ("armmp", .arm), ("tegra", .arm), ("-64k", .arm), ("-rpi", .arm), ("raspi", .arm), ("ppc", .other),
             ("powerpc", .other), ("riscv", .other), ("s390", .other), ("loongarch", .other),
         ]
-        if let known = words.first(where: { named.contains($0.0) })?.1 { return known }
+        if let known = words.first(where: { named.containsText($0.0) })?.1 { return known }
         // Only x86 has this file.
         if tree.exists(KernelPath.bootParameters) { return .x86 }
         return tree.exists("/sys/firmware/devicetree/base") ? .arm : .x86
@@ -29,7 +29,7 @@ struct HostPlatformReader {
     /// Whether this is Xen's control domain, which can manage others. `/proc/xen` tells if it is mounted; else the
     /// features of the hypervisor's interface do: XENFEAT_dom0, bit 11.
     private func isXenControlDomain() throws(FileTreeError) -> Bool {
-        if let capabilities = try tree.textIfPresent("/proc/xen/capabilities"), capabilities.contains("control_d") {
+        if let capabilities = try tree.textIfPresent("/proc/xen/capabilities"), capabilities.containsText("control_d") {
             return true
         }
         guard try tree.textIfPresent("/sys/hypervisor/type") == "xen" else { return false }

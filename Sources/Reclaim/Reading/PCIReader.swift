@@ -92,11 +92,12 @@ struct PCIReader {
     func read(_ survey: Survey, _ answers: Answers, into snapshot: inout Snapshot) {
         snapshot.classes = survey.classes
         snapshot.unreadable = survey.unreadable
+        var groups: [IOMMUGroup] = []
         for address in survey.cards {
             guard let pciClass = survey.classes[address] else { continue }
             do {
                 snapshot.functions.append(
-                    try function(at: address, pciClass, survey, answers, snapshot.vfioDrivers))
+                    try function(at: address, pciClass, survey, answers, snapshot.vfioDrivers, &groups))
             } catch {
                 var unreadable = Snapshot.Unreadable(address: address, reason: error.description)
                 if case .unreadable(let error) = error { unreadable.isPassing = error.isAbsence }
@@ -188,7 +189,7 @@ struct PCIReader {
 
     private func function(
         at address: PCIAddress, _ pciClass: PCIClass, _ survey: Survey, _ answers: Answers,
-        _ vfioDrivers: VFIODrivers
+        _ vfioDrivers: VFIODrivers, _ groups: inout [IOMMUGroup]
     ) throws(SnapshotError) -> PCIFunction {
         do {
             let path = KernelPath.device(address)
@@ -198,7 +199,7 @@ struct PCIReader {
                 driverOverride: try answers.text(
                     .driverOverride(KernelPath.driverOverride(address)), isRequired: true),
                 bootVGA: try tree.textIfPresent("\(path)/boot_vga").map { $0 == "1" },
-                iommuGroup: try group(of: path, survey.classes), resources: try resources("\(path)/resource"))
+                iommuGroup: try group(of: path, survey.classes, &groups), resources: try resources("\(path)/resource"))
             function.subsystemVendor = try numberIfPresent("\(path)/subsystem_vendor")
             function.subsystemDevice = try numberIfPresent("\(path)/subsystem_device")
             function.hasVFIODevice = hasVFIODevice(path, function.driver, vfioDrivers)
@@ -223,20 +224,23 @@ struct PCIReader {
     }
 
     /// A number that sysfs prints as `0x…`.
-    private func number<Number: FixedWidthInteger>(_ path: String) throws(SnapshotError) -> Number {
-        let text: String
+    private func number<Number: FixedWidthInteger & UnsignedInteger>(_ path: String) throws(SnapshotError) -> Number {
+        let bytes: [UInt8]
         do {
-            text = try tree.text(path)
+            bytes = try tree.bytes(path)
         } catch {
             throw .unreadable(error)
         }
-        guard text.hasPrefix("0x"), let number = Number(text.dropFirst(2), radix: 16) else {
+        guard let number = Hex.number(bytes).flatMap({ Number(exactly: $0) }) else {
+            let text = String(decoding: bytes, as: UTF8.self)
             throw .malformed(path: path, reason: "'\(text)' is not a hexadecimal number that fits")
         }
         return number
     }
 
-    private func numberIfPresent<Number: FixedWidthInteger>(_ path: String) throws(SnapshotError) -> Number? {
+    private func numberIfPresent<Number: FixedWidthInteger & UnsignedInteger>(_ path: String) throws(SnapshotError)
+        -> Number?
+    {
         tree.exists(path) ? try number(path) : nil
     }
 
@@ -284,8 +288,12 @@ struct PCIReader {
         }
     }
 
-    private func group(of path: String, _ classes: [PCIAddress: PCIClass]) throws(FileTreeError) -> IOMMUGroup? {
+    /// - Parameter known: The groups that were read for other functions; a new one is added.
+    private func group(
+        of path: String, _ classes: [PCIAddress: PCIClass], _ known: inout [IOMMUGroup]
+    ) throws(FileTreeError) -> IOMMUGroup? {
         guard let name = try tree.linkName("\(path)/iommu_group"), let number = Int(name) else { return nil }
+        if let group = known.first(where: { $0.number == number }) { return group }
         let group = "\(KernelPath.iommuGroups)/\(number)"
         var members: [IOMMUGroup.Member] = []
         for name in try tree.listIfPresent("\(group)/devices") {
@@ -298,6 +306,7 @@ struct PCIReader {
             members.append(member)
         }
         let isNoIOMMU = try tree.textIfPresent("\(group)/name") == "vfio-noiommu"
-        return IOMMUGroup(number: number, isNoIOMMU: isNoIOMMU, members: members)
+        known.append(IOMMUGroup(number: number, isNoIOMMU: isNoIOMMU, members: members))
+        return known.last
     }
 }

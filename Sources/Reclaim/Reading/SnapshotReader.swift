@@ -225,7 +225,7 @@ package struct SnapshotReader {
         guard
             let kernel, let modules = try tree.textIfPresent("/lib/modules/\(kernel.text)/modules.dep")
         else { return .missing }
-        return modules.contains("/vfio-pci.ko") ? .loadable : .missing
+        return modules.containsText("/vfio-pci.ko") ? .loadable : .missing
     }
 }
 
