@@ -1,8 +1,10 @@
 # apertured: `make demo` shows the main job on a real kernel, `make test` tests everything.
 
 SWIFT ?= swift
-# The product carries the Swift runtime, so that it runs where no Swift is installed.
-RELEASE = --configuration release --product apertured --static-swift-stdlib
+# How `release` builds the product: packaging/packaging.mk has the rest.
+RELEASE = --configuration release --product apertured
+# What the release links beside the program; another name for other contents, so that all is built anew.
+LINK = .build/link-$(shell cat packaging/link/* | cksum | cut -d " " -f 1)
 # A warning in this package's own targets is an error; SwiftPM keeps it away from the dependencies.
 STRICT = -Xswiftc -warnings-as-errors
 PACKAGES = libpci-dev pci.ids pkg-config python3-minimal systemd util-linux
@@ -62,7 +64,7 @@ sanitize: packages
 build: packages
 	$(SWIFT) build $(STRICT)
 
-release: packages
+release: packages $(LINK)
 	$(SWIFT) build $(RELEASE)
 
 unit: packages
@@ -78,7 +80,7 @@ units:
 
 # The Swift files and their docstrings, the links between the pages, and the map of the modules.
 lint: packages
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks Fuzz
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks Fuzz packaging
 	.ci/links
 	.ci/modules
 	.ci/docstrings

@@ -13,6 +13,26 @@ enum Main {
     }
 
     private static func run() -> ExitStatus {
+        let arguments = PlainArguments(Array(CommandLine.arguments.dropFirst()))
+        if arguments.asksForVersion {
+            Terminal.print(Apertured.version)
+            return .done
+        }
+        guard let verb = arguments.verb() else { return parse() }
+        do throws(ExitStatus) {
+            try verb.run()
+            return .done
+        } catch {
+            return error
+        }
+    }
+
+    private static func parse() -> ExitStatus {
+        // The parser's own option, for which the release build has no JSON encoder: see packaging/link.
+        if CommandLine.arguments.contains("--experimental-dump-help") {
+            Terminal.complain("Error: Unknown option '--experimental-dump-help'")
+            return .usage
+        }
         do {
             var command = try Apertured.parseAsRoot()
             try command.run()

@@ -1,8 +1,30 @@
-internal import ArgumentParser
+package import ArgumentParser
+
+/// A command that a verb does.
+protocol VerbCommand: ParsableCommand {
+    associatedtype CommandVerb: Verb
+    /// What the arguments ask for.
+    var verb: CommandVerb { get }
+}
+
+extension VerbCommand {
+    mutating func run() throws { try verb.run() }
+}
+
+extension Apertured {
+    /// What the arguments ask for, by the parser; `nil` for a command without a verb.
+    /// - Throws: The parser's errors, and its help.
+    package static func verb(_ words: [String]) throws -> (any Verb)? {
+        (try parseAsRoot(words) as? any VerbCommand)?.verb
+    }
+}
 
 /// The command line's root.
-struct Apertured: ParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct Apertured: ParsableCommand {
+    static let version = "0.1.0"
+
+    /// The name, the help and the subcommands.
+    package static let configuration = CommandConfiguration(
         commandName: "apertured",
         abstract: "Bind a GPU to vfio-pci, free of the firmware's framebuffer, and prove it.",
         discussion: """
@@ -14,10 +36,12 @@ struct Apertured: ParsableCommand {
             Exit status: 0 done or nothing to do; 1 failed, and everything is as it was; 2 usage; 3 refused, nothing \
             was written; 4 failed, and something could not be undone.
             """,
-        version: "0.1.0",
+        version: version,
         subcommands: [
             StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
             ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, PostStopCommand.self,
             VFIODriverCommand.self, LogCommand.self,
         ])
+
+    package init() {}
 }

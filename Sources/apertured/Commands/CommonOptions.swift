@@ -15,7 +15,7 @@ struct RootOption: ParsableArguments {
     var tree: FileTree { FileTree(root: FilePath(root)) }
 
     func validate() throws {
-        guard tree.exists("/sys"), tree.exists("/proc") else {
+        guard tree.holdsKernelFiles else {
             throw ValidationError("--root \(root) contains no sys and proc: name the folder above them.")
         }
     }
@@ -27,8 +27,6 @@ struct CommonOptions: ParsableArguments {
 
     @Flag(help: "Print one JSON object.")
     var json = false
-
-    var host: MachineHost { MachineHost(tree: machine.tree) }
 }
 
 extension PCIAddress: ExpressibleByArgument {
@@ -53,10 +51,12 @@ struct SelectionOptions: ParsableArguments {
         help: ArgumentHelp("Also take this function of the slot; may be repeated.", valueName: "address"))
     var addedFunctions: [PCIAddress] = []
 
-    func apply(to options: inout ClaimOptions) {
+    var claimOptions: ClaimOptions {
+        var options = ClaimOptions()
         options.onlyFunction = onlyFunction
         options.wholeSlot = wholeSlot
         options.addedFunctions = Set(addedFunctions)
+        return options
     }
 
     func validate() throws {
@@ -98,10 +98,9 @@ struct PolicyOptions: ParsableArguments {
     var unload = false
 
     var claimOptions: ClaimOptions {
-        var options = ClaimOptions()
+        var options = selection.claimOptions
         options.residue = residue
         options.allowedNativeDrivers = Set(allowNative)
-        selection.apply(to: &options)
         options.driver = driver
         options.force = force
         options.unloadsNative = unload
@@ -133,43 +132,12 @@ struct LockOptions: ParsableArguments {
     )
     var writeDeadline = 30
 
-    var lockMilliseconds: Int32 { Int32(lockWait) * 1000 }
-
-    /// - Parameter interruptions: The signals that end the command.
-    func host(_ machine: RootOption, interruptions: [CInt] = WritingVerb.interruptions) -> MachineHost {
-        MachineHost(
-            tree: machine.tree, writeDeadline: Int32(writeDeadline) * 1000, interruptions: interruptions)
-    }
+    var plain: Locking { Locking(wait: lockWait, writeDeadline: writeDeadline) }
 
     func validate() throws {
-        guard (0...3600).contains(lockWait) else { throw ValidationError("--lock-wait takes 0 to 3600 seconds.") }
-        guard (1...3600).contains(writeDeadline) else {
+        guard Locking.waits.contains(lockWait) else { throw ValidationError("--lock-wait takes 0 to 3600 seconds.") }
+        guard Locking.writeDeadlines.contains(writeDeadline) else {
             throw ValidationError("--write-deadline takes 1 to 3600 seconds.")
         }
-    }
-}
-
-/// What all commands that write have in common: a signal ends them only between two steps, they need root, and only one
-/// runs at a time.
-enum WritingVerb {
-    /// The signals that end such a command, before its next step.
-    static let interruptions = [SIGHUP, SIGINT, SIGTERM]
-
-    /// Holds these signals back and checks for root. Call it before anything else.
-    /// - Returns: Why the command must not begin; `nil` to go on.
-    static func begin(_ machine: RootOption) -> Refusal? {
-        clinux_hold_interruptions()
-        guard machine.tree.isMachine, geteuid() != 0 else { return nil }
-        return Refusal(
-            .notRoot, "Only root can change drivers and devices, and this is user \(geteuid()).",
-            remedy: "Run it as root, for example with sudo.")
-    }
-
-    /// The refusal for a lock that another run holds; `nil` for any other error.
-    static func refusal(_ error: ReclaimError) -> Refusal? {
-        guard case .record(.locked(let holder)) = error else { return nil }
-        return Refusal(
-            .locked, "Another apertured is at work: \(holder).",
-            remedy: "Try again when it has finished, or wait for it with --lock-wait.")
     }
 }

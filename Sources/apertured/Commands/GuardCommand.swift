@@ -1,13 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Glibc
-internal import Guard
-internal import Journal
-internal import KernelFiles
-internal import Reclaim
-internal import SystemPackage
 
-struct GuardCommand: ParsableCommand {
+struct GuardCommand: VerbCommand {
     static let configuration = CommandConfiguration(
         commandName: "guard",
         abstract: "Claim a GPU and guard it until a signal comes; apertured@.service runs this.",
@@ -27,41 +21,7 @@ struct GuardCommand: ParsableCommand {
     @OptionGroup var locking: LockOptions
     @OptionGroup var machine: RootOption
 
-    func run() throws {
-        let log = ClaimLog(address: address)
-        let notifier: ServiceNotifier
-        let loop: GuardLoop
-        if let refusal = WritingVerb.begin(machine) {
-            log.refuse(refusal)
-            throw ExitStatus.refused
-        }
-        do {
-            notifier = try ServiceNotifier()
-            if try Self.isSwitchedOff(machine.tree) {
-                log.switchedOff()
-                // Without `ready` the start would count as failed; without `stopping` systemd would run ExecStop=.
-                try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
-                return try notifier.tellSurely(.stopping)
-            }
-            // Listen before the claim, so that no event is missed.
-            loop = try GuardLoop(card: address, notifier: notifier)
-        } catch {
-            log.fail(error)
-            throw ExitStatus.failed
-        }
-        var host = locking.host(machine, interruptions: [SIGINT, SIGTERM])
-        // Several reads or writes can hang, each for its whole deadline.
-        host.tick = loop.notifyWatchdog
-        host.whileLocked = StartTimeout(notifier: notifier).extend
-        let card = CardGuard(
-            address, host: host, source: loop, tree: machine.tree, lockMilliseconds: locking.lockMilliseconds,
-            notifier: notifier, tell: log.tell)
-        if let status = ExitStatus(card.run()) { throw status }
-    }
-
-    /// Whether the kernel command line says `apertured=off`: the way out when the claim took the only screen.
-    static func isSwitchedOff(_ tree: FileTree) throws -> Bool {
-        let line = try tree.textIfPresent("/proc/cmdline") ?? ""
-        return line.split(whereSeparator: \.isWhitespace).contains("apertured=off")
+    var verb: GuardCard {
+        GuardCard(address: address, locking: locking.plain, tree: machine.tree)
     }
 }

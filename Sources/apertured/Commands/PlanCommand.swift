@@ -1,9 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
-internal import JSONFormat
-internal import Reclaim
 
-struct PlanCommand: ParsableCommand {
+struct PlanCommand: VerbCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan", abstract: "Show what a claim would write, and why, and write nothing.")
 
@@ -13,25 +11,7 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var policy: PolicyOptions
     @OptionGroup var common: CommonOptions
 
-    func run() throws {
-        var settings = Claimer<MachineHost>.Settings()
-        settings.options = policy.claimOptions
-        try Self.show(address, Claimer(host: common.host, settings: settings), asJSON: common.json)
-    }
-
-    /// Prints the plan of a claim; `claim --dry-run` uses it too.
-    static func show(_ address: PCIAddress, _ claimer: Claimer<MachineHost>, asJSON: Bool) throws {
-        let plan: Plan
-        do {
-            plan = try claimer.plan(for: address)
-        } catch {
-            Terminal.complain("apertured: \(error)")
-            throw ExitStatus.failed
-        }
-        Terminal.print(asJSON ? PlanDocument(plan).json.text : PlanText(plan).text)
-        if plan.verdict == .refused {
-            plan.refusals.forEach { Terminal.complain("apertured: refused: \($0)") }
-            throw ExitStatus.refused
-        }
+    var verb: ShowPlan {
+        ShowPlan(address: address, options: policy.claimOptions, json: common.json, tree: common.machine.tree)
     }
 }

@@ -1,10 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Journal
-internal import Reclaim
-internal import Record
 
-struct PostStopCommand: ParsableCommand {
+struct PostStopCommand: VerbCommand {
     static let configuration = CommandConfiguration(
         commandName: "post-stop",
         abstract: "Clean up after a unit has ended in whatever way; apertured@.service runs this as ExecStopPost=.",
@@ -22,74 +19,7 @@ struct PostStopCommand: ParsableCommand {
     @OptionGroup var locking: LockOptions
     @OptionGroup var machine: RootOption
 
-    func run() throws {
-        let log = ClaimLog(address: address)
-        do {
-            if let refusal = WritingVerb.begin(machine) {
-                log.refuse(refusal)
-                throw ExitStatus.refused
-            }
-            let host = locking.host(machine)
-            // At shutdown nothing needs to be restored.
-            if ServiceManager.isStopping() { return }
-            // With apertured=off the administrator claims and releases by hand.
-            if try GuardCommand.isSwitchedOff(host.tree) { return }
-            let run = UnitRun(of: address)
-            try cleanUp(host, log)
-            if run.result == "success" { try release(host, log) }
-            // A device that appears starts its unit, but not while the unit still runs. So a card that came back before
-            // the guard had ended would be missed; fail, and systemd starts the unit again.
-            if run.hasCardGone, host.exists(KernelPath.device(address)) {
-                log.back()
-                throw ExitStatus.failed
-            }
-            if run.isReservationOver, try host.record(of: address) == nil { try undoRule(host, log) }
-        } catch let status as ExitStatus {
-            throw status
-        } catch {
-            log.fail(error)
-            throw ExitStatus.failed
-        }
-    }
-
-    /// Releases the claim of a unit that was stopped before it was ready. A unit that was ready has run ExecStop=,
-    /// which released the card, or failed, and then the result is no success.
-    private func release(_ host: MachineHost, _ log: ClaimLog) throws {
-        guard try host.loadRecord(of: address)?.state == .claimed else { return }
-        let outcome = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            try Releaser(host: host, tell: log.tell).release(address)
-        }
-        switch outcome.result {
-        case .released, .kept: log.released()
-        case .refused(let refusals):
-            refusals.forEach(log.refuseRelease)
-            throw ExitStatus.refused
-        case .failed: throw ExitStatus(outcome.restoration)
-        }
-    }
-
-    private func undoRule(_ host: MachineHost, _ log: ClaimLog) throws {
-        let result = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            try Releaser(host: host, tell: log.tell).undoRule(of: address)
-        }
-        guard let result else { return }
-        log.undidRule(result)
-        if !result.isComplete { throw ExitStatus(result) }
-    }
-
-    private func cleanUp(_ host: MachineHost, _ log: ClaimLog) throws {
-        guard try host.loadRecord(of: address) != nil else { return }
-        let result = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            let result = try Releaser(host: host, tell: log.tell).recover(address)
-            // Remove the record of a card that is gone or was replaced.
-            let device = host.identity(ofDevice: KernelPath.device(address))
-            if let record = try host.loadRecord(of: address), device == nil || record.isStale(for: device) {
-                try host.forgetRecord(of: address)
-            }
-            return result
-        }
-        guard let result else { return }
-        log.recovered(result)
-        if !result.isComplete { throw ExitStatus(result) }
+    var verb: PostStop {
+        PostStop(address: address, locking: locking.plain, tree: machine.tree)
     }
 }

@@ -1,11 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Journal
-internal import JSONFormat
-internal import Reclaim
-internal import Record
 
-struct ReleaseCommand: ParsableCommand {
+struct ReleaseCommand: VerbCommand {
     static let configuration = CommandConfiguration(
         commandName: "release",
         abstract: "Give a claimed GPU back to the drivers that had it before.",
@@ -33,47 +29,9 @@ struct ReleaseCommand: ParsableCommand {
     @OptionGroup var locking: LockOptions
     @OptionGroup var common: CommonOptions
 
-    func run() throws {
-        // systemd runs a unit's ExecStop= at shutdown too.
-        if onlyWhenRunning, ServiceManager.isStopping() { return }
-        let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
-        var outcome: ReleaseOutcome
-        do throws(ReclaimError) {
-            if let refusal = WritingVerb.begin(common.machine) {
-                outcome = ReleaseOutcome(result: .refused([refusal]))
-            } else {
-                guard let result = try release(locking.host(common.machine), log) else { return }
-                outcome = result
-            }
-        } catch {
-            guard let refusal = WritingVerb.refusal(error) else {
-                log.fail(error)
-                throw ExitStatus.failed
-            }
-            outcome = ReleaseOutcome(result: .refused([refusal]))
-        }
-        if common.json { Terminal.print(ReleaseDocument(address, outcome).json.text) }
-        switch outcome.result {
-        case .released:
-            log.released()
-            if !common.json, !quiet { Terminal.print("\(address): released") }
-        case .kept:
-            if !common.json, !quiet { Terminal.print("\(address): stays on vfio-pci; the claim is forgotten") }
-        case .refused(let refusals):
-            refusals.forEach(log.refuseRelease)
-            throw ExitStatus.refused
-        case .failed:
-            throw ExitStatus(outcome.restoration)
-        }
-    }
-
-    private func release(_ host: MachineHost, _ log: ClaimLog) throws(ReclaimError) -> ReleaseOutcome? {
-        // Without records there is nothing to lock.
-        guard host.hasRecords else { return onlyWhenRunning ? nil : Releaser<MachineHost>.refuseUnclaimed(address) }
-        return try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            // Someone has released the card by hand.
-            if onlyWhenRunning, try host.loadRecord(of: address) == nil { return nil }
-            return try Releaser(host: host, force: force, tell: log.tell).release(address, keeps: keep)
-        }
+    var verb: Release {
+        Release(
+            address: address, keep: keep, onlyWhenRunning: onlyWhenRunning, force: force, quiet: quiet,
+            locking: locking.plain, json: common.json, tree: common.machine.tree)
     }
 }

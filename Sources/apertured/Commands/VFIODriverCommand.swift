@@ -1,10 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
-internal import Configuration
-internal import KernelFiles
-internal import Reclaim
 
-struct VFIODriverCommand: ParsableCommand {
+struct VFIODriverCommand: VerbCommand {
     static let configuration = CommandConfiguration(
         commandName: "vfio-driver",
         abstract: "Print the VFIO driver that a claim would bind to a GPU, as a udev property.",
@@ -22,29 +19,7 @@ struct VFIODriverCommand: ParsableCommand {
 
     @OptionGroup var machine: RootOption
 
-    func run() throws {
-        do {
-            var (choice, isAllowed) = try choose()
-            // The exact name of a variant driver is known only after its module is loaded. Load nothing for a refused
-            // card.
-            if load, isAllowed, let module = choice.module {
-                try MachineHost(tree: machine.tree).load(module: module)
-                choice = try choose().choice
-            }
-            Terminal.print("APERTURED_DRIVER=\(choice.driver)")
-        } catch {
-            Terminal.complain("apertured: \(error)")
-            throw ExitStatus.failed
-        }
-    }
-
-    private func choose() throws -> (choice: SnapshotReader.DriverChoice, isAllowed: Bool) {
-        let configuration = try ConfigurationReader(tree: machine.tree).read()
-        let reader = SnapshotReader(tree: machine.tree)
-        let verdict = configuration.verdict(for: address, among: try reader.cards())
-        guard case .allowed(let options) = verdict else {
-            return (try reader.vfioDriver(for: address, wish: nil), false)
-        }
-        return (try reader.vfioDriver(for: address, wish: options.driver), true)
+    var verb: FindVFIODriver {
+        FindVFIODriver(address: address, load: load, tree: machine.tree)
     }
 }

@@ -1,10 +1,7 @@
 internal import Aperture
 internal import ArgumentParser
-internal import JSONFormat
-internal import Reclaim
-internal import VFIO
 
-struct VerifyCommand: ParsableCommand {
+struct VerifyCommand: VerbCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract: "Prove a claimed GPU: open it through VFIO and map every BAR.",
@@ -23,33 +20,7 @@ struct VerifyCommand: ParsableCommand {
     @OptionGroup var selection: SelectionOptions
     @OptionGroup var common: CommonOptions
 
-    func run() throws {
-        if let refusal = WritingVerb.begin(common.machine) {
-            Terminal.complain("apertured: refused: \(refusal)")
-            throw ExitStatus.refused
-        }
-        var options = ClaimOptions()
-        selection.apply(to: &options)
-        let report: VerificationReport
-        do {
-            report = try Verifier(host: common.host).verify(address, options: options)
-        } catch {
-            Terminal.complain("apertured: \(error)")
-            throw ExitStatus.failed
-        }
-        if common.json {
-            Terminal.print(VerificationDocument(report).json.text)
-        } else {
-            report.proofs.forEach { Terminal.print($0) }
-        }
-        if let refusal = report.refusal {
-            Terminal.complain("apertured: refused: \(refusal)")
-            throw ExitStatus.refused
-        }
-        if let complaint = report.complaint {
-            Terminal.complain("apertured: \(address): \(complaint)")
-            throw ExitStatus.failed
-        }
-        if !common.json { Terminal.print("\(address): verified, \(BARCount(report.proofs))") }
+    var verb: Verify {
+        Verify(address: address, options: selection.claimOptions, json: common.json, tree: common.machine.tree)
     }
 }

@@ -1,0 +1,52 @@
+internal import Aperture
+internal import Glibc
+internal import Guard
+internal import Journal
+internal import KernelFiles
+internal import Reclaim
+internal import SystemPackage
+
+/// Claims a GPU and guards it.
+struct GuardCard: Verb {
+    var address: PCIAddress
+    var locking = Locking()
+    var tree = FileTree()
+
+    func run() throws(ExitStatus) {
+        let log = ClaimLog(address: address)
+        let notifier: ServiceNotifier
+        let loop: GuardLoop
+        if let refusal = WritingVerb.begin(tree) {
+            log.refuse(refusal)
+            throw ExitStatus.refused
+        }
+        do {
+            notifier = try ServiceNotifier()
+            if try Self.isSwitchedOff(tree) {
+                log.switchedOff()
+                // Without `ready` the start would count as failed; without `stopping` systemd would run ExecStop=.
+                try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
+                return try notifier.tellSurely(.stopping)
+            }
+            // Listen before the claim, so that no event is missed.
+            loop = try GuardLoop(card: address, notifier: notifier)
+        } catch {
+            log.fail(error)
+            throw ExitStatus.failed
+        }
+        var host = locking.host(tree, interruptions: [SIGINT, SIGTERM])
+        // Several reads or writes can hang, each for its whole deadline.
+        host.tick = loop.notifyWatchdog
+        host.whileLocked = StartTimeout(notifier: notifier).extend
+        let card = CardGuard(
+            address, host: host, source: loop, tree: tree, lockMilliseconds: locking.lockMilliseconds,
+            notifier: notifier, tell: log.tell)
+        if let status = ExitStatus(card.run()) { throw status }
+    }
+
+    /// Whether the kernel command line says `apertured=off`: the way out when the claim took the only screen.
+    static func isSwitchedOff(_ tree: FileTree) throws -> Bool {
+        let line = try tree.textIfPresent("/proc/cmdline") ?? ""
+        return line.split(whereSeparator: \.isWhitespace).contains("apertured=off")
+    }
+}
