@@ -18,7 +18,7 @@ JOBS ?= $(shell nproc)
 SECONDS ?= 60
 FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 
-.PHONY: demo test lab lab-table bench soak fuzz fuzzers sanitize build release unit units lint packages lab-packages clean
+.PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
@@ -34,9 +34,15 @@ lab: lab-packages deb
 lab-table:
 	$(LAB) table --into docs/lab.md
 
-bench: packages
-	@./.ci/packages pciutils gcc
-	Benchmarks/run
+# What it costs, beside goals; about three minutes. As root.
+bench: lab-packages release
+	@./.ci/packages pciutils psmisc strace valgrind
+	$(SWIFT) build $(RELEASE:apertured=ApertureBenchmarks)
+	Benchmarks/run $(INTO)
+
+# The same, with the table of README.md.
+bench-table:
+	$(MAKE) bench INTO='--into README.md'
 
 # What hostile neighbours and sick devices cost, beside goals; about ten minutes. As root.
 soak: lab-packages release

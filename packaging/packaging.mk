@@ -32,6 +32,8 @@ DEB = .build/apertured_$(VERSION)_$(ARCHITECTURE).deb
 STAGE = .build/deb
 # The packages of the tools that `make deb` needs.
 DEB_PACKAGES = dpkg-dev binutils xz-utils
+# The oldest glibc that the package runs on: that of RHEL 9 and what is made of it.
+GLIBC = 2.34
 
 # Below PREFIX: systemd, udev and the journal look in /usr/lib and in /usr/local/lib.
 UNITS = $(PREFIX)/lib/systemd/system
@@ -83,6 +85,7 @@ deb: deb-packages release
 
 deb-check: deb
 	@./.ci/packages lintian
+	packaging/check-glibc $(GLIBC) $$(find $(STAGE)/root/usr -type f -perm -u+x)
 	lintian --allow-root --fail-on error --info $(DEB)
 
 deb-packages:

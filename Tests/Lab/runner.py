@@ -23,6 +23,8 @@ REAL_CLIENT = (("/usr/bin/qemu-system-x86_64", "/usr/lib/x86_64-linux-gnu/qemu/a
 # Small C programs for the guest: its /lab/NAME.
 TOOLS = {
     "vfio-client": ("Tests/Lab/client/vfio-client.c",),
+    "speed": ("Tests/Lab/client/speed.c",),
+    "bare-writes": ("Tests/Lab/client/bare-writes.c",),
     # The product's own code, measured by itself.
     "rescan-race": ("Tests/Lab/client/rescan-race.c", "Sources/CLinux/rescan.c", "Sources/CLinux/open.c"),
 }

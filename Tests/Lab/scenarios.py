@@ -251,6 +251,10 @@ SCENARIOS = (
       "bounce", options="--residue bounce --allow-native bochs", then="less",
       finally_="release_with_loss 'simple-framebuffer.0 is gone'"),
 
+    # What it costs: figures, and no verdict on them.
+    S("speed", "6.1", "efifb", BOCHS, "root-port", "-", "0", "mapped", "evict", then="as-before", script="speed",
+      deadline=600),
+
     # A virtual machine monitor instead of the small client.
     S("real-client", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", client="real_client"),
 
