@@ -28,9 +28,8 @@ let package = Package(
         // Pure: standard library only.
         .target(name: "Aperture", swiftSettings: settings),
 
-        // C: what Swift cannot import (variadic callbacks, ioctl numbers), and the system libraries.
-        .systemLibrary(name: "CPCI", pkgConfig: "libpci", providers: [.apt(["libpci-dev"])]),
-        .target(name: "CPCICallbacks", dependencies: ["CPCI"]),
+        // C: what Swift cannot import (variadic callbacks, ioctl numbers), and libpci.
+        .target(name: "CPCI"),
         .target(name: "CLinux"),
         .target(name: "CJournal"),
 
@@ -41,7 +40,7 @@ let package = Package(
             name: "Record", dependencies: ["Aperture", "JSONFormat", "KernelFiles", systemPackage],
             swiftSettings: settings),
         .target(name: "Configuration", dependencies: ["Aperture", "KernelFiles"], swiftSettings: settings),
-        .target(name: "PCIAccess", dependencies: ["CPCI", "CPCICallbacks"], swiftSettings: settings),
+        .target(name: "PCIAccess", dependencies: ["CPCI"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
         .target(

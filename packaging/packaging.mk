@@ -9,7 +9,8 @@ RELEASE += --static-swift-stdlib -Xswiftc -I$(CURDIR)/$(LINK) -Xlinker -L$(CURDI
 # a debugger does without the index of the unwinding tables.
 RELEASE += -Xswiftc -Osize -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import \
     -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors \
-    -Xswiftc -use-ld=lld -Xlinker --icf=all -Xlinker -O2 -Xlinker --no-export-dynamic -Xlinker --no-eh-frame-hdr
+    -Xswiftc -use-ld=lld -Xlinker --icf=all -Xlinker -O2 -Xlinker --no-export-dynamic -Xlinker --no-eh-frame-hdr \
+    -Xlinker --symbol-ordering-file=$(CURDIR)/packaging/link/order.txt -Xlinker --no-warn-symbol-ordering
 
 # SwiftPM adds a RUNPATH of $ORIGIN, with which a root program would look for libraries beside itself. With `-z now`
 # every symbol is bound before main, and the table of symbols is read-only from then on.
@@ -43,7 +44,7 @@ CATALOG = $(PREFIX)/lib/systemd/catalog
 RULES = $(PREFIX)/lib/udev/rules.d
 MANUALS = $(PREFIX)/share/man
 
-.PHONY: install uninstall deb deb-check deb-packages
+.PHONY: order install uninstall deb deb-check deb-packages
 
 # Installing needs neither dpkg nor apt. The program is built first only if a source file is newer. pkg-config names a
 # missing C library.
@@ -54,6 +55,11 @@ $(BUILT): Package.swift $(shell find Sources -type f) $(LINK)
 $(LINK): $(wildcard packaging/link/*)
 	packaging/link/prepare $@
 	touch $@
+
+# The functions that a short run uses: see packaging/link/order. As root.
+order: release
+	@./.ci/packages binutils valgrind
+	packaging/link/profile $(BUILT)
 
 install: $(BINARY)
 	$(INSTALL) -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apertured

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -202,8 +203,7 @@ static int look_at_descriptors(struct search *search, size_t *count) {
 }
 
 /*
- * When a process's first thread has ended, only the other threads show its descriptors (get_files_struct()). A kernel
- * thread has neither descriptors nor other threads.
+ * When a process's first thread has ended, only the other threads show its descriptors (get_files_struct()).
  */
 static int look_at_threads(struct search *search, pid_t process) {
     char *end = append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/task");
@@ -395,12 +395,35 @@ static int look_at_maps(struct search *search, pid_t process, bool *is_whole) {
     return error;
 }
 
+/*
+ * Whether it is a thread of the kernel, which has neither descriptors nor mappings: PF_KTHREAD of the flags in stat.
+ * False when that cannot be read.
+ */
+static bool is_of_kernel(struct search *search, pid_t process) {
+    enum { FLAGS = 9, PF_KTHREAD = 0x00200000 };
+    char text[512];
+    append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/stat");
+    long file = call(SYS_openat, AT_FDCWD, search->path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    long length = call(SYS_read, file, text, sizeof text - 1);
+    close(file);
+    if (length <= 0) return false;
+    text[length] = 0;
+    /* The name, in brackets, may hold brackets and spaces itself; it is the second field. */
+    const char *place = strrchr(text, ')');
+    for (int field = 2; place != NULL && field < FLAGS; field++) place = strchr(place + 1, ' ');
+    return place != NULL && (strtoul(place, NULL, 10) & PF_KTHREAD) != 0;
+}
+
 static void look_at(struct search *search, pid_t process) {
     for (size_t device = 0; device < search->device_count; device++) search->held[device] = false;
     append(append_number(append(search->path, "/proc/"), (unsigned long)process), "/fd");
     size_t descriptors = 0;
     int error = as_denial(look_at_descriptors(search, &descriptors));
-    if (error == 0 && descriptors == 0) error = as_denial(look_at_threads(search, process));
+    if (error == 0 && descriptors == 0) {
+        if (is_of_kernel(search, process)) return;
+        error = as_denial(look_at_threads(search, process));
+    }
     bool is_whole = false;
     for (int look = 0; look < MOST_LOOKS && !is_whole; look++) {
         int failed = as_denial(look_at_maps(search, process, &is_whole));

@@ -254,6 +254,27 @@ package struct FileTree: Sendable {
     }
 }
 
+/// What shows that a file is the one that was read before: it changes with each write and each replacement.
+package struct FileStamp: Hashable, Sendable {
+    /// The inode number.
+    let inode: UInt64
+    /// In bytes.
+    let size: Int
+    /// The time of the last change of its contents, in nanoseconds since 1970.
+    let time: Int
+}
+
+extension FileTree {
+    /// The stamp of the file that the path leads to; `nil` when there is none, or it could not be opened.
+    package func stamp(_ path: String) -> FileStamp? {
+        status(path).map {
+            FileStamp(
+                inode: UInt64($0.st_ino), size: Int($0.st_size),
+                time: $0.st_mtim.tv_sec * 1_000_000_000 + $0.st_mtim.tv_nsec)
+        }
+    }
+}
+
 /// What identifies a file, whatever its name.
 package enum FileIdentity: Hashable, Sendable {
     /// A character device, by its number (see clinux_devices.h): all of its nodes have the same.

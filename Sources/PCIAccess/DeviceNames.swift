@@ -1,15 +1,14 @@
 internal import CPCI
-internal import CPCICallbacks
 
 /// Names of PCI devices from the system's `pci.ids`, through libpci.
 @safe package struct DeviceNames: ~Copyable {
-    /// Owned: freed by `pci_cleanup()`. `nil` when libpci had no memory: every name is then a pair of numbers.
-    private let access: UnsafeMutablePointer<pci_access>?
+    /// Owned: freed by `pci_cleanup()`. `nil` without libpci, or when it had no memory: every name is then a pair of
+    /// numbers.
+    private let access: OpaquePointer?
 
-    /// Prepares libpci for looking up names; it does not touch the bus.
+    /// Loads libpci and prepares it for looking up names; it does not touch the bus.
     package init() {
-        unsafe access = unsafe pci_alloc()
-        if let access = unsafe access { unsafe cpci_prepare(access) }
+        unsafe access = unsafe cpci_open()
     }
 
     deinit {

@@ -38,9 +38,11 @@ package struct Plan: Sendable {
         if !refusals.isEmpty { .refused } else if steps.isEmpty { .nothingToDo } else { .claim }
     }
 
-    /// The steps up to where the snapshot must be read anew.
+    /// The steps up to where the snapshot must be read anew. The overrides go with the rung after them: each is read back
+    /// by itself, and changes nothing else.
     package var nextRung: ArraySlice<PlanStep> {
-        steps.prefix { $0.rung == steps.first?.rung }
+        let rest = steps.drop { $0.rung == .override }
+        return steps.prefix(steps.count - rest.count + rest.prefix { $0.rung == rest.first?.rung }.count)
     }
 }
 

@@ -17,6 +17,7 @@ package struct MachineHost: Host {
     /// Called several times a second while another run of apertured is waited for.
     package var whileLocked: () -> Void = {}
     private let lockDeadline: Int32?
+    private let aliases = AliasCache()
     private let interruptions: [CInt]
 
     /// - Parameters:
@@ -44,7 +45,7 @@ package struct MachineHost: Host {
         // A guard that is told to stop does not need the rest of the snapshot.
         let isWatching = if case .watch = scope { true } else { false }
         let tick = { goOn() && (!isWatching || interruption() == nil) }
-        return try SnapshotReader(tree: tree, lockDeadline: lockDeadline, tick: tick).read(
+        return try SnapshotReader(tree: tree, lockDeadline: lockDeadline, aliases: aliases, tick: tick).read(
             scope, withHolders: withHolders)
     }
 

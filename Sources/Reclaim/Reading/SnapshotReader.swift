@@ -11,14 +11,21 @@ package struct SnapshotReader {
     private let tree: FileTree
     private let reader: DeadlineReader
     private let tick: () -> Bool
+    private let aliases: AliasCache
 
     /// - Parameters:
     ///   - lockDeadline: How long all reads that need a lock in the kernel may take together, in milliseconds. What has
     ///     not been read by then counts as unreadable. `nil` only for a tree in which no read can hang.
     ///   - tick: Called several times a second while something hangs; returns false to stop waiting.
     package init(tree: FileTree, lockDeadline: Int32? = standardDeadline, tick: @escaping () -> Bool = { true }) {
+        self.init(tree: tree, lockDeadline: lockDeadline, aliases: AliasCache(), tick: tick)
+    }
+
+    /// - Parameter aliases: Of readers before this one.
+    init(tree: FileTree, lockDeadline: Int32?, aliases: AliasCache, tick: @escaping () -> Bool) {
         self.tree = tree
         self.tick = tick
+        self.aliases = aliases
         reader = DeadlineReader(tree: tree, deadline: lockDeadline, tick: tick)
     }
 
@@ -29,7 +36,7 @@ package struct SnapshotReader {
         var snapshot = Snapshot()
         do {
             snapshot.kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
-            snapshot.vfioDrivers = try VFIODriverReader(tree: tree).read(snapshot.kernel)
+            snapshot.vfioDrivers = try VFIODriverReader(tree: tree, cache: aliases).read(snapshot.kernel)
             let pci = PCIReader(tree: tree, scope: scope)
             let survey = try pci.survey()
             let platform = try platformFramebuffers()
@@ -93,7 +100,7 @@ package struct SnapshotReader {
         let function = try PCIReader(tree: tree, scope: .all).identity(of: address)
         do {
             let kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
-            let drivers = try VFIODriverReader(tree: tree).read(kernel)
+            let drivers = try VFIODriverReader(tree: tree, cache: aliases).read(kernel)
             let driver = wish ?? drivers.best(for: function)
             let isThere = tree.exists("\(KernelPath.pciDrivers)/\(driver)")
             return DriverChoice(driver: driver, module: isThere ? nil : drivers.module(of: driver) ?? driver)

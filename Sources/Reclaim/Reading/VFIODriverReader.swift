@@ -2,9 +2,17 @@ internal import Aperture
 internal import Glibc
 internal import KernelFiles
 
+/// The aliases that were read before. modules.alias has more than a megabyte, and a claim reads the machine several
+/// times.
+final class AliasCache {
+    fileprivate var stamps: [FileStamp?] = []
+    fileprivate var aliases: [VFIODrivers.Alias] = []
+}
+
 /// Reads which VFIO drivers the running kernel has, from depmod's files.
 struct VFIODriverReader {
     let tree: FileTree
+    let cache: AliasCache
 
     private static let prefix = Array("vfio_pci:".utf8)
 
@@ -12,7 +20,17 @@ struct VFIODriverReader {
     /// sandbox.
     func read(_ kernel: KernelRelease?) throws(FileTreeError) -> VFIODrivers {
         guard let kernel else { return VFIODrivers() }
-        let folder = "/lib/modules/\(kernel.text)"
+        var aliases = try aliases(in: "/lib/modules/\(kernel.text)")
+        for module in Set(aliases.map(\.module)) {
+            guard let driver = try registeredDriver(of: module) else { continue }
+            for index in aliases.indices where aliases[index].module == module { aliases[index].driver = driver }
+        }
+        return VFIODrivers(aliases: aliases)
+    }
+
+    private func aliases(in folder: String) throws(FileTreeError) -> [VFIODrivers.Alias] {
+        let stamps = [tree.stamp("\(folder)/modules.alias"), tree.stamp("\(folder)/modules.builtin.modinfo")]
+        if stamps == cache.stamps { return cache.aliases }
         // The first file has lines `alias PATTERN MODULE`, the second NUL-terminated strings `MODULE.alias=PATTERN`.
         let loadable = try tree.bytesIfPresent("\(folder)/modules.alias") ?? []
         let builtIn = try tree.bytesIfPresent("\(folder)/modules.builtin.modinfo") ?? []
@@ -28,11 +46,8 @@ struct VFIODriverReader {
             let pattern = entry[entry.index(after: equals)...]
             if let alias = VFIODrivers.Alias(pattern: pattern, module: module) { aliases.append(alias) }
         }
-        for module in Set(aliases.map(\.module)) {
-            guard let driver = try registeredDriver(of: module) else { continue }
-            for index in aliases.indices where aliases[index].module == module { aliases[index].driver = driver }
-        }
-        return VFIODrivers(aliases: aliases)
+        (cache.stamps, cache.aliases) = (stamps, aliases)
+        return aliases
     }
 
     /// The driver's name, which sysfs shows for a loaded module: `pci:xe-vfio-pci`.
