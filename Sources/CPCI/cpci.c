@@ -53,6 +53,16 @@ const char *cpci_name(struct pci_access *access, char *buffer, int size, int ven
     return libpci.lookup_name(access, buffer, size, PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE, vendor, device);
 }
 
+const char *cpci_vendor_name(struct pci_access *access, char *buffer, int size, int vendor) {
+    if (setjmp(gave_up)) return NULL;
+    return libpci.lookup_name(access, buffer, size, PCI_LOOKUP_VENDOR, vendor);
+}
+
+const char *cpci_device_name(struct pci_access *access, char *buffer, int size, int vendor, int device) {
+    if (setjmp(gave_up)) return NULL;
+    return libpci.lookup_name(access, buffer, size, PCI_LOOKUP_DEVICE, vendor, device);
+}
+
 void cpci_close(struct pci_access *access) {
     if (setjmp(gave_up)) return;
     libpci.cleanup(access);

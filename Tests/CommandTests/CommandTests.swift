@@ -325,18 +325,19 @@ struct CommandTests {
         #expect(result.output.contains("parent says on this GPU (child of \(gpu))"))
     }
 
-    @Test("status --map draws claims to scale, and in a pipe without colours")
+    @Test("status --map draws entries to scale, and in a pipe without colours")
     func map() throws {
         let host = try FixtureHost {
             GPU(gpu)
             FirmwareFramebuffer(.efifb, 0xc080_0000...0xc0bf_ffff)
         }
-        let result = try CommandLine.run("status", gpu, "--map", "--root", host.folder.path)
+        let result = try CommandLine.run(
+            ["status", gpu, "--map", "--root", host.folder.path], environment: ["COLUMNS": "81"])
         #expect(result.status == 0)
         #expect(!result.output.contains("\u{1b}"))
         let lines = result.output.split(separator: "\n").map(String.init)
         #expect(lines.contains("  BAR 0  0xc0000000-0xc0ffffff  16 MiB  32-bit prefetchable"))
-        // 80 columns, 64 of them for 16 MiB: the third quarter is efifb's.
+        // 81 columns, 64 of them for 16 MiB: the third quarter is efifb's.
         let bar = String(repeating: " ", count: 32) + String(repeating: "#", count: 16)
         #expect(lines.contains("  efifb        |" + bar + String(repeating: " ", count: 16) + "|"))
         #expect(lines.contains { $0.hasSuffix("0xc0800000-0xc0bfffff  4 MiB") })

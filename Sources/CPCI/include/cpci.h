@@ -16,6 +16,10 @@ struct pci_access *cpci_open(void);
 /* The name of a device from pci.ids ("Vendor Device"), in `buffer`; NULL where libpci knows none or gave up. */
 const char *cpci_name(struct pci_access *access, char *buffer, int size, int vendor, int device);
 
+/* The two parts of that name, each with the same results. */
+const char *cpci_vendor_name(struct pci_access *access, char *buffer, int size, int vendor);
+const char *cpci_device_name(struct pci_access *access, char *buffer, int size, int vendor, int device);
+
 /* Frees the access and what it has loaded (pci_cleanup()). */
 void cpci_close(struct pci_access *access);
 

@@ -76,16 +76,19 @@ struct AddressMap {
         }
         for bar in plan.gpu?.memoryBARs ?? [] {
             let kind = (bar.is64Bit ? "64-bit" : "32-bit") + (bar.isPrefetchable ? " prefetchable" : "")
-            lines.append("  BAR \(bar.index)  \(bar.range)  \(Self.size(bar.range))  \(kind)")
-            let columns = max(Self.narrowest, width - Self.labelWidth - 4)
+            let title = "  BAR \(bar.index)  \(bar.range)  \(Self.size(bar.range))"
+            let isWide = title.count + kind.count + 2 <= width
+            lines += isWide ? ["\(title)  \(kind)"] : [title, "         \(kind)"]
+            let columns = max(Self.narrowest, width - Self.labelWidth - 5)
             lines.append(Self.row("", String(repeating: ".", count: columns), color: nil))
             for index in tree.overlapping(bar.range) {
                 let entry = tree.entries[index]
                 guard bar.range.contains(entry.range), entry.name != plan.address.description else { continue }
                 let color = isColored ? Self.color(of: entry.name) : nil
                 lines.append(Self.row(entry.name, Self.scaled(entry.range, in: bar.range, columns), color: color))
-                let indent = String(repeating: " ", count: Self.labelWidth + 4)
-                lines.append("\(indent)\(entry.range)  \(Self.size(entry.range))")
+                let range = "\(entry.range)  \(Self.size(entry.range))"
+                let indent = max(2, min(Self.labelWidth + 4, width - range.count))
+                lines.append(String(repeating: " ", count: indent) + range)
             }
         }
         if plan.gpu?.memoryBARs.isEmpty ?? true { lines.append("  no memory BARs") }

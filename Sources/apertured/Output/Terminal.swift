@@ -31,11 +31,16 @@ enum Terminal {
         _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// The width of the standard output in columns; 80 if it is no terminal.
-    static var width: Int {
+    /// The width of the terminal on the standard output, in columns: that of `COLUMNS`, or what the terminal says; `nil`
+    /// if it is no terminal and `COLUMNS` is not set.
+    static var columns: Int? {
+        if let wish = unsafe getenv("COLUMNS"), let columns = unsafe Int(String(cString: wish)), columns > 0 {
+            return columns
+        }
         var size = winsize()
         let result = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size)
-        return result == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+        guard result == 0 else { return nil }
+        return size.ws_col > 0 ? Int(size.ws_col) : 80
     }
 
     /// Whether to use colours: the standard output is a terminal, and `NO_COLOR` is not set (no-color.org).

@@ -35,7 +35,10 @@ struct Status: Verb {
             if snapshot.unreadable.isEmpty { Terminal.print("No GPUs.") }
         } else {
             let found = rows.filter { $0.plan.gpu?.pciClass.isGPU == true }
-            if !found.isEmpty { Terminal.print(StatusTable(found).text, terminator: "") }
+            if !found.isEmpty {
+                Terminal.print(
+                    StatusTable(found, width: Terminal.columns, isColored: Terminal.isColored).text, terminator: "")
+            }
             if verbose { found.forEach { Terminal.print(WitnessText($0.plan).text, terminator: "") } }
             if map { found.forEach { Terminal.print(drawing(of: $0, snapshot), terminator: "") } }
         }
@@ -58,7 +61,7 @@ struct Status: Verb {
     }
 
     private func drawing(of row: GPUStatus, _ snapshot: Snapshot) -> String {
-        AddressMap(row.plan, snapshot.memoryMap, width: Terminal.width, isColored: Terminal.isColored).text
+        AddressMap(row.plan, snapshot.memoryMap, width: Terminal.columns ?? 80, isColored: Terminal.isColored).text
     }
 
     private func complain(_ snapshot: Snapshot, _ rows: [GPUStatus]) throws(ExitStatus) {
