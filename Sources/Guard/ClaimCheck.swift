@@ -155,7 +155,7 @@ package struct ClaimCheck<H: Host> {
         -> Decision
     {
         let isOurs = observation.subjects.isEmpty && observation.suspicions.isEmpty
-        let holders = plan.functions.flatMap(snapshot.holders(of:))
+        let holders = snapshot.holders(of: plan.functions)
         var decision = Decision.goOn
         for conflict in plan.conflicts {
             guard case .framebuffer = conflict.owner else { continue }

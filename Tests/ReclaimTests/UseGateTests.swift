@@ -95,6 +95,19 @@ struct UseGateTests {
         }
     }
 
+    @Test("A guest that has the node of a group of two functions is named once")
+    func oneNode() throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: "vfio-pci", override: "vfio-pci")
+            Function("0000:01:00.1", class: 0x040300, driver: "vfio-pci")
+            Line(0xc000_0000...0xc03e_7fff, "BOOTFB")
+            Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
+        }
+        let refusals = try plan(host).refusals
+        #expect(refusals.map(\.code) == [.inUse])
+        #expect(refusals.first?.message.split(separator: "(pid 900)", omittingEmptySubsequences: false).count == 2)
+    }
+
     @Test("Who has the companion open for the host is named beside the guest that has the GPU")
     func both() throws {
         let host = try FixtureHost {

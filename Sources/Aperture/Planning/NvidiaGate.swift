@@ -53,7 +53,7 @@ struct NvidiaGate {
     /// The holders of the nodes through which any card can be in use.
     private var users: [Holder] { snapshot.holders.filter { NvidiaModules.nodes.contains($0.node) } }
 
-    private var holders: [Holder] { cards.flatMap(snapshot.holders(of:)) + users }
+    private var holders: [Holder] { snapshot.holders(of: cards) + users }
 
     /// The cards that nvidia drives and that the claim does not take.
     private var others: [PCIAddress] {

@@ -71,7 +71,7 @@ package struct ReleasePlanner: Sendable {
     private func refusals() -> [Refusal] {
         let leaving = steps.filter { $0.action == .unbindDriver }.map(\.target)
         let functions = snapshot.functions.filter { leaving.contains($0.address.description) }
-        let holders = functions.flatMap(snapshot.holders(of:))
+        let holders = snapshot.holders(of: functions)
         guard !holders.isEmpty else {
             guard let why = snapshot.holdersUnknown, !functions.isEmpty, !ignoresUnknownHolders else { return [] }
             let names = functions.map(\.address.description).joined(separator: ", ")

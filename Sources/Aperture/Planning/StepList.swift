@@ -62,7 +62,7 @@ struct StepList {
     /// Every claim ends with a proof, which VFIO refuses while a guest has the card.
     private mutating func refuseWhileInUse() {
         let claimed = functions.filter(\.isOnVFIO)
-        let users = claimed.flatMap(snapshot.holders(of:))
+        let users = snapshot.holders(of: claimed)
         guard !steps.isEmpty, !users.isEmpty else { return }
         refusals.append(
             Refusal(

@@ -84,8 +84,11 @@ package struct Snapshot: Sendable {
     }
 
     /// The processes that have a node of the function open.
-    package func holders(of function: PCIFunction) -> [Holder] {
-        holders.filter { function.nodes.contains($0.node) }
+    package func holders(of function: PCIFunction) -> [Holder] { holders(of: [function]) }
+
+    /// The processes that have a node of one of the functions open. Functions of one IOMMU group share its node.
+    package func holders(of functions: [PCIFunction]) -> [Holder] {
+        holders.filter { holder in functions.contains { $0.nodes.contains(holder.node) } }
     }
 
     /// The processes that have a `/dev/fbN` of the platform device open.

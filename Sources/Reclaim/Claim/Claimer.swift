@@ -53,7 +53,7 @@ package struct Claimer<H: Host> {
         case .refused: outcome.result = .refused
         case .nothingToDo:
             attempt(&outcome) { (outcome) throws(ReclaimError) in
-                outcome.users = settings.proves ? plan.functions.flatMap(snapshot.holders(of:)) : []
+                outcome.users = settings.proves ? snapshot.holders(of: plan.functions) : []
                 if outcome.users.isEmpty {
                     try end(plan.functions, &outcome)
                 } else {
