@@ -43,6 +43,9 @@ enum Main {
             let message = Apertured.fullMessage(for: error)
             guard Apertured.exitCode(for: error).isSuccess else {
                 Terminal.complain(message)
+                if let verb = Apertured.verbMeant(by: CommandLine.arguments) {
+                    Terminal.complain("  Did you mean 'apertured \(verb)'?")
+                }
                 return .usage
             }
             // --help and --version.

@@ -19,6 +19,17 @@ extension Apertured {
     }
 }
 
+extension Apertured {
+    /// The verb that a misspelled one was probably meant to be; `nil` for a verb that exists, and for no near one.
+    static func verbMeant(by arguments: [String]) -> String? {
+        guard arguments.count > 1 else { return nil }
+        let commands = configuration.subcommands.map { $0.configuration }
+        if commands.contains(where: { $0.commandName == arguments[1] }) { return nil }
+        return Suggestion.nearest(
+            to: arguments[1], among: commands.filter(\.shouldDisplay).compactMap(\.commandName) + ["help"])
+    }
+}
+
 /// The command line's root.
 package struct Apertured: ParsableCommand {
     static let version = "0.1.0"
@@ -34,7 +45,7 @@ package struct Apertured: ParsableCommand {
             maps every BAR through VFIO as the proof.
 
             Exit status: 0 done or nothing to do; 1 failed, and everything is as it was; 2 usage; 3 refused, nothing \
-            was written; 4 failed, and something could not be undone.
+            was written; 4 failed, and something could not be undone; 5 the guarded GPU was removed.
             """,
         version: version,
         subcommands: [
