@@ -32,7 +32,7 @@ ARCHITECTURE = $(shell dpkg --print-architecture)
 DEB = .build/apertured_$(VERSION)_$(ARCHITECTURE).deb
 STAGE = .build/deb
 # The packages of the tools that `make deb` needs.
-DEB_PACKAGES = dpkg-dev binutils xz-utils
+DEB_PACKAGES = dpkg-dev binutils python3-minimal xz-utils
 # The oldest glibc that the package runs on: that of RHEL 9 and what is made of it.
 GLIBC = 2.34
 
@@ -43,6 +43,8 @@ DEVICES = sys-subsystem-pci-devices-.device.d
 CATALOG = $(PREFIX)/lib/systemd/catalog
 RULES = $(PREFIX)/lib/udev/rules.d
 MANUALS = $(PREFIX)/share/man
+# The pages, in the folders that their links expect.
+PAGES = $(PREFIX)/share/doc/apertured
 
 .PHONY: order install uninstall deb deb-check deb-packages
 
@@ -74,14 +76,18 @@ install: $(BINARY)
 	$(INSTALL) -D -m 644 systemd/apertured.catalog $(DESTDIR)$(CATALOG)/apertured.catalog
 	$(INSTALL) -D -m 644 man/apertured.8 $(DESTDIR)$(MANUALS)/man8/apertured.8
 	$(INSTALL) -D -m 644 man/apertured.conf.5 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5
-	@[ -n "$(DESTDIR)" ] || packaging/reload
+	$(INSTALL) -d $(DESTDIR)$(PAGES)/docs
+	$(INSTALL) -m 644 README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(DESTDIR)$(PAGES)
+	$(INSTALL) -m 644 docs/*.md $(DESTDIR)$(PAGES)/docs
+	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/apertured $(DESTDIR)$(UNITS)/apertured@.service \
 	    $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf $(DESTDIR)$(RULES)/90-apertured.rules $(DESTDIR)$(CATALOG)/apertured.catalog \
 	    $(DESTDIR)$(MANUALS)/man8/apertured.8 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5
+	rm -rf $(DESTDIR)$(PAGES)
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
-	@[ -n "$(DESTDIR)" ] || packaging/reload
+	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
 deb: deb-packages release
 	rm -rf $(STAGE)
@@ -92,7 +98,7 @@ deb: deb-packages release
 deb-check: deb
 	@./.ci/packages lintian
 	packaging/check-glibc $(GLIBC) $$(find $(STAGE)/root/usr -type f -perm -u+x)
-	lintian --allow-root --fail-on error --info $(DEB)
+	lintian --allow-root --pedantic --display-info --fail-on error,warning,info,pedantic --info $(DEB)
 
 deb-packages:
 	@./.ci/packages $(DEB_PACKAGES)
