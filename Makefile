@@ -100,5 +100,5 @@ lab-packages: packages
 clean:
 	rm -rf .build
 
-# install, uninstall, deb
+# program, install, uninstall, dist, deb
 include packaging/packaging.mk

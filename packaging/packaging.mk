@@ -1,4 +1,4 @@
-# Installation and the Debian package. The Makefile includes this file; it defines `release` and RELEASE.
+# Installation, the source archive and the Debian package. The Makefile includes this file; it defines `release` and RELEASE.
 
 # The product carries the Swift runtime and its C++ library, so that it runs where no Swift is installed. What else the
 # link takes is in packaging/link.
@@ -22,15 +22,20 @@ STRIP ?= strip
 # The program to install: that of `make release`, or with BINARY=FILE any other build.
 BUILT = .build/release/apertured
 BINARY ?= $(BUILT)
+# What a package is made after: nothing is built where BINARY is another.
+BUILD = $(if $(filter $(BUILT),$(BINARY)),release)
 # The version is defined in the program alone.
 VERSION := $(shell sed -n 's/^ *static let version = "\(.*\)"$$/\1/p' Sources/apertured/Commands/Apertured.swift)
-# The time of the last commit, so that the same tree gives the same package (reproducible-builds.org).
-SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+# The time of the last commit, so that the same tree gives the same package (reproducible-builds.org). A source archive
+# knows it itself: it may lie in a checkout of something else.
+ARCHIVED := $(shell sed -n 's/^time \([0-9]*\)$$/\1/p' packaging/commit)
+SOURCE_DATE_EPOCH ?= $(or $(ARCHIVED),$(shell git log -1 --format=%ct 2>/dev/null || date +%s))
 export SOURCE_DATE_EPOCH
 
 ARCHITECTURE = $(shell dpkg --print-architecture)
 DEB = .build/apertured_$(VERSION)_$(ARCHITECTURE).deb
 STAGE = .build/deb
+DIST = .build/dist
 # The packages of the tools that `make deb` needs.
 DEB_PACKAGES = dpkg-dev binutils python3-minimal xz-utils
 # The oldest glibc that the package runs on: that of RHEL 9 and what is made of it.
@@ -46,7 +51,7 @@ MANUALS = $(PREFIX)/share/man
 # The pages, in the folders that their links expect.
 PAGES = $(PREFIX)/share/doc/apertured
 
-.PHONY: order install uninstall deb deb-check deb-packages
+.PHONY: order program install uninstall dist deb deb-check deb-packages
 
 # Installing needs neither dpkg nor apt. The program is built first only if a source file is newer. pkg-config names a
 # missing C library.
@@ -62,6 +67,9 @@ $(LINK): $(wildcard packaging/link/*)
 order: release
 	@./.ci/packages binutils valgrind
 	packaging/link/profile $(BUILT)
+
+# What a package's build runs: it needs neither dpkg nor apt.
+program: $(BINARY)
 
 install: $(BINARY)
 	$(INSTALL) -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apertured
@@ -89,7 +97,11 @@ uninstall:
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
-deb: deb-packages release
+# The source archive of the last commit.
+dist:
+	packaging/dist $(VERSION) $(DIST)
+
+deb: deb-packages $(BUILD)
 	rm -rf $(STAGE)
 	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)/root PREFIX=/usr
 	packaging/normalize $(STAGE)/root/usr/bin/apertured
