@@ -1,4 +1,4 @@
-# Installation, the source archive and the Debian package. The Makefile includes this file; it defines `release` and RELEASE.
+# Installation, the source archive and the packages. The Makefile includes this file; it defines `release` and RELEASE.
 
 # The product carries the Swift runtime and its C++ library, so that it runs where no Swift is installed. What else the
 # link takes is in packaging/link.
@@ -38,6 +38,8 @@ STAGE = .build/deb
 DIST = .build/dist
 # The packages of the tools that `make deb` needs.
 DEB_PACKAGES = dpkg-dev binutils python3-minimal xz-utils
+RPM = .build/apertured-$(VERSION)-1$(shell rpm --eval '%{?dist}').$(shell uname -m).rpm
+RPM_STAGE = .build/rpm
 # The oldest glibc that the package runs on: that of RHEL 9 and what is made of it.
 GLIBC = 2.34
 
@@ -51,7 +53,7 @@ MANUALS = $(PREFIX)/share/man
 # The pages, in the folders that their links expect.
 PAGES = $(PREFIX)/share/doc/apertured
 
-.PHONY: order program install uninstall dist deb deb-check deb-packages
+.PHONY: order program install uninstall dist deb deb-check deb-packages rpm rpm-check rpm-packages
 
 # Installing needs neither dpkg nor apt. The program is built first only if a source file is newer. pkg-config names a
 # missing C library.
@@ -97,7 +99,7 @@ uninstall:
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
-# The source archive of the last commit.
+# The source archive, and the spec file that builds it.
 dist:
 	packaging/dist $(VERSION) $(DIST)
 
@@ -114,3 +116,14 @@ deb-check: deb
 
 deb-packages:
 	@./.ci/packages $(DEB_PACKAGES)
+
+rpm: rpm-packages $(BUILD)
+	packaging/build-rpm $(RPM_STAGE) $(VERSION) $(abspath $(BINARY)) $(RPM)
+
+rpm-check: deb rpm
+	@./.ci/packages libarchive-tools rpmlint
+	rpmlint --strict --config packaging/rpm/rpmlint.toml $(RPM) $(RPM_STAGE)/apertured.spec
+	packaging/same-files $(DEB) $(RPM)
+
+rpm-packages:
+	@./.ci/packages binutils python3-minimal rpm
