@@ -23,7 +23,7 @@ FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 demo: lab-packages release
 	$(LAB) demo
 
-test: lint unit fuzzers units deb-check rpm-check lab-packages
+test: lint unit fuzzers units deb-check rpm-check arch-check lab-packages
 	$(LAB) run --quick --package $(DEB) --jobs $(JOBS)
 
 # On bare kernels and, with the package, on a full Debian 12 with systemd and udev.
@@ -100,5 +100,5 @@ lab-packages: packages
 clean:
 	rm -rf .build
 
-# program, install, uninstall, dist, deb, rpm
+# program, install, uninstall, dist, deb, rpm, arch
 include packaging/packaging.mk

@@ -40,6 +40,7 @@ DIST = .build/dist
 DEB_PACKAGES = dpkg-dev binutils python3-minimal xz-utils
 RPM = .build/apertured-$(VERSION)-1$(shell rpm --eval '%{?dist}').$(shell uname -m).rpm
 RPM_STAGE = .build/rpm
+ARCH = .build/apertured-$(VERSION)-1-$(shell uname -m).pkg.tar.zst
 # The oldest glibc that the package runs on: that of RHEL 9 and what is made of it.
 GLIBC = 2.34
 
@@ -53,7 +54,8 @@ MANUALS = $(PREFIX)/share/man
 # The pages, in the folders that their links expect.
 PAGES = $(PREFIX)/share/doc/apertured
 
-.PHONY: order program install uninstall dist deb deb-check deb-packages rpm rpm-check rpm-packages
+.PHONY: order program install uninstall dist deb deb-check deb-packages rpm rpm-check rpm-packages arch arch-check \
+    arch-packages
 
 # Installing needs neither dpkg nor apt. The program is built first only if a source file is newer. pkg-config names a
 # missing C library.
@@ -99,7 +101,7 @@ uninstall:
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
-# The source archive, and the spec file that builds it.
+# The source archive, and the spec file and the PKGBUILD that build it.
 dist:
 	packaging/dist $(VERSION) $(DIST)
 
@@ -127,3 +129,15 @@ rpm-check: deb rpm
 
 rpm-packages:
 	@./.ci/packages binutils python3-minimal rpm
+
+# Of the last commit, as makepkg builds a source archive.
+arch: arch-packages dist $(BUILD)
+	packaging/build-arch $(DIST) $(BINARY) $(ARCH)
+
+# The .deb is made of the working tree: with uncommitted changes the two may differ.
+arch-check: deb arch
+	@if [ -z "$$(git status --porcelain)" ]; then packaging/same-files $(DEB) $(ARCH); \
+	else echo "not compared with the .deb: something is not committed"; fi
+
+arch-packages:
+	@./.ci/packages binutils fakeroot libarchive-tools makepkg pacman-package-manager python3-minimal zstd
