@@ -157,7 +157,7 @@ package struct Claimer<H: Host> {
         let former = snapshot
         switch rung.last?.rung {
         case .override, .evict, .unbind, .bind:
-            do { snapshot = try host.snapshot(.claim(address), withHolders: false) } catch { throw .snapshot(error) }
+            snapshot = try host.read(.claim(address), withHolders: false)
             snapshot.holders = former.holders
             snapshot.holdersUnknown = former.holdersUnknown
         default: snapshot = try host.read(.claim(address))

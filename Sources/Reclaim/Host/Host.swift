@@ -68,9 +68,10 @@ package protocol Host {
 }
 
 extension Host {
-    /// A snapshot that includes the processes that have the card's nodes open.
-    package func read(_ scope: SnapshotScope) throws(ReclaimError) -> Snapshot {
-        do { return try snapshot(scope, withHolders: true) } catch { throw .snapshot(error) }
+    /// ``snapshot(_:withHolders:)`` with this module's error; by default with the processes that have the card's nodes
+    /// open.
+    package func read(_ scope: SnapshotScope, withHolders: Bool = true) throws(ReclaimError) -> Snapshot {
+        do { return try snapshot(scope, withHolders: withHolders) } catch { throw .snapshot(error) }
     }
 
     /// - Throws: ``ReclaimError/interrupted(by:)`` when a signal asks this process to stop. Call it before a write.

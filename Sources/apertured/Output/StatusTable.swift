@@ -40,9 +40,10 @@ struct StatusTable {
                 Self.lines(card.row, card.gpu, name: card.owner + card.name.fitting(nameWidth - card.owner.count))
             }
         }
+        let narrow = cells(Self.shortestName)
         func room(_ columns: [Column]) -> Int? {
             guard let width else { return Self.longestName }
-            let others = columns.filter { $0 != .name }.map { Self.width(of: $0, in: cells(Self.shortestName)) }
+            let others = columns.filter { $0 != .name }.map { Self.width(of: $0, in: narrow) }
             return width - others.reduce(0, +) - Self.gap.count * (columns.count - 1)
         }
         for column in Self.leastNeeded where room(columns).map({ $0 < Self.usefulName }) == true {

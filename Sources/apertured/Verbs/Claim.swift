@@ -9,7 +9,7 @@ internal import VFIO
 /// Claims a GPU and proves it.
 struct Claim: Verb {
     var address: PCIAddress
-    var options: ClaimOptions = ClaimOptions()
+    var options = ClaimOptions()
     var dryRun = false
     var noVerify = false
     /// Seconds to wait for a process to close a framebuffer.
@@ -20,8 +20,6 @@ struct Claim: Verb {
     var tree = FileTree()
 
     static let waits = 0...3600
-
-    private var host: MachineHost { MachineHost(tree: tree) }
 
     func run() throws(ExitStatus) {
         var settings = Claimer<MachineHost>.Settings()

@@ -15,8 +15,6 @@ struct Recover: Verb {
     var json = false
     var tree = FileTree()
 
-    private var host: MachineHost { MachineHost(tree: tree) }
-
     func run() throws(ExitStatus) {
         var rows: [(PCIAddress, Restoration?)] = []
         var status = ExitStatus.done

@@ -16,8 +16,6 @@ struct Release: Verb {
     var json = false
     var tree = FileTree()
 
-    private var host: MachineHost { MachineHost(tree: tree) }
-
     func run() throws(ExitStatus) {
         // systemd runs a unit's ExecStop= at shutdown too.
         if onlyWhenRunning, ServiceManager.isStopping() { return }

@@ -6,11 +6,9 @@ internal import Reclaim
 /// Shows what a claim would write, and why.
 struct ShowPlan: Verb {
     var address: PCIAddress
-    var options: ClaimOptions = ClaimOptions()
+    var options = ClaimOptions()
     var json = false
     var tree = FileTree()
-
-    private var host: MachineHost { MachineHost(tree: tree) }
 
     func run() throws(ExitStatus) {
         var settings = Claimer<MachineHost>.Settings()

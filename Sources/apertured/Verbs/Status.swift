@@ -13,8 +13,6 @@ struct Status: Verb {
     var json = false
     var tree = FileTree()
 
-    private var host: MachineHost { MachineHost(tree: tree) }
-
     func run() throws(ExitStatus) {
         let snapshot: Snapshot
         do {

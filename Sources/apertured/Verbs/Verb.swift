@@ -1,14 +1,22 @@
 internal import Aperture
 internal import CLinux
 internal import Glibc
-internal import KernelFiles
+package import KernelFiles
 internal import Reclaim
 internal import Record
 
 /// What a command does, from plain values. ``Commands/`` has how a person writes it.
 package protocol Verb: Sendable {
+    /// The machine, or the folder that stands for it.
+    var tree: FileTree { get }
+
     /// Does it. Every reason to throw has been reported.
     func run() throws(ExitStatus)
+}
+
+extension Verb {
+    /// For a verb that only reads; ``Locking`` has the host of one that writes.
+    var host: MachineHost { MachineHost(tree: tree) }
 }
 
 /// How long to wait for other runs of apertured, and for the kernel.

@@ -7,11 +7,9 @@ internal import VFIO
 /// Proves a claimed GPU.
 struct Verify: Verb {
     var address: PCIAddress
-    var options: ClaimOptions = ClaimOptions()
+    var options = ClaimOptions()
     var json = false
     var tree = FileTree()
-
-    private var host: MachineHost { MachineHost(tree: tree) }
 
     func run() throws(ExitStatus) {
         if let refusal = WritingVerb.begin(tree) {
