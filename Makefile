@@ -10,6 +10,8 @@ STRICT = -Xswiftc -warnings-as-errors
 PACKAGES = libpci-dev pci.ids pkg-config python3-minimal systemd util-linux
 # The tests that send signals to themselves, and those that need a journald.
 ALONE = GuardLoopTests
+# What the unit tests print with --json.
+DOCUMENTS = $(CURDIR)/.build/documents
 JOURNALED = RealJournal
 LAB = Tests/Lab/lab
 SCENARIO ?=
@@ -74,8 +76,11 @@ release: packages $(LINK)
 	$(SWIFT) build $(RELEASE)
 
 unit: packages
+	@./.ci/packages python3-jsonschema
 	$(SWIFT) build --build-tests $(STRICT)
-	$(SWIFT) test --skip-build --parallel --skip $(ALONE) --skip $(JOURNALED)
+	rm -rf $(DOCUMENTS)
+	APERTURED_DOCUMENTS=$(DOCUMENTS) $(SWIFT) test --skip-build --parallel --skip $(ALONE) --skip $(JOURNALED)
+	schema/check $(DOCUMENTS)
 	$(SWIFT) test --skip-build --filter $(ALONE)
 	Tests/with-journald $(SWIFT) test --skip-build --filter $(JOURNALED)
 

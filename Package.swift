@@ -114,7 +114,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "Aperture", "apertured", "Configuration", "Fixtures", "Journal", "KernelFiles", "Reclaim", "Record",
-                systemPackage,
+                "VFIO", systemPackage,
             ],
             swiftSettings: settings),
     ]

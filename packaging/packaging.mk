@@ -53,6 +53,7 @@ RULES = $(PREFIX)/lib/udev/rules.d
 MANUALS = $(PREFIX)/share/man
 # The pages, in the folders that their links expect.
 PAGES = $(PREFIX)/share/doc/apertured
+SCHEMAS = $(PREFIX)/share/apertured/schema
 
 .PHONY: order program install uninstall dist deb deb-check deb-packages rpm rpm-check rpm-packages arch arch-check \
     arch-packages
@@ -91,13 +92,15 @@ install: $(BINARY)
 	$(INSTALL) -d $(DESTDIR)$(PAGES)/docs
 	$(INSTALL) -m 644 README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(DESTDIR)$(PAGES)
 	$(INSTALL) -m 644 docs/*.md $(DESTDIR)$(PAGES)/docs
+	$(INSTALL) -d $(DESTDIR)$(SCHEMAS)
+	$(INSTALL) -m 644 schema/*.json $(DESTDIR)$(SCHEMAS)
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/apertured $(DESTDIR)$(UNITS)/apertured@.service \
 	    $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf $(DESTDIR)$(RULES)/90-apertured.rules $(DESTDIR)$(CATALOG)/apertured.catalog \
 	    $(DESTDIR)$(MANUALS)/man8/apertured.8 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5
-	rm -rf $(DESTDIR)$(PAGES)
+	rm -rf $(DESTDIR)$(PAGES) $(DESTDIR)$(PREFIX)/share/apertured
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 

@@ -60,8 +60,22 @@ struct CommandLine {
         let outputData = output.fileHandleForReading.readDataToEndOfFile()
         let errorData = errors.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        return Result(
+        let result = Result(
             status: process.terminationStatus, output: String(decoding: outputData, as: UTF8.self),
             errors: String(decoding: errorData, as: UTF8.self))
+        if arguments.contains("--json"), !result.output.isEmpty {
+            try Document.keep(result.output, of: arguments.contains("--dry-run") ? "plan" : arguments[0])
+        }
+        return result
+    }
+}
+
+/// The documents that the tests produce, for schema/check.
+enum Document {
+    /// Saves a document of this verb in the folder that the environment names, if it names one.
+    static func keep(_ text: String, of verb: String) throws {
+        guard let folder = ProcessInfo.processInfo.environment["APERTURED_DOCUMENTS"] else { return }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try text.write(toFile: "\(folder)/\(verb).\(UUID()).json", atomically: true, encoding: .utf8)
     }
 }

@@ -161,7 +161,7 @@ struct ExitStatusTests {
         return host
     }
 
-    private static let runs = [
+    static let runs = [
         Run("the card was never claimed", 3, "release", gpu) { try FixtureHost { GPU(gpu) } },
         // vfio-pci's unbind does nothing here, and the read-back tells.
         Run("a step fails", 4, "release", gpu) { try claimed() },

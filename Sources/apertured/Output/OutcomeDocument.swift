@@ -1,14 +1,18 @@
-internal import Aperture
+package import Aperture
 internal import JSONFormat
-internal import Reclaim
+package import Reclaim
 internal import SystemPackage
 internal import VFIO
 
 /// The outcome of a claim as JSON.
-struct OutcomeDocument {
-    let json: JSON
+package struct OutcomeDocument {
+    private let json: JSON
 
-    init(_ outcome: ClaimOutcome) {
+    /// The document as it is printed.
+    package var text: String { json.text }
+
+    /// For a claim that had a plan.
+    package init(_ outcome: ClaimOutcome) {
         var failure: ReclaimError?
         let result: String
         switch outcome.result {
@@ -36,7 +40,7 @@ struct OutcomeDocument {
     }
 
     /// For a claim that was refused before anything was read.
-    init(refused refusal: Refusal, _ address: PCIAddress) {
+    package init(refused refusal: Refusal, _ address: PCIAddress) {
         json = .object([
             "version": .number(1),
             "gpu": .object(["address": .string("\(address)")]),
@@ -46,7 +50,7 @@ struct OutcomeDocument {
     }
 
     /// For a claim that failed before there was a plan.
-    init(failed error: any Error, _ address: PCIAddress) {
+    package init(failed error: any Error, _ address: PCIAddress) {
         json = .object([
             "version": .number(1),
             "gpu": .object(["address": .string("\(address)")]),
@@ -96,10 +100,14 @@ struct OutcomeDocument {
 }
 
 /// The outcome of a verification as JSON.
-struct VerificationDocument {
-    let json: JSON
+package struct VerificationDocument {
+    private let json: JSON
 
-    init(_ report: VerificationReport) {
+    /// The document as it is printed.
+    package var text: String { json.text }
+
+    /// The document of this report.
+    package init(_ report: VerificationReport) {
         json = .object([
             "version": .number(1),
             "gpu": PlanDocument.gpu(report.plan),

@@ -1,12 +1,16 @@
-internal import Aperture
+package import Aperture
 internal import JSONFormat
-internal import Reclaim
+package import Reclaim
 
 /// The outcome of a release as JSON.
-struct ReleaseDocument {
-    let json: JSON
+package struct ReleaseDocument {
+    private let json: JSON
 
-    init(_ address: PCIAddress, _ outcome: ReleaseOutcome) {
+    /// The document as it is printed.
+    package var text: String { json.text }
+
+    /// The document of this release of a GPU.
+    package init(_ address: PCIAddress, _ outcome: ReleaseOutcome) {
         var refusals: [Refusal] = []
         let result: String
         switch outcome.result {
@@ -39,10 +43,14 @@ struct ReleaseDocument {
 }
 
 /// The outcome of a recovery as JSON.
-struct RecoveryDocument {
-    let json: JSON
+package struct RecoveryDocument {
+    private let json: JSON
 
-    init(_ rows: [(PCIAddress, Restoration?)]) {
+    /// The document as it is printed.
+    package var text: String { json.text }
+
+    /// - Parameter rows: The GPUs that had a record; with `nil` where nothing was interrupted.
+    package init(_ rows: [(PCIAddress, Restoration?)]) {
         json = .object([
             "version": .number(1),
             "gpus": .array(

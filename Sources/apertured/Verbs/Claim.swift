@@ -1,6 +1,5 @@
 internal import Aperture
 internal import Journal
-internal import JSONFormat
 internal import KernelFiles
 internal import Reclaim
 internal import Record
@@ -46,13 +45,13 @@ struct Claim: Verb {
                 }
         } catch {
             if let refusal = WritingVerb.refusal(error) { throw refuse(refusal, log) }
-            if json { Terminal.print(OutcomeDocument(failed: error, address).json.text) }
+            if json { Terminal.print(OutcomeDocument(failed: error, address).text) }
             log.fail(error)
             // The machine is still as the interrupted run left it.
             if case .notRecovered = error { throw ExitStatus.notRestored }
             throw ExitStatus.failed
         }
-        if json { Terminal.print(OutcomeDocument(outcome).json.text) }
+        if json { Terminal.print(OutcomeDocument(outcome).text) }
         try end(outcome, log)
     }
 
@@ -63,7 +62,7 @@ struct Claim: Verb {
     }
 
     private func refuse(_ refusal: Refusal, _ log: ClaimLog) -> ExitStatus {
-        if json { Terminal.print(OutcomeDocument(refused: refusal, address).json.text) }
+        if json { Terminal.print(OutcomeDocument(refused: refusal, address).text) }
         log.refuse(refusal)
         return .refused
     }

@@ -1,6 +1,5 @@
 internal import Aperture
 internal import Journal
-internal import JSONFormat
 internal import KernelFiles
 internal import Reclaim
 internal import Record
@@ -40,7 +39,7 @@ struct Recover: Verb {
             throw max(status, .failed)
         }
         if json {
-            Terminal.print(RecoveryDocument(rows).json.text)
+            Terminal.print(RecoveryDocument(rows).text)
         } else if !quiet {
             for (address, result) in rows where result?.isFinished == true { Terminal.print("\(address): recovered") }
         }

@@ -1,6 +1,5 @@
 internal import Aperture
 internal import Journal
-internal import JSONFormat
 internal import KernelFiles
 internal import Reclaim
 internal import Record
@@ -35,7 +34,7 @@ struct Release: Verb {
             }
             outcome = ReleaseOutcome(result: .refused([refusal]))
         }
-        if json { Terminal.print(ReleaseDocument(address, outcome).json.text) }
+        if json { Terminal.print(ReleaseDocument(address, outcome).text) }
         switch outcome.result {
         case .released:
             log.released()

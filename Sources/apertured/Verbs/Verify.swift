@@ -1,5 +1,4 @@
 internal import Aperture
-internal import JSONFormat
 internal import KernelFiles
 internal import Reclaim
 internal import VFIO
@@ -24,7 +23,7 @@ struct Verify: Verb {
             throw ExitStatus.failed
         }
         if json {
-            Terminal.print(VerificationDocument(report).json.text)
+            Terminal.print(VerificationDocument(report).text)
         } else {
             report.proofs.forEach { Terminal.print($0) }
         }
