@@ -32,6 +32,7 @@ package struct PlainArguments {
             case "guard": GuardCard(&rest)
             case "post-stop": PostStop(&rest)
             case "vfio-driver": FindVFIODriver(&rest)
+            case "complete": Complete(&rest)
             default: nil
             }
         return rest.isPlain && rest.words.isEmpty ? verb : nil
@@ -85,6 +86,12 @@ package struct PlainArguments {
     fileprivate mutating func address() -> PCIAddress? {
         let addresses = addresses()
         return addresses.count == 1 ? addresses.first : nil
+    }
+
+    /// Takes what is left, which is one word of such a form.
+    fileprivate mutating func word<Value>(_ parse: (String) -> Value?) -> Value? {
+        defer { words = [] }
+        return words.count == 1 ? words.first.flatMap(parse) : nil
     }
 
     /// Takes `--root`.
@@ -177,6 +184,14 @@ extension FindVFIODriver {
         let (load, tree) = (arguments.flag("--load"), arguments.tree())
         guard let address = arguments.address() else { return nil }
         self.init(address: address, load: load, tree: tree)
+    }
+}
+
+extension Complete {
+    fileprivate init?(_ arguments: inout PlainArguments) {
+        let tree = arguments.tree()
+        guard let kind = arguments.word({ Complete.Kind(rawValue: $0) }) else { return nil }
+        self.init(kind: kind, tree: tree)
     }
 }
 

@@ -20,6 +20,7 @@ struct PlainArgumentsTests {
         "guard": [["--lock-wait", "30"], ["--write-deadline", "1"], ["--root", "/"]],
         "post-stop": [["--lock-wait", "30"], ["--write-deadline", "3600"]],
         "vfio-driver": [["--load"], ["--root", "/"]],
+        "complete": [["--root", "/"]],
     ]
 
     /// None, each, every two and all of a verb's words, with the address first and last.
@@ -30,7 +31,8 @@ struct PlainArgumentsTests {
                 words.indices.filter { choice >> $0 & 1 == 1 }.flatMap { words[$0] }
             }
             if verb == "status" { return choices.map { ["status"] + $0 } }
-            return choices.flatMap { [[verb, gpu] + $0, [verb] + $0 + [gpu]] }
+            let word = verb == "complete" ? "gpus" : gpu
+            return choices.flatMap { [[verb, word] + $0, [verb] + $0 + [word]] }
         }
     }
 
@@ -54,7 +56,8 @@ struct PlainArgumentsTests {
         ["plan", gpu, "--root", "/nowhere"], ["plan", gpu, "--driver", "vfio-pci"], ["plan", gpu, "--help"],
         ["plan", gpu, "--"], ["claim", gpu, "-n"], ["claim", gpu, "--wait", "3601"], ["claim", gpu, "--wait", "x"],
         ["claim", gpu, "--wait=3"], ["guard", gpu, "--lock-wait", "-1"], ["guard"], ["verify", gpu], ["recover"],
-        ["log", gpu], ["help"], ["--help"], ["status", "--ver"], ["status", "0000:01:00.0", "x"],
+        ["log", gpu], ["complete"], ["complete", "verbs"], ["complete", "gpus", "drivers"], ["help"], ["--help"],
+        ["status", "--ver"], ["status", "0000:01:00.0", "x"],
     ])
     func `everything else is left to the parser`(line: [String]) {
         #expect(PlainArguments(line).verb() == nil)

@@ -98,12 +98,17 @@ package struct SnapshotReader {
     /// - Parameter wish: The driver that the administrator chose; `nil` for the best match.
     package func vfioDriver(for address: PCIAddress, wish: String?) throws(SnapshotError) -> DriverChoice {
         let function = try PCIReader(tree: tree, scope: .all).identity(of: address)
+        let drivers = try vfioDrivers()
+        let driver = wish ?? drivers.best(for: function)
+        let isThere = tree.exists("\(KernelPath.pciDrivers)/\(driver)")
+        return DriverChoice(driver: driver, module: isThere ? nil : drivers.module(of: driver) ?? driver)
+    }
+
+    /// The VFIO drivers of the running kernel. No read of this waits for a lock.
+    package func vfioDrivers() throws(SnapshotError) -> VFIODrivers {
         do {
             let kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
-            let drivers = try VFIODriverReader(tree: tree, cache: aliases).read(kernel)
-            let driver = wish ?? drivers.best(for: function)
-            let isThere = tree.exists("\(KernelPath.pciDrivers)/\(driver)")
-            return DriverChoice(driver: driver, module: isThere ? nil : drivers.module(of: driver) ?? driver)
+            return try VFIODriverReader(tree: tree, cache: aliases).read(kernel)
         } catch {
             throw .unreadable(error)
         }

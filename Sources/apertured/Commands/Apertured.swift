@@ -51,7 +51,7 @@ package struct Apertured: ParsableCommand {
         subcommands: [
             StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
             ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, PostStopCommand.self,
-            VFIODriverCommand.self, LogCommand.self,
+            VFIODriverCommand.self, CompleteCommand.self, LogCommand.self,
         ])
 
     package init() {}
