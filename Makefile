@@ -20,12 +20,13 @@ JOBS ?= $(shell nproc)
 SECONDS ?= 60
 FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 
-.PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units lint packages lab-packages clean
+.PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units completions-check lint \
+    packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
 
-test: lint unit fuzzers units deb-check rpm-check arch-check lab-packages
+test: lint unit completions-check fuzzers units deb-check rpm-check arch-check lab-packages
 	$(LAB) run --quick --package $(DEB) --jobs $(JOBS)
 
 # On bare kernels and, with the package, on a full Debian 12 with systemd and udev.
@@ -83,6 +84,11 @@ unit: packages
 	schema/check $(DOCUMENTS)
 	$(SWIFT) test --skip-build --filter $(ALONE)
 	Tests/with-journald $(SWIFT) test --skip-build --filter $(JOURNALED)
+
+# The completions, each in its own shell in a pseudo-terminal, beside the program's help.
+completions-check: build
+	@./.ci/packages bash bash-completion fish zsh python3-pyte
+	Tests/Completions/check .build/debug/apertured
 
 # The unit, the udev rule, the catalog and the manuals, by systemd's and groff's own tools.
 units:

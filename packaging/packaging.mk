@@ -54,6 +54,10 @@ MANUALS = $(PREFIX)/share/man
 # The pages, in the folders that their links expect.
 PAGES = $(PREFIX)/share/doc/apertured
 SCHEMAS = $(PREFIX)/share/apertured/schema
+COMPLETIONS_BASH = $(PREFIX)/share/bash-completion/completions
+COMPLETIONS_FISH = $(PREFIX)/share/fish/vendor_completions.d
+# Below /usr, Debian's zsh looks in share/zsh/vendor-completions instead.
+COMPLETIONS_ZSH = $(PREFIX)/share/zsh/site-functions
 
 .PHONY: order program install uninstall dist deb deb-check deb-packages rpm rpm-check rpm-packages arch arch-check \
     arch-packages
@@ -94,12 +98,17 @@ install: $(BINARY)
 	$(INSTALL) -m 644 docs/*.md $(DESTDIR)$(PAGES)/docs
 	$(INSTALL) -d $(DESTDIR)$(SCHEMAS)
 	$(INSTALL) -m 644 schema/*.json $(DESTDIR)$(SCHEMAS)
+	$(INSTALL) -D -m 644 completions/apertured.bash $(DESTDIR)$(COMPLETIONS_BASH)/apertured
+	$(INSTALL) -D -m 644 completions/apertured.fish $(DESTDIR)$(COMPLETIONS_FISH)/apertured.fish
+	$(INSTALL) -D -m 644 completions/_apertured $(DESTDIR)$(COMPLETIONS_ZSH)/_apertured
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/apertured $(DESTDIR)$(UNITS)/apertured@.service \
 	    $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf $(DESTDIR)$(RULES)/90-apertured.rules $(DESTDIR)$(CATALOG)/apertured.catalog \
-	    $(DESTDIR)$(MANUALS)/man8/apertured.8 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5
+	    $(DESTDIR)$(MANUALS)/man8/apertured.8 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5 \
+	    $(DESTDIR)$(COMPLETIONS_BASH)/apertured $(DESTDIR)$(COMPLETIONS_FISH)/apertured.fish \
+	    $(DESTDIR)$(COMPLETIONS_ZSH)/_apertured
 	rm -rf $(DESTDIR)$(PAGES) $(DESTDIR)$(PREFIX)/share/apertured
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
@@ -110,7 +119,7 @@ dist:
 
 deb: deb-packages $(BUILD)
 	rm -rf $(STAGE)
-	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)/root PREFIX=/usr
+	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)/root PREFIX=/usr COMPLETIONS_ZSH=/usr/share/zsh/vendor-completions
 	packaging/normalize $(STAGE)/root/usr/bin/apertured
 	packaging/build-deb $(STAGE) $(VERSION) $(ARCHITECTURE) $(DEB)
 
