@@ -48,24 +48,6 @@ package struct Plan: Sendable {
 
 /// What the person allows for this claim.
 package struct ClaimOptions: Hashable, Sendable {
-    /// What may be done about residue: an entry that no unbind ends.
-    package enum Residue: String, Hashable, Sendable, CaseIterable {
-        /// Rescan from 6.9 on; on 6.0 to 6.8 bounce through an allowed native driver; otherwise refuse.
-        case auto
-        /// Let an allowed native driver probe the card once.
-        case bounce
-        /// Remove the GPU and rescan its bus, on any kernel.
-        case rescan
-        /// Refuse the claim.
-        case refuse
-
-        /// All of them in one sentence: `auto, bounce, rescan or refuse`.
-        package static let list: String = {
-            let names = allCases.map(\.rawValue)
-            return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
-        }()
-    }
-
     /// The rung that may be used against residue.
     package var residue = Residue.auto
     /// Native drivers that may probe this card once, by module or driver name.

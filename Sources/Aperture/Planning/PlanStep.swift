@@ -133,6 +133,26 @@ package struct PlanStep: Hashable, Sendable {
     package let expectation: Expectation
 }
 
+extension ClaimOptions {
+    /// What may be done about residue: an entry that no unbind ends.
+    package enum Residue: String, Hashable, Sendable, CaseIterable {
+        /// Rescan from 6.9 on; on 6.0 to 6.8 bounce through an allowed native driver; otherwise refuse.
+        case auto
+        /// Let an allowed native driver probe the card once.
+        case bounce
+        /// Remove the GPU and rescan its bus, on any kernel.
+        case rescan
+        /// Refuse the claim.
+        case refuse
+
+        /// All of them in one sentence: `auto, bounce, rescan or refuse`.
+        package static let list: String = {
+            let names = allCases.map(\.rawValue)
+            return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+        }()
+    }
+}
+
 extension PlanStep.Effect {
     /// The file that is written. To load a module, the program that does it; to unload one, its folder in /sys/module;
     /// for a wait, the device node.
