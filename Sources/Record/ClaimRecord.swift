@@ -50,6 +50,20 @@ package struct ClaimRecord: Hashable, Sendable {
         }
     }
 
+    /// A proof that VFIO maps every memory BAR of the claimed functions.
+    package struct Proof: Hashable, Sendable {
+        /// When it was made, in seconds since 1970-01-01T00:00:00Z.
+        package var time: Int64
+        /// How many memory BARs were mapped.
+        package var bars: Int
+
+        /// A proof as a record describes it.
+        package init(time: Int64, bars: Int) {
+            self.time = time
+            self.bars = bars
+        }
+    }
+
     /// The card; it also names the record's file.
     package var gpu: PCIAddress
     /// How far the claim has come.
@@ -71,6 +85,13 @@ package struct ClaimRecord: Hashable, Sendable {
     /// The inode number of the device's folder in sysfs; `nil` when there was none. A card that was removed and found
     /// again has a new folder, and nothing of the claim applies to it.
     package var device: UInt64?
+    /// When the claim was complete, in seconds since 1970-01-01T00:00:00Z; `nil` before that, and in the record of a
+    /// program that did not write it.
+    package var since: Int64?
+    /// The last proof of the complete claim; `nil` without one.
+    package var proof: Proof?
+    /// The system service that made the claim, `apertured@0000:01:00.0.service`; `nil` for a claim by hand.
+    package var unit: String?
 
     /// Whether the current run has removed the card for a rescan, or was about to.
     package var hasRemovedCard: Bool {
@@ -89,6 +110,19 @@ package struct ClaimRecord: Hashable, Sendable {
         record.nativeDrivers = []
         record.stuckWrite = nil
         record.device = device
+        return record
+    }
+
+    /// The record of the complete claim, after a run that ended well.
+    /// - Parameters:
+    ///   - time: Now, in seconds since 1970-01-01T00:00:00Z.
+    ///   - bars: How many memory BARs the run's proof mapped; `nil` when it proved nothing.
+    ///   - unit: The system service that this run belongs to.
+    package func completed(at time: Int64, bars: Int?, by unit: String?, device: UInt64?) -> ClaimRecord {
+        var record = standing(of: device)
+        record.since = since ?? time
+        record.proof = bars.map { Proof(time: time, bars: $0) }
+        record.unit = unit
         return record
     }
 

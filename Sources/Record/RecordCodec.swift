@@ -36,6 +36,9 @@ package enum RecordCodec {
             "steps": .array(record.marks.map(encode)),
             "stuckWrite": record.stuckWrite.map(encode) ?? .null,
             "device": .string(record.device.map { "\($0)" }),
+            "since": record.since.map { .number(Int($0)) } ?? .null,
+            "proof": record.proof.map { .object(["time": .number(Int($0.time)), "bars": .number($0.bars)]) } ?? .null,
+            "unit": .string(record.unit),
         ])
         return Array((json.text + "\n").utf8)
     }
@@ -109,13 +112,24 @@ package enum RecordCodec {
             throw Failure(reason: "its state is unknown")
         }
         let drivers = try fields.array("nativeDrivers").map { (item) throws(Failure) in try item.name() }
-        return ClaimRecord(
+        var record = ClaimRecord(
             gpu: gpu, state: state, prior: try priorState(fields.object("prior"), of: gpu),
             start: try priorState(fields.object("start"), of: gpu), wasClaimed: try fields.bool("wasClaimed"),
             nativeDrivers: Set(drivers), unloadedModules: try modules(fields),
             marks: try fields.array("steps").map { (item) throws(Failure) in try mark(item) },
             stuckWrite: try fields.optional("stuckWrite").map { (item) throws(Failure) in try stuckWrite(item) },
             device: try fields.optional("device").map { (item) throws(Failure) in try item.number64() })
+        // A program that wrote no times and no units had no such fields.
+        if fields.has("since") {
+            record.since = try fields.optional("since").map { (item) throws(Failure) in Int64(try item.number()) }
+        }
+        if fields.has("proof") {
+            record.proof = try fields.optional("proof").map { (item) throws(Failure) in
+                ClaimRecord.Proof(time: Int64(try item.number("time")), bars: try item.number("bars"))
+            }
+        }
+        if fields.has("unit") { record.unit = try fields.optionalName("unit") }
+        return record
     }
 
     /// Empty for a record of a program that unloaded no modules yet.

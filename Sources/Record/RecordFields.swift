@@ -111,7 +111,7 @@ struct RecordFields {
         return text
     }
 
-    private func number() throws(Failure) -> Int {
+    func number() throws(Failure) -> Int {
         guard case .number(let number) = json else { throw Failure(reason: "\(place) is not a number") }
         return number
     }

@@ -79,6 +79,10 @@ package final class FixtureHost: Host {
     package var stuckWrite: Int?
     /// Whether the process of that write can be found.
     package var isStuckProcessSeen = true
+    /// The time that the host tells, in seconds since 1970-01-01T00:00:00Z.
+    package var clock: Int64 = 1_790_000_000
+    /// The service that this process belongs to.
+    package var unit: String?
     /// The processes that live, with their start times; a stuck write is the work of one.
     package var processes: [Int32: UInt64] = [:]
     /// The override that somebody else gives the GPU when it comes back from a rescan.
@@ -283,6 +287,10 @@ package final class FixtureHost: Host {
     // MARK: - Records
 
     private var records: RecordStore { RecordStore(tree: FileTree(root: FilePath(folder.path))) }
+
+    package func time() -> Int64 { clock }
+
+    package func ownUnit() -> String? { unit }
 
     package func startTime(ofProcess process: Int32) -> UInt64? { processes[process] }
 

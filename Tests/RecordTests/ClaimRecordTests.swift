@@ -27,6 +27,19 @@ struct ClaimRecordTests {
         #expect(run.standing(of: 8) == expected)
     }
 
+    @Test("A complete claim has the time of its first completion, and of its last proof")
+    func completed() throws {
+        let first = try record([.removeDevice]).completed(at: 100, bars: 2, by: "a.service", device: 8)
+        var expected = try record([]).standing(of: 8)
+        (expected.since, expected.proof, expected.unit) = (100, .init(time: 100, bars: 2), "a.service")
+        #expect(first == expected)
+        let again = first.completed(at: 200, bars: 3, by: nil, device: 8)
+        (expected.proof, expected.unit) = (.init(time: 200, bars: 3), nil)
+        #expect(again == expected)
+        expected.proof = nil
+        #expect(again.completed(at: 300, bars: nil, by: nil, device: 8) == expected)
+    }
+
     @Test("A record is about its own device, unless its run removed that", arguments: [7, 8, nil] as [UInt64?])
     func stale(_ device: UInt64?) throws {
         #expect(try record([.setDriverOverride, .rescanBus]).isStale(for: device) == (device != 7))

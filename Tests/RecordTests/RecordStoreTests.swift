@@ -30,11 +30,14 @@ struct RecordStoreTests {
                     name: "efi-framebuffer.0", driver: "efi-framebuffer", driverOverride: nil,
                     range: AddressRange(start: 0xc000_0000, size: 4096), ownsRange: true)
             ], consoles: [1])
-        return ClaimRecord(
+        var record = ClaimRecord(
             gpu: gpu, state: .claiming, prior: state, start: state, wasClaimed: true, nativeDrivers: ["bochs-drm"],
             unloadedModules: ["nvidia_drm", "nvidia"],
             marks: [.init(action: "unbind-driver", target: "x", path: "/sys/y", value: "a\n\"b\"")],
             stuckWrite: .init(path: "/sys/y", process: 4711, started: .max), device: .max)
+        (record.since, record.proof) = (1_790_000_000, .init(time: 1_790_000_001, bars: 2))
+        record.unit = "apertured@0000:01:00.0.service"
+        return record
     }
 
     @Test("A record comes back as it was saved")

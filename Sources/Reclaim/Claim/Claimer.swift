@@ -60,11 +60,14 @@ package struct Claimer<H: Host> {
                     // VFIO lets nobody else open the card. That a guest uses it is proof enough.
                     tell(.inUse(outcome.users))
                 }
-                guard standing == nil else { return }
+                guard standing == nil else {
+                    renew(standing, outcome)
+                    return
+                }
                 // The card was on vfio-pci already. A release undoes what the udev rule did, and keeps other changes.
                 let prior = PriorState(plan, in: snapshot, beforeRule: true)
-                try host.store(
-                    ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior, device: device(address)))
+                let record = ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior)
+                try host.store(completed(record, outcome))
                 if plan.functions.contains(where: \.isOverriddenByRule) { outcome.result = .claimed }
             }
         case .claim:
@@ -76,11 +79,12 @@ package struct Claimer<H: Host> {
                 start: PriorState(plan, in: snapshot, beforeRule: false), wasClaimed: standing != nil,
                 device: device(address))
             record.unloadedModules = standing?.unloadedModules ?? []
+            (record.since, record.proof, record.unit) = (standing?.since, standing?.proof, standing?.unit)
             attempt(&outcome) { (outcome) throws(ReclaimError) in
                 try host.store(record)
                 let functions = try climb(plan, &snapshot, &record, &outcome)
                 try end(functions, &outcome)
-                try host.store(record.standing(of: device(address)))
+                try host.store(completed(record, outcome))
             }
             if case .failed(let failure) = outcome.result { undo(record, after: failure, &outcome) }
         }
@@ -205,6 +209,23 @@ package struct Claimer<H: Host> {
         try host.heedInterruption()
         try Proof(host: host, tell: tell).prove(functions, &outcome.proofs)
         try host.heedInterruption()
+    }
+
+    private func completed(_ record: ClaimRecord, _ outcome: ClaimOutcome) -> ClaimRecord {
+        let isProven = !outcome.proofs.isEmpty && outcome.doubt == nil
+        return record.completed(
+            at: host.time(), bars: isProven ? outcome.bars.mapped : nil, by: host.ownUnit(),
+            device: device(record.gpu))
+    }
+
+    /// Records the new proof of a claim that stood already. Without room for that the claim stands all the same.
+    private func renew(_ standing: ClaimRecord?, _ outcome: ClaimOutcome) {
+        guard let standing, !outcome.proofs.isEmpty else { return }
+        do {
+            try host.save(completed(standing, outcome))
+        } catch {
+            tell(.warning("The new proof is not recorded: \(error)."))
+        }
     }
 
     private func undo(_ record: ClaimRecord, after failure: ReclaimError, _ outcome: inout ClaimOutcome) {

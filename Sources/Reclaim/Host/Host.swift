@@ -42,6 +42,12 @@ package protocol Host {
     /// write; a release or an undo that has begun goes on to its end.
     func interruption() -> String?
 
+    /// The time, in seconds since 1970-01-01T00:00:00Z.
+    func time() -> Int64
+
+    /// The system service that this process belongs to; `nil` for none.
+    func ownUnit() -> String?
+
     /// When a process was started, in clock ticks since the boot; `nil` when there is no such process.
     func startTime(ofProcess process: Int32) -> UInt64?
 

@@ -122,6 +122,20 @@ package struct MachineHost: Host {
         }
     }
 
+    /// CLOCK_REALTIME.
+    package func time() -> Int64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec)
+    }
+
+    /// From the machine's own /proc, whatever the root.
+    package func ownUnit() -> String? {
+        let group = ControlGroup(of: "self", in: FileTree())
+        guard group.isSystemUnit, let unit = group.unit, unit.hasSuffix(".service") else { return nil }
+        return unit
+    }
+
     /// From the machine's own /proc, whatever the root: this program started the process.
     package func startTime(ofProcess process: Int32) -> UInt64? { ProcessStat.startTime(of: process) }
 

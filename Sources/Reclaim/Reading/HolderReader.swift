@@ -80,7 +80,7 @@ package struct HolderReader {
             }
         }
         for (process, nodes) in held.sorted(by: { $0.key < $1.key }) {
-            let (command, unit) = (command(of: process), ControlGroup(of: process, in: tree))
+            let (command, unit) = (command(of: process), ControlGroup(of: "\(process)", in: tree))
             reading.holders += nodes.sorted().map {
                 Holder(pid: process, command: command, node: $0, unit: unit.unit, isSystemUnit: unit.isSystemUnit)
             }
@@ -173,13 +173,14 @@ extension String {
 }
 
 /// The systemd unit that a process belongs to, by its control group: `0::/system.slice/gdm.service`.
-private struct ControlGroup {
+struct ControlGroup {
     /// The innermost unit.
     private(set) var unit: String?
     /// Whether the unit belongs to the machine's own service manager, and not to a user's or a container's.
     private(set) var isSystemUnit = false
 
-    init(of process: Int32, in tree: FileTree) {
+    /// - Parameter process: A process ID, or `self`.
+    init(of process: String, in tree: FileTree) {
         // The process may have ended.
         guard let groups = try? tree.text("/proc/\(process)/cgroup") else { return }
         for line in groups.split(whereSeparator: \.isNewline) {

@@ -1,14 +1,17 @@
 internal import Aperture
 internal import JSONFormat
 internal import PCIAccess
+internal import Record
 
 /// One GPU as `status` shows it.
 struct GPUStatus {
     enum State: String {
-        /// apertured has a record of its claim, and nothing is in its BARs.
+        /// apertured has a record of its claim, nothing is in its BARs, and nobody has it open.
         case claimed
-        /// Someone else bound it to VFIO, and nothing is in its BARs.
+        /// Someone else bound it to VFIO, nothing is in its BARs, and nobody has it open.
         case vfio
+        /// It is on VFIO, and a process has it open, such as a guest.
+        case inUse = "in use"
         /// It is on VFIO, but something is in its BARs, so a guest would fail.
         case blocked
         /// Nothing answers at its address.
@@ -23,13 +26,33 @@ struct GPUStatus {
         case unknown
     }
 
+    /// The record of a GPU's claim.
+    enum Claim {
+        /// There is no record, or that of a claim that is not complete.
+        case none
+        case complete(ClaimRecord)
+        /// The records cannot be read, as root alone can.
+        case unknown
+    }
+
     let plan: Plan
     let state: State
+    /// The record of its complete claim; `nil` when the state is not that of a claimed GPU.
+    let claim: ClaimRecord?
+    /// The processes that have it open, or another function that a claim takes.
+    let users: [Holder]
+    /// Why there may be more of them, as a sentence without its full stop; `nil` when all are known.
+    let usersUnknown: String?
 
-    /// - Parameter isRecorded: Whether apertured has a record of a finished claim; `nil` when that could not be read.
-    init(plan: Plan, snapshot: Snapshot, isRecorded: Bool?) {
+    init(plan: Plan, snapshot: Snapshot, claim: Claim) {
         self.plan = plan
-        state = Self.state(plan, snapshot, isRecorded)
+        users = plan.gpu.map { gpu in
+            snapshot.holders(of: plan.functions.contains(gpu) ? plan.functions : [gpu])
+        } ?? []
+        usersUnknown = snapshot.holdersUnknown
+        state = Self.state(plan, snapshot, claim, isOpen: !users.isEmpty)
+        self.claim =
+            if case .complete(let record) = claim, plan.gpu?.isOnVFIO == true { record } else { nil }
     }
 
     /// `vga` for the boot VGA device, `screen` for another GPU on which the firmware drew its screen, else `-`.
@@ -39,7 +62,7 @@ struct GPUStatus {
         return isScreen ? "screen" : "-"
     }
 
-    private static func state(_ plan: Plan, _ snapshot: Snapshot, _ isRecorded: Bool?) -> State {
+    private static func state(_ plan: Plan, _ snapshot: Snapshot, _ claim: Claim, isOpen: Bool) -> State {
         guard let gpu = plan.gpu else { return .unknown }
         if gpu.isDead { return .dead }
         guard case .entries = snapshot.memoryMap else { return .unknown }
@@ -47,13 +70,42 @@ struct GPUStatus {
         if plan.refusals.contains(where: { open.contains($0.code) }) { return .unknown }
         if plan.conflicts.isEmpty {
             guard gpu.isOnVFIO else { return gpu.driver == nil ? .free : .host }
-            return isRecorded.map { $0 ? .claimed : .vfio } ?? .unknown
+            if isOpen { return .inUse }
+            return switch claim {
+            case .complete: .claimed
+            case .none: .vfio
+            case .unknown: .unknown
+            }
         }
         if gpu.isOnVFIO { return .blocked }
         let hasFramebuffer = plan.conflicts.contains {
             if case .framebuffer = $0.owner { true } else { false }
         }
         return hasFramebuffer ? .framebuffer : plan.gpu?.driver == nil ? .unknown : .host
+    }
+}
+
+extension GPUStatus {
+    /// What else there is to say of it in a table: each a few words.
+    var details: [String] {
+        plan.conflicts.map { "BAR \($0.bar): \($0.entry.name)" } + Self.processes(users).map { "used by \($0)" }
+            + claimDetails
+    }
+
+    /// One text per process, whatever number of nodes it has open.
+    private static func processes(_ users: [Holder]) -> [String] {
+        var seen: Set<Int32> = []
+        return users.filter { seen.insert($0.pid).inserted }.map { user in
+            "\(user.command) (\(user.unit.map { "\($0), " } ?? "")pid \(user.pid))"
+        }
+    }
+
+    private var claimDetails: [String] {
+        guard let claim else { return [] }
+        let bars = claim.proof.map { "\($0.bars) BAR\($0.bars == 1 ? "" : "s") proven \(Timestamp($0.time).local)" }
+        let since = claim.since.map { "claimed \(Timestamp($0).local)\(claim.unit.map { " by \($0)" } ?? "")" }
+        // A record of an older program tells neither.
+        return [since, bars ?? (since == nil ? nil : "not proven")].compactMap(\.self)
     }
 }
 
@@ -73,9 +125,28 @@ struct StatusDocument {
                     "state": .string(row.state.rawValue),
                     "apertures": .array(row.plan.gpu?.memoryBARs.map(PlanDocument.aperture) ?? []),
                     "conflicts": .array(row.plan.conflicts.map(PlanDocument.conflict)),
+                    "claim": row.claim.map(Self.claim) ?? .null,
+                    "users": .array(row.users.map(Self.user)),
+                    "usersUnknown": .string(row.usersUnknown),
                     "refusals": .array(row.plan.refusals.map(PlanDocument.refusal)),
                 ]))
         }
         json = .object(["version": .number(1), "gpus": .array(devices)])
+    }
+
+    private static func claim(_ record: ClaimRecord) -> JSON {
+        .object([
+            "since": .string(record.since.map { Timestamp($0).utc }),
+            "proven": .string(record.proof.map { Timestamp($0.time).utc }),
+            "bars": record.proof.map { .number($0.bars) } ?? .null,
+            "unit": .string(record.unit),
+        ])
+    }
+
+    private static func user(_ holder: Holder) -> JSON {
+        .object([
+            "process": .number(Int(holder.pid)), "command": .string(holder.command), "unit": .string(holder.unit),
+            "node": .string(holder.node),
+        ])
     }
 }

@@ -6,10 +6,10 @@ struct StatusTable {
     let text: String
 
     private enum Column: String, CaseIterable {
-        case address, name, `class`, boot, driver, group, state, held
+        case address, name, `class`, boot, driver, group, state, details
     }
 
-    /// What a narrow terminal lacks first; what is held comes below the line at last.
+    /// What a narrow terminal lacks first.
     private static let leastNeeded: [Column] = [.class, .group, .boot]
     private static let gap = "  "
     /// The longest name in a pipe, where the columns do not depend on a terminal.
@@ -17,6 +17,8 @@ struct StatusTable {
     private static let shortestName = 12
     /// A name that tells the cards apart, for which other columns go.
     private static let usefulName = 26
+    /// As long as `BAR 0: efi-framebuffer`: columns go before such details do.
+    private static let shortDetail = 24
 
     /// - Parameters:
     ///   - width: The longest line, in columns; `nil` for a pipe. Addresses, drivers and states are never cut, so that a
@@ -25,19 +27,20 @@ struct StatusTable {
     init(_ rows: [GPUStatus], width: Int?, isColored: Bool) {
         let names = DeviceNames()
         var cards: [(name: DeviceName, owner: String, row: GPUStatus, gpu: PCIFunction)] = []
-        for row in rows {
+        let addresses = Set(rows.compactMap { $0.plan.gpu?.address })
+        for row in Self.sorted(rows) {
             guard let gpu = row.plan.gpu else { continue }
-            cards.append(
-                (
-                    names.parts(vendor: gpu.vendor, device: gpu.device),
-                    gpu.physicalFunction.map { "VF of \($0), " } ?? "", row, gpu
-                ))
+            // Below its physical function a virtual one is indented.
+            let owner = gpu.physicalFunction.map { addresses.contains($0) ? "" : "VF of \($0), " }
+            cards.append((names.parts(vendor: gpu.vendor, device: gpu.device), owner ?? "", row, gpu))
         }
         var columns = Column.allCases
         // The other columns' widths are those of their cells; the name gets what is left.
         func cells(_ nameWidth: Int) -> [[Column: String]] {
             cards.flatMap { card in
-                Self.lines(card.row, card.gpu, name: card.owner + card.name.fitting(nameWidth - card.owner.count))
+                Self.lines(
+                    card.row, card.gpu, name: card.owner + card.name.fitting(nameWidth - card.owner.count),
+                    isIndented: card.owner.isEmpty && card.gpu.physicalFunction != nil)
             }
         }
         let narrow = cells(Self.shortestName)
@@ -46,30 +49,64 @@ struct StatusTable {
             let others = columns.filter { $0 != .name }.map { Self.width(of: $0, in: narrow) }
             return width - others.reduce(0, +) - Self.gap.count * (columns.count - 1)
         }
+        // A sentence needs a line of its own more than the other columns need their place.
+        if let room = room(columns), room < Self.usefulName, Self.width(of: .details, in: narrow) > Self.shortDetail {
+            columns.removeAll { $0 == .details }
+        }
         for column in Self.leastNeeded where room(columns).map({ $0 < Self.usefulName }) == true {
             columns.removeAll { $0 == column }
         }
-        if let room = room(columns), room < Self.shortestName { columns.removeAll { $0 == .held } }
+        if let room = room(columns), room < Self.shortestName { columns.removeAll { $0 == .details } }
         let table = cells(max(Self.shortestName, min(room(columns) ?? 0, 1000)))
         let widths = columns.map { Self.width(of: $0, in: table) }
         let header = Dictionary(uniqueKeysWithValues: Column.allCases.map { ($0, $0.rawValue.uppercased()) })
         text = ([header] + table).map { line in
-            // What is held stands below a card's line where there is no room beside it.
-            let isBelow = !columns.contains(.held) && line[.held] != header[.held] && line[.held] != "-"
-            let below = isBelow ? "  \(line[.held] ?? "")\n" : ""
+            // Details stand below a card's line where there is no room beside it.
+            let isBelow = !columns.contains(.details) && line[.details] != header[.details] && line[.details] != "-"
+            let below = isBelow ? Self.wrapped(line[.details] ?? "", width) : ""
             guard line[.address] != nil || !isBelow else { return below }
             return Self.line(line, columns, widths, isColored: isColored && line[.state] != header[.state]) + below
         }.joined()
     }
 
-    private static func lines(_ row: GPUStatus, _ gpu: PCIFunction, name: String) -> [[Column: String]] {
-        let held = row.plan.conflicts.map { "BAR \($0.bar): \($0.entry.name)" }
+    /// In the order of addresses, with a virtual function after its physical one.
+    private static func sorted(_ rows: [GPUStatus]) -> [GPUStatus] {
+        let addresses = Set(rows.compactMap { $0.plan.gpu?.address })
+        func place(_ row: GPUStatus) -> (PCIAddress, Int, PCIAddress)? {
+            guard let gpu = row.plan.gpu else { return nil }
+            guard let physical = gpu.physicalFunction, addresses.contains(physical) else {
+                return (gpu.address, 0, gpu.address)
+            }
+            return (physical, 1, gpu.address)
+        }
+        return rows.compactMap { row in place(row).map { (place: $0, row: row) } }
+            .sorted { $0.place < $1.place }.map(\.row)
+    }
+
+    private static func lines(
+        _ row: GPUStatus, _ gpu: PCIFunction, name: String, isIndented: Bool
+    ) -> [[Column: String]] {
+        let details = row.details
         let first: [Column: String] = [
-            .address: gpu.address.description, .name: name, .class: gpu.pciClass.label, .boot: row.boot,
+            .address: (isIndented ? "  " : "") + gpu.address.description, .name: name, .class: gpu.pciClass.label, .boot: row.boot,
             .driver: gpu.driver ?? "-", .group: gpu.iommuGroup.map { "\($0.number)" } ?? "-",
-            .state: row.state.rawValue, .held: held.first ?? "-",
+            .state: row.state.rawValue, .details: details.first ?? "-",
         ]
-        return [first] + held.dropFirst().map { [.held: $0] }
+        return [first] + details.dropFirst().map { [.details: $0] }
+    }
+
+    /// Lines of this width at most, where spaces allow it, each further one indented more.
+    private static func wrapped(_ text: String, _ width: Int?) -> String {
+        var lines = [" "]
+        for word in text.split(separator: " ") {
+            let line = lines[lines.count - 1]
+            if let width, line.count + 1 + word.count > width, line.contains(where: { $0 != " " }) {
+                lines.append("    \(word)")
+            } else {
+                lines[lines.count - 1] = "\(line) \(word)"
+            }
+        }
+        return lines.map { $0 + "\n" }.joined()
     }
 
     private static func width(of column: Column, in table: [[Column: String]]) -> Int {
@@ -94,7 +131,7 @@ struct StatusTable {
     private static func color(_ state: String) -> String {
         let code: String? =
             switch GPUStatus.State(rawValue: state) {
-            case .claimed, .vfio: "32"
+            case .claimed, .vfio, .inUse: "32"
             case .blocked, .dead: "31"
             case .framebuffer, .unknown: "33"
             case .host, .free, nil: nil

@@ -16,7 +16,7 @@ struct Status: Verb {
     func run() throws(ExitStatus) {
         let snapshot: Snapshot
         do {
-            snapshot = try host.snapshot(scope, withHolders: false)
+            snapshot = try host.snapshot(scope, withHolders: true)
         } catch {
             Terminal.complain("apertured: \(error)")
             throw ExitStatus.failed
@@ -24,7 +24,7 @@ struct Status: Verb {
         let wanted = addresses.isEmpty ? snapshot.gpus.map(\.address).sorted() : addresses
         let rows = wanted.map { address in
             GPUStatus(
-                plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, isRecorded: isRecorded(address))
+                plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, claim: claim(of: address))
         }
         if json {
             Terminal.print(StatusDocument(rows).json.text)
@@ -49,12 +49,12 @@ struct Status: Verb {
         return .watch(only)
     }
 
-    /// Whether there is a record of a finished claim; `nil` when the records cannot be read, as root alone can.
-    private func isRecorded(_ address: PCIAddress) -> Bool? {
+    private func claim(of address: PCIAddress) -> GPUStatus.Claim {
         do {
-            return try host.record(of: address)?.state == .claimed
+            guard let record = try host.record(of: address), record.state == .claimed else { return .none }
+            return .complete(record)
         } catch {
-            return nil
+            return .unknown
         }
     }
 
