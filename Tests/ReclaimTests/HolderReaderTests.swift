@@ -197,6 +197,40 @@ struct HolderReaderTests {
         #expect(holder.unit == unit && holder.isSystemUnit == isSystemUnit)
     }
 
+    @Test("A QEMU process names its guest, below a root")
+    func guest() throws {
+        let host = try machine(Fixtures.Process(7, "qemu-system-x86", holds: "/dev/dri/card0"))
+        try host.folder.write("/usr/bin/qemu-system-x86_64\0-name\0guest=win10\0", to: "/proc/7/cmdline")
+        let holder = try #require(try host.snapshot(withHolders: true).holders.first)
+        #expect(holder.guest == "win10")
+        #expect(holder.description == "qemu-system-x86 (pid 7, guest 'win10') holds /dev/dri/card0")
+        let other = try machine(Fixtures.Process(7, "Xorg", holds: "/dev/dri/card0"))
+        try other.folder.write("/usr/bin/qemu-system-x86_64\0-name\0guest=win10\0", to: "/proc/7/cmdline")
+        #expect(try other.snapshot(withHolders: true).holders.map(\.guest) == [nil])
+    }
+
+    @Test("A QEMU process names its guest, on the machine itself")
+    func guestOnMachine() throws {
+        try Self.withFolder { folder in
+            // A shell that is called as QEMU is.
+            let program = folder.appending(path: "qemu-system-test")
+            try FileManager.default.copyItem(at: URL(filePath: "/bin/sh").resolvingSymlinksInPath(), to: program)
+            let (shell, input) = (Foundation.Process(), Pipe())
+            shell.executableURL = program
+            shell.arguments = ["-c", "read line", "-name", "guest=win,,10,debug-threads=on"]
+            shell.standardInput = input
+            shell.standardOutput = FileHandle(forWritingAtPath: "/dev/full")
+            try shell.run()
+            defer {
+                try? input.fileHandleForWriting.close()
+                shell.waitUntilExit()
+            }
+            let reading = HolderReader(["/dev/full"], in: FileTree(), sparing: nil).read()
+            let holder = try #require(reading.holders.first { $0.pid == shell.processIdentifier })
+            #expect(holder.guest == "win,10")
+        }
+    }
+
     // MARK: - Who is not seen
 
     @Test(

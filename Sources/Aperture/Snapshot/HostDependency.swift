@@ -27,18 +27,17 @@ package struct HostDependency: Hashable, Sendable {
     /// ``Kind/unknown(_:)``.
     package let device: String
 
-    /// Control characters in the names become `?`: users choose the names of mount points, interfaces and devices, and
-    /// root may read them at a terminal.
+    /// The names become printable: users choose the names of mount points, interfaces and devices.
     package init(_ kind: Kind, _ device: String) {
-        self.device = Self.printable(device)
+        self.device = device.printable
         self.kind =
             switch kind {
-            case .mount(let point): .mount(at: point.map(Self.printable))
-            case .volume(let name): .volume(Self.printable(name))
-            case .pool(let name): .pool(Self.printable(name))
-            case .perhapsPool(let names): .perhapsPool(names.map(Self.printable))
-            case .input(let name): .input(Self.printable(name))
-            case .unknown(let reason): .unknown(Self.printable(reason))
+            case .mount(let point): .mount(at: point.map(\.printable))
+            case .volume(let name): .volume(name.printable)
+            case .pool(let name): .pool(name.printable)
+            case .perhapsPool(let names): .perhapsPool(names.map(\.printable))
+            case .input(let name): .input(name.printable)
+            case .unknown(let reason): .unknown(reason.printable)
             case .swap, .network: kind
             }
     }
@@ -46,17 +45,6 @@ package struct HostDependency: Hashable, Sendable {
     /// Whether the host can do without it: it is named in a warning, and nothing is refused for it.
     package var isWarning: Bool {
         if case .input = kind { true } else { false }
-    }
-
-    private static func printable(_ name: String) -> String {
-        let scalars = name.unicodeScalars.map { scalar -> Unicode.Scalar in
-            switch scalar.properties.generalCategory {
-            // Control characters, and those that change the direction of a line or end it.
-            case .control, .format, .lineSeparator, .paragraphSeparator: "?"
-            default: scalar
-            }
-        }
-        return String(String.UnicodeScalarView(scalars))
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "clinux_command_line.h"
 #include "clinux_devices.h"
 #include "clinux_maps.h"
 #include "clinux_open.h"

@@ -79,10 +79,14 @@ package struct HolderReader {
                 reading.unknown = reading.unknown ?? "what \(who) has open could not be read: \(why)"
             }
         }
+        var guests = GuestReader(tree: tree, tick: tick)
         for (process, nodes) in held.sorted(by: { $0.key < $1.key }) {
             let (command, unit) = (command(of: process), ControlGroup(of: "\(process)", in: tree))
+            let guest = guests.name(of: process, command, holding: nodes)
             reading.holders += nodes.sorted().map {
-                Holder(pid: process, command: command, node: $0, unit: unit.unit, isSystemUnit: unit.isSystemUnit)
+                Holder(
+                    pid: process, command: command, node: $0, unit: unit.unit, isSystemUnit: unit.isSystemUnit,
+                    guest: guest)
             }
         }
         return reading
@@ -164,11 +168,51 @@ package struct HolderReader {
     }
 }
 
-extension String {
-    /// The text with a question mark for each control character.
-    fileprivate var printable: String {
-        let scalars = unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }
-        return String(String.UnicodeScalarView(scalars))
+/// Reads the names of guests from the command lines of QEMU's processes.
+private struct GuestReader {
+    let tree: FileTree
+    let tick: () -> Bool
+    /// How long all command lines together may still take, in milliseconds. A name is only a help, and not worth a long
+    /// wait.
+    private var left: Int32 = 1000
+
+    init(tree: FileTree, tick: @escaping () -> Bool) {
+        self.tree = tree
+        self.tick = tick
+    }
+
+    /// The name of the process's guest; `nil` for a process that is not QEMU's, and where no name could be read.
+    /// - Parameters:
+    ///   - process: The process.
+    ///   - command: Its name. QEMU can change it (`-name process=`), so one that has a card on VFIO open also counts.
+    ///   - nodes: The nodes that it has open.
+    mutating func name(of process: Int32, _ command: String, holding nodes: Set<String>) -> String? {
+        guard GuestName.isQEMU(command) || nodes.contains(where: { $0.hasPrefix("/dev/vfio/") }), left > 0 else {
+            return nil
+        }
+        return GuestName.read(from: commandLine(of: process))
+    }
+
+    /// The beginning of `/proc/PID/cmdline`; empty where it cannot be read.
+    private mutating func commandLine(of process: Int32) -> [UInt8] {
+        guard tree.isMachine else {
+            // The name is missing then, and nothing else.
+            let bytes = (try? tree.regularBytes("/proc/\(process)/cmdline")) ?? []
+            return Array(bytes.prefix(Int(CLINUX_COMMAND_LINE_SIZE)))
+        }
+        var size = 0
+        let tick = tick
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: Int(CLINUX_COMMAND_LINE_SIZE)) { buffer, count in
+            guard let base = buffer.baseAddress else { return }
+            // Nothing is read after an error.
+            _ = unsafe withTick(tick) { tick in
+                unsafe base.withMemoryRebound(to: CChar.self, capacity: buffer.count) { text in
+                    unsafe clinux_command_line(process, &left, tick, text, &size)
+                }
+            }
+            count = size
+        }
+        return bytes
     }
 }
 
