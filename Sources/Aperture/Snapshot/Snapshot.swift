@@ -138,10 +138,13 @@ package struct Holder: Hashable, Sendable {
 }
 
 extension Holder: CustomStringConvertible {
-    package var description: String {
+    /// The process without the node: `qemu-system-x86 (pid 4242, guest 'win11', vm.service)`.
+    package var process: String {
         let facts = ["pid \(pid)", guest.map { "guest '\($0)'" }, unit].compactMap(\.self)
-        return "\(command) (\(facts.joined(separator: ", "))) holds \(node)"
+        return "\(command) (\(facts.joined(separator: ", ")))"
     }
+
+    package var description: String { "\(process) holds \(node)" }
 }
 
 /// What decides how this machine isolates devices, and what a person must change to switch that on.

@@ -95,9 +95,7 @@ extension GPUStatus {
     /// One text per process, whatever number of nodes it has open.
     private static func processes(_ users: [Holder]) -> [String] {
         var seen: Set<Int32> = []
-        return users.filter { seen.insert($0.pid).inserted }.map { user in
-            "\(user.command) (\(user.unit.map { "\($0), " } ?? "")pid \(user.pid))"
-        }
+        return users.filter { seen.insert($0.pid).inserted }.map(\.process)
     }
 
     private var claimDetails: [String] {
@@ -146,7 +144,7 @@ struct StatusDocument {
     private static func user(_ holder: Holder) -> JSON {
         .object([
             "process": .number(Int(holder.pid)), "command": .string(holder.command), "unit": .string(holder.unit),
-            "node": .string(holder.node),
+            "guest": .string(holder.guest), "node": .string(holder.node),
         ])
     }
 }
