@@ -8,8 +8,13 @@ internal import SystemPackage
 /// which process holds it.
 package struct RecordLock: ~Copyable {
     private static let name = "lock"
-    /// How often a lock that is held is tried again, in milliseconds: `F_SETLKW` has no deadline.
-    private static let interval: Int32 = 50
+    /// How often a lock that is held is tried again, in milliseconds: `F_SETLKW` has no deadline. The pauses grow, so
+    /// that 63 cards' units which wait for one claim leave the processor to it.
+    private static let intervals: ClosedRange<Int32> = 50...1000
+
+    private static func interval(after waited: Int32) -> Int32 {
+        min(max(waited / 8, intervals.lowerBound), intervals.upperBound)
+    }
 
     private let file: FileDescriptor
 
@@ -28,6 +33,7 @@ package struct RecordLock: ~Copyable {
         }
         // Each holder has all of the time: in a queue of many cards' claims the wait is for the one that is at work.
         var waited: Int32 = 0
+        var total: Int32 = 0
         var last: Int32?
         while !take(file) {
             let error: RecordError
@@ -40,8 +46,10 @@ package struct RecordLock: ~Copyable {
             } else {
                 let process = process(holding: file)
                 if process != last { (last, waited) = (process, 0) }
+                let interval = min(interval(after: total), max(1, milliseconds - waited))
                 _ = poll(nil, 0, interval)
                 waited += interval
+                total = min(total + interval, 3_600_000)
                 continue
             }
             // The reason to give up is the one that counts.
