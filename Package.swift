@@ -62,7 +62,7 @@ let package = Package(
             name: "apertured",
             dependencies: [
                 "Aperture", "CLinux", "Configuration", "Guard", "Journal", "JSONFormat", "KernelFiles", "PCIAccess",
-                "Reclaim", "Record", "VFIO", argumentParser, systemPackage,
+                "Reclaim", "Record", "Udev", "VFIO", argumentParser, systemPackage,
             ],
             swiftSettings: settings),
 

@@ -77,6 +77,7 @@ _apertured_options() {
         options=(
             -v "Show what each witness says of each framebuffer"
             --verbose "Show what each witness says of each framebuffer"
+            --watch "Show it again after each change, until the program is ended"
             --map "Draw each BAR to scale, with the entries of /proc/iomem inside it"
             "${root[@]}" "${json[@]}"
         )

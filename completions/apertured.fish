@@ -86,6 +86,7 @@ complete -c apertured -n $rooted -l root -x -a '(__fish_complete_directories)' -
 complete -c apertured -n '__apertured_verb status plan claim verify release recover' -l json -d 'Print one JSON object'
 
 complete -c apertured -n '__apertured_verb status' -s v -l verbose -d 'Show what each witness says of each framebuffer'
+complete -c apertured -n '__apertured_verb status' -l watch -d 'Show it again after each change, until the program is ended'
 complete -c apertured -n '__apertured_verb status' -l map -d 'Draw each BAR to scale, with the entries of /proc/iomem inside it'
 
 set -l policy '__apertured_verb plan claim'

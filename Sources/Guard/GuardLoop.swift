@@ -2,7 +2,7 @@ package import Aperture
 internal import CLinux
 internal import Glibc
 package import Journal
-internal import SystemPackage
+package import SystemPackage
 package import Udev
 
 /// Waits for everything that concerns a guarded card: uevents, signals and the watchdog's interval. One task, one poll.
@@ -192,11 +192,12 @@ package protocol WakeupSource {
 }
 
 /// A signalfd(2) for some of the process's signals.
-struct SignalDescriptor: ~Copyable {
-    let descriptor: CInt
+package struct SignalDescriptor: ~Copyable {
+    /// Readable when a signal is pending; poll it, and do not read from it.
+    package let descriptor: CInt
 
     /// Blocks the signals and opens the descriptor.
-    init(_ signals: [CInt]) throws(Errno) {
+    package init(_ signals: [CInt]) throws(Errno) {
         descriptor = try Self.open(signals)
     }
 
@@ -212,7 +213,7 @@ struct SignalDescriptor: ~Copyable {
     }
 
     /// The next pending signal; `nil` when there is none.
-    func take() -> CInt? {
+    package func take() -> CInt? {
         let signal = clinux_signals_take(descriptor)
         return signal == 0 ? nil : signal
     }

@@ -36,6 +36,12 @@ package indirect enum JSON: Hashable, Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// The value as one line, without a line feed.
+    package var line: String {
+        // No line feed of a string is left: they are escaped.
+        text.split(separator: "\n").map { $0.drop { $0 == " " } }.joined()
+    }
+
     private func write(to text: inout [UInt8], indent: Int) {
         switch self {
         case .null: text += "null".utf8

@@ -19,7 +19,7 @@ struct CommandLine {
     }
 
     /// The program stands beside the test bundle, which is this process.
-    private static var program: URL {
+    static var program: URL {
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
             .appending(path: "apertured")
     }

@@ -49,7 +49,8 @@ struct StatusTableTests {
     private static func claimed(proof: ClaimRecord.Proof?) throws -> FixtureHost {
         let host = try FixtureHost {
             GPU("0000:01:00.0", driver: "vfio-pci", group: 1)
-            GPU("0000:03:10.0", bars: [BAR(0, 0xd100_0000...0xd1ff_ffff)], driver: "vfio-pci", group: 5,
+            GPU(
+                "0000:03:10.0", bars: [BAR(0, 0xd100_0000...0xd1ff_ffff)], driver: "vfio-pci", group: 5,
                 physicalFunction: "0000:04:00.0")
             GPU("0000:03:11.0", bars: [BAR(0, 0xd200_0000...0xd2ff_ffff)], driver: "i915", group: 6)
             GPU("0000:04:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], driver: "vfio-pci", group: 4)
@@ -82,7 +83,8 @@ struct StatusTableTests {
             ])
     }
 
-    @Test("A virtual function stands indented below its physical one, and no line is too wide", arguments: [60, 80, 200])
+    @Test(
+        "A virtual function stands indented below its physical one, and no line is too wide", arguments: [60, 80, 200])
     func virtual(_ columns: Int) throws {
         let lines = try lines(of: try Self.claimed(proof: nil), columns)
         #expect(lines.allSatisfy { $0.count <= columns }, "\(lines)")

@@ -10,6 +10,8 @@ struct JSONTests {
             "list": .array([.array([]), .object([:]), .number(.max)]),
         ])
         #expect(try JSONParser.parse(Array(value.text.utf8)) == value)
+        #expect(try JSONParser.parse(Array(value.line.utf8)) == value)
+        #expect(!value.line.contains("\n"))
     }
 
     @Test(

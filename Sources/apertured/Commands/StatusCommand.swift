@@ -14,9 +14,14 @@ struct StatusCommand: VerbCommand {
     @Flag(help: "Draw each BAR to scale, with the entries of /proc/iomem inside it.")
     var map = false
 
+    @Flag(help: "Show it again after each change, until the program is ended. With --json, a document per line.")
+    var watch = false
+
     @OptionGroup var common: CommonOptions
 
     var verb: Status {
-        Status(addresses: addresses, verbose: verbose, map: map, json: common.json, tree: common.machine.tree)
+        Status(
+            addresses: addresses, verbose: verbose, map: map, json: common.json, watches: watch,
+            tree: common.machine.tree)
     }
 }

@@ -46,9 +46,10 @@ struct GPUStatus {
 
     init(plan: Plan, snapshot: Snapshot, claim: Claim) {
         self.plan = plan
-        users = plan.gpu.map { gpu in
-            snapshot.holders(of: plan.functions.contains(gpu) ? plan.functions : [gpu])
-        } ?? []
+        users =
+            plan.gpu.map { gpu in
+                snapshot.holders(of: plan.functions.contains(gpu) ? plan.functions : [gpu])
+            } ?? []
         usersUnknown = snapshot.holdersUnknown
         state = Self.state(plan, snapshot, claim, isOpen: !users.isEmpty)
         self.claim =

@@ -88,7 +88,8 @@ struct StatusTable {
     ) -> [[Column: String]] {
         let details = row.details
         let first: [Column: String] = [
-            .address: (isIndented ? "  " : "") + gpu.address.description, .name: name, .class: gpu.pciClass.label, .boot: row.boot,
+            .address: (isIndented ? "  " : "") + gpu.address.description, .name: name, .class: gpu.pciClass.label,
+            .boot: row.boot,
             .driver: gpu.driver ?? "-", .group: gpu.iommuGroup.map { "\($0.number)" } ?? "-",
             .state: row.state.rawValue, .details: details.first ?? "-",
         ]

@@ -43,6 +43,13 @@ enum Terminal {
         return size.ws_col > 0 ? Int(size.ws_col) : 80
     }
 
+    /// The lines of the terminal on the standard output; `nil` if it is no terminal.
+    static var rows: Int? {
+        var size = winsize()
+        let result = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size)
+        return result == 0 && size.ws_row > 0 ? Int(size.ws_row) : nil
+    }
+
     /// Whether to use colours: the standard output is a terminal, and `NO_COLOR` is not set (no-color.org).
     static var isColored: Bool {
         guard isatty(STDOUT_FILENO) == 1 else { return false }

@@ -29,7 +29,9 @@ struct Timestamp {
     private func text(_ format: String, _ parts: tm) -> String {
         var parts = unsafe parts
         return unsafe String(unsafeUninitializedCapacity: 64) { buffer in
-            unsafe buffer.withMemoryRebound(to: CChar.self) { unsafe strftime($0.baseAddress, $0.count, format, &parts) }
+            unsafe buffer.withMemoryRebound(to: CChar.self) {
+                unsafe strftime($0.baseAddress, $0.count, format, &parts)
+            }
         }
     }
 }

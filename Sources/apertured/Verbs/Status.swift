@@ -11,13 +11,33 @@ struct Status: Verb {
     var verbose = false
     var map = false
     var json = false
+    /// Whether to show it again after each change.
+    var watches = false
     var tree = FileTree()
 
     func run() throws(ExitStatus) {
+        if watches { return try watch() }
+        let view = try look()
+        Terminal.print(view.text, terminator: "")
+        view.complaints.forEach { Terminal.complain($0) }
+        if view.isRefused { throw ExitStatus.refused }
+    }
+
+    /// What is to be shown.
+    private struct View: Equatable {
+        var text = ""
+        var complaints: [String] = []
+        /// Whether a GPU that was asked for is none, or cannot be read.
+        var isRefused = false
+    }
+
+    private func look() throws(ExitStatus) -> View {
         let snapshot: Snapshot
         do {
             snapshot = try host.snapshot(scope, withHolders: true)
         } catch {
+            // The next change may mend it.
+            if watches { return View(complaints: ["apertured: \(error)"]) }
             Terminal.complain("apertured: \(error)")
             throw ExitStatus.failed
         }
@@ -26,21 +46,51 @@ struct Status: Verb {
             GPUStatus(
                 plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, claim: claim(of: address))
         }
+        var view = View()
         if json {
-            Terminal.print(StatusDocument(rows).json.text)
+            let document = StatusDocument(rows).json
+            view.text = (watches ? document.line : document.text) + "\n"
         } else if rows.isEmpty {
             // Unreadable GPUs are named below.
-            if snapshot.unreadable.isEmpty { Terminal.print("No GPUs.") }
+            if snapshot.unreadable.isEmpty { view.text = "No GPUs.\n" }
         } else {
             let found = rows.filter { $0.plan.gpu?.pciClass.isGPU == true }
             if !found.isEmpty {
-                Terminal.print(
-                    StatusTable(found, width: Terminal.columns, isColored: Terminal.isColored).text, terminator: "")
+                view.text = StatusTable(found, width: Terminal.columns, isColored: Terminal.isColored).text
             }
-            if verbose { found.forEach { Terminal.print(WitnessText($0.plan).text, terminator: "") } }
-            if map { found.forEach { Terminal.print(drawing(of: $0, snapshot), terminator: "") } }
+            if verbose { view.text += found.map { WitnessText($0.plan).text }.joined() }
+            if map { view.text += found.map { drawing(of: $0, snapshot) }.joined() }
         }
-        try complain(snapshot, rows)
+        complain(snapshot, rows, &view)
+        return view
+    }
+
+    /// Shows the status again whenever it has changed, until a signal comes.
+    private func watch() throws(ExitStatus) {
+        do {
+            var watch = try StatusWatch(tree)
+            let screen = json ? nil : Screen()
+            var last: View?
+            repeat {
+                let view = try look()
+                if view != last || screen != nil {
+                    if let screen {
+                        screen.show(view.text + view.complaints.map { $0 + "\n" }.joined())
+                    } else {
+                        // Two tables in a pipe have an empty line between them.
+                        Terminal.print((last == nil || json ? "" : "\n") + view.text, terminator: "")
+                        view.complaints.forEach { Terminal.complain($0) }
+                    }
+                }
+                if unsafe Terminal.hasLostOutput { throw ExitStatus.failed }
+                last = view
+            } while try watch.next() != .stop
+        } catch let status as ExitStatus {
+            throw status
+        } catch {
+            Terminal.complain("apertured: changes cannot be watched: \(error)")
+            throw ExitStatus.failed
+        }
     }
 
     /// For one GPU the others are not read.
@@ -62,28 +112,28 @@ struct Status: Verb {
         AddressMap(row.plan, snapshot.memoryMap, width: Terminal.columns ?? 80, isColored: Terminal.isColored).text
     }
 
-    private func complain(_ snapshot: Snapshot, _ rows: [GPUStatus]) throws(ExitStatus) {
+    private func complain(_ snapshot: Snapshot, _ rows: [GPUStatus], _ view: inout View) {
         for device in snapshot.unreadable where addresses.isEmpty {
-            Terminal.complain("apertured: \(device.address) could not be read: \(device.reason)")
+            view.complaints.append("apertured: \(device.address) could not be read: \(device.reason)")
         }
         for device in snapshot.platformFramebuffers where addresses.isEmpty {
             guard let reason = device.unreadable else { continue }
-            Terminal.complain("apertured: \(device.name) could not be read: \(reason)")
+            view.complaints.append("apertured: \(device.name) could not be read: \(reason)")
         }
         for console in snapshot.consoles where addresses.isEmpty {
             guard let reason = console.unreadable else { continue }
-            Terminal.complain("apertured: vtcon\(console.number) could not be read: \(reason)")
+            view.complaints.append("apertured: vtcon\(console.number) could not be read: \(reason)")
         }
         if case .entries = snapshot.memoryMap {
         } else if let refusal = rows.lazy.flatMap(\.plan.refusals).first(where: {
             $0.code == .iomemMasked || $0.code == .iomemUnreadable
         }) {
-            Terminal.complain("apertured: it is not known what is in the BARs: \(refusal)")
+            view.complaints.append("apertured: it is not known what is in the BARs: \(refusal)")
         }
         let unknown = rows.flatMap(\.plan.refusals).filter {
             $0.code == .noSuchDevice || $0.code == .notADisplayDevice || $0.code == .deviceUnreadable
         }
-        unknown.forEach { Terminal.complain("apertured: refused: \($0)") }
-        if !unknown.isEmpty { throw ExitStatus.refused }
+        view.complaints += unknown.map { "apertured: refused: \($0)" }
+        view.isRefused = !unknown.isEmpty
     }
 }
