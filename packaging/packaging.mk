@@ -19,6 +19,7 @@ RELEASE += --disable-local-rpath -Xlinker -z -Xlinker now
 PREFIX ?= /usr/local
 INSTALL ?= install
 STRIP ?= strip
+export OBJCOPY ?= objcopy
 # The program to install: that of `make release`, or with BINARY=FILE any other build.
 BUILT = .build/release/apertured
 BINARY ?= $(BUILT)
@@ -83,6 +84,7 @@ program: $(BINARY)
 install: $(BINARY)
 	$(INSTALL) -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apertured
 	$(STRIP) --strip-unneeded --remove-section=.comment $(DESTDIR)$(PREFIX)/bin/apertured
+	packaging/stamp $(VERSION) $(DESTDIR)$(PREFIX)/bin/apertured
 	$(INSTALL) -d $(DESTDIR)$(UNITS)
 	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/apertured@.service > $(DESTDIR)$(UNITS)/apertured@.service
 	chmod 644 $(DESTDIR)$(UNITS)/apertured@.service

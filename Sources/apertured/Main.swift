@@ -15,7 +15,7 @@ enum Main {
     private static func run() -> ExitStatus {
         let arguments = PlainArguments(Array(CommandLine.arguments.dropFirst()))
         if arguments.asksForVersion {
-            Terminal.print(Apertured.version)
+            Terminal.print(Apertured.nameAndVersion)
             return .done
         }
         guard let verb = arguments.verb() else { return parse() }

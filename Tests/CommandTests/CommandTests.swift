@@ -382,7 +382,7 @@ struct CommandTests {
     @Test(
         "--help and --version exit 0 on the standard output",
         arguments: [
-            (["--help"], "USAGE: apertured"), (["--version"], "0.1.0"), (["claim", "--help"], "--residue"),
+            (["--help"], "USAGE: apertured"), (["--version"], "apertured 0.1.0\n"), (["claim", "--help"], "--residue"),
             (["help", "verify"], "iommufd"),
         ])
     func help(_ arguments: [String], _ expected: String) throws {

@@ -3,6 +3,7 @@
 #define CLINUX_H
 
 #include "clinux_command_line.h"
+#include "clinux_commit.h"
 #include "clinux_devices.h"
 #include "clinux_maps.h"
 #include "clinux_open.h"

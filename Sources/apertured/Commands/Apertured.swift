@@ -1,4 +1,5 @@
 package import ArgumentParser
+internal import CLinux
 
 /// A command that a verb does.
 protocol VerbCommand: ParsableCommand {
@@ -34,6 +35,12 @@ extension Apertured {
 package struct Apertured: ParsableCommand {
     static let version = "0.1.0"
 
+    /// What `--version` prints. A build between two versions names its commit.
+    static var nameAndVersion: String {
+        let commit = unsafe String(cString: clinux_commit())
+        return "apertured \(version)" + (commit.isEmpty ? "" : " (\(commit))")
+    }
+
     /// The name, the help and the subcommands.
     package static let configuration = CommandConfiguration(
         commandName: "apertured",
@@ -47,7 +54,7 @@ package struct Apertured: ParsableCommand {
             Exit status: 0 done or nothing to do; 1 failed, and everything is as it was; 2 usage; 3 refused, nothing \
             was written; 4 failed, and something could not be undone; 5 the guarded GPU was removed.
             """,
-        version: version,
+        version: nameAndVersion,
         subcommands: [
             StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
             ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, PostStopCommand.self,
