@@ -184,17 +184,19 @@ struct HolderReaderTests {
     @Test(
         "A service is told from a user's and from a container's",
         arguments: [
-            ("0::/system.slice/gdm.service", "gdm.service", true),
-            ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/steam.service", "steam.service", false),
-            ("0::/system.slice/docker-4711.scope/system.slice/nginx.service", "nginx.service", false),
-            ("0::/init.scope", "init.scope", true),
-            ("12:devices:/\n1:name=systemd:/system.slice/gdm.service\n", "gdm.service", true),
-        ])
-    func units(_ group: String, _ unit: String, _ isSystemUnit: Bool) throws {
+            ("0::/system.slice/gdm.service", "gdm.service", true, nil),
+            ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/steam.service", "steam.service", false, 1000),
+            ("0::/user.slice/user-1000.slice/user@1000.service/a.service/b.service", "b.service", false, nil),
+            ("0::/user.slice/user-1000.slice/session-2.scope", "session-2.scope", true, nil),
+            ("0::/system.slice/docker-4711.scope/system.slice/nginx.service", "nginx.service", false, nil),
+            ("0::/init.scope", "init.scope", true, nil),
+            ("12:devices:/\n1:name=systemd:/system.slice/gdm.service\n", "gdm.service", true, nil),
+        ] as [(String, String, Bool, UInt32?)])
+    func units(_ group: String, _ unit: String, _ isSystemUnit: Bool, _ user: UInt32?) throws {
         let host = try machine(Fixtures.Process(7, "x", holds: "/dev/dri/card0"))
         try host.folder.write(group, to: "/proc/7/cgroup")
         let holder = try #require(try host.snapshot(withHolders: true).holders.first)
-        #expect(holder.unit == unit && holder.isSystemUnit == isSystemUnit)
+        #expect(holder.unit == unit && holder.isSystemUnit == isSystemUnit && holder.user == user)
     }
 
     @Test("A QEMU process names its guest, below a root")

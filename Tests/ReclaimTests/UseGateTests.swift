@@ -143,35 +143,60 @@ struct UseGateTests {
     // MARK: - Remedies
 
     @Test(
-        "A remedy names the unit to stop, where there is one of the machine's own, and else the process",
+        "A remedy names the unit or the session with its command, and else the process",
         arguments: [
-            ([(700, "gdm.service", true)], "Stop gdm.service (systemctl stop gdm.service), or end process 700 (x). Or"),
-            ([(700, nil, true)], "End process 700 (x). Or"),
-            ([(700, "steam.service", false)], "End process 700 (x). Or"),
-            ([(700, "session-2.scope", true)], "End process 700 (x). Or"),
+            ([Holder(700, "gdm.service")], "Stop gdm.service (systemctl stop gdm.service). Or"),
+            ([Holder(700, nil)], "End process 700 (x). Or"),
+            // A container's.
+            ([Holder(700, "steam.service", isSystemUnit: false)], "End process 700 (x). Or"),
             (
-                [(9, nil, true), (700, "gdm.service", true), (8, "b.service", true)],
-                "Stop b.service, gdm.service (systemctl stop b.service gdm.service), or end process 700 (x), process 8 (x), "
-                    + "and end process 9 (x). Or"
+                [Holder(9, nil), Holder(700, "gdm.service"), Holder(8, "b.service")],
+                "Stop b.service, gdm.service (systemctl stop b.service gdm.service), and end process 9 (x). Or"
             ),
+            (
+                [Holder(700, "steam.service", user: 1000), Holder(701, "app-a\\x2db-1.scope", user: 1000)],
+                "Stop app-a\\x2db-1.scope of user 1000, steam.service of user 1000 "
+                    + "(systemctl --user --machine=1000@.host stop 'app-a\\x2db-1.scope' steam.service). Or"
+            ),
+            (
+                [Holder(700, "session-2.scope"), Holder(701, "session-2.scope")],
+                "End session 2 (loginctl terminate-session 2). Or"
+            ),
+            // A user makes control groups with any name below the user's own.
+            ([Holder(700, "$(reboot).service", user: 1000)], "End process 700 (x). Or"),
+            ([Holder(700, "--now.service", user: 1000)], "End process 700 (x). Or"),
+            ([Holder(700, "a'b.scope", user: 1000)], "End process 700 (x). Or"),
+            (
+                [Holder(700, "machine-qemu\\x2d1\\x2dwin10.scope", guest: "win10")],
+                "Stop the guest 'win10' (virsh shutdown win10). Or"
+            ),
+            ([Holder(700, "machine-qemu\\x2d1\\x2dx.scope", guest: "$(x)")], "End process 700 (x). Or"),
+            ([Holder(700, "100.scope", guest: "win10")], "Stop the guest 'win10' (qm shutdown 100). Or"),
             // Both have it open for a session.
             (
-                [(700, "gdm.service", true), (1, "init.scope", true)],
-                "Stop gdm.service (systemctl stop gdm.service), or"
+                [Holder(700, "gdm.service"), Holder(1, "init.scope")],
+                "Stop gdm.service (systemctl stop gdm.service). Or"
             ),
             (
-                [(600, "systemd-logind.service", true)],
+                [Holder(600, "systemd-logind.service")],
                 "End the graphical session that x has it open for (loginctl). Or"
             ),
-        ] as [([(Int32, String?, Bool)], String)])
-    func remedy(_ holders: [(Int32, String?, Bool)], _ remedy: String) throws {
-        let plan = try plan(try bound(to: "amdgpu")) { snapshot in
-            snapshot.holders = holders.map {
-                Holder(pid: $0.0, command: "x", node: "/dev/dri/card0", unit: $0.1, isSystemUnit: $0.2)
-            }
-        }
+        ] as [([Holder], String)])
+    func remedy(_ holders: [Holder], _ remedy: String) throws {
+        let plan = try plan(try bound(to: "amdgpu")) { $0.holders = holders }
         #expect(plan.refusals.map(\.code) == [.inUse])
         #expect(plan.refusals.first?.remedy.hasPrefix(remedy) == true, "\(plan.refusals)")
+    }
+}
+
+extension Holder {
+    /// A process that has the card open.
+    fileprivate init(
+        _ pid: Int32, _ unit: String?, isSystemUnit: Bool = true, user: UInt32? = nil, guest: String? = nil
+    ) {
+        self.init(
+            pid: pid, command: "x", node: "/dev/dri/card0", unit: unit, isSystemUnit: user == nil && isSystemUnit,
+            user: user, guest: guest)
     }
 }
 

@@ -120,19 +120,23 @@ package struct Holder: Hashable, Sendable {
     package var unit: String?
     /// Whether the unit belongs to the machine's own service manager, and not to a user's or a container's.
     package var isSystemUnit: Bool
+    /// The id of the user whose own service manager has the unit; `nil` for every other unit.
+    package var user: UInt32?
     /// The guest's name, as a QEMU process's command line gives it; `nil` for another process, for a guest without a
     /// name, and when it could not be read. It only tells a person which guest is meant: the process can change it.
     package var guest: String?
 
     /// A process and the node it has open, as /proc shows them.
     package init(
-        pid: Int32, command: String, node: String, unit: String? = nil, isSystemUnit: Bool = true, guest: String? = nil
+        pid: Int32, command: String, node: String, unit: String? = nil, isSystemUnit: Bool = true, user: UInt32? = nil,
+        guest: String? = nil
     ) {
         self.pid = pid
         self.command = command
         self.node = node
         self.unit = unit
         self.isSystemUnit = isSystemUnit
+        self.user = user
         self.guest = guest
     }
 }

@@ -119,7 +119,8 @@ package struct Executor<H: Host> {
                 throw StepFailure(
                     step: step, errno: nil,
                     found: "\(entry) is still in \(KernelPath.iomem) after \(releaseDeadline) ms"
-                        + (holders.isEmpty ? ", and no process is seen holding it" : ": \(who)"),
+                        + (holders.isEmpty
+                            ? ", and no process is seen holding it" : ": \(who). \(HolderRemedy.ending(holders))"),
                     code: .framebufferHeld)
             }
             host.pause(milliseconds: min(Self.releaseInterval, releaseDeadline - waited))

@@ -86,7 +86,7 @@ package struct HolderReader {
             reading.holders += nodes.sorted().map {
                 Holder(
                     pid: process, command: command, node: $0, unit: unit.unit, isSystemUnit: unit.isSystemUnit,
-                    guest: guest)
+                    user: unit.user, guest: guest)
             }
         }
         return reading
@@ -222,6 +222,8 @@ struct ControlGroup {
     private(set) var unit: String?
     /// Whether the unit belongs to the machine's own service manager, and not to a user's or a container's.
     private(set) var isSystemUnit = false
+    /// The id of the user whose own manager has the unit: `user@1000.service/app.slice/steam.service`.
+    private(set) var user: UInt32?
 
     /// - Parameter process: A process ID, or `self`.
     init(of process: String, in tree: FileTree) {
@@ -232,7 +234,15 @@ struct ControlGroup {
             guard let last = units.last else { continue }
             unit = String(last).printable
             isSystemUnit = units.count == 1
+            user = units.count == 2 ? Self.user(ofManager: units[0]) : nil
         }
+    }
+}
+
+extension ControlGroup {
+    private static func user(ofManager unit: Substring) -> UInt32? {
+        guard unit.hasPrefix("user@") else { return nil }
+        return UInt32(unit.dropFirst("user@".count).dropLast(".service".count))
     }
 }
 
