@@ -51,10 +51,11 @@ _apertured_verbs() {
 
 # Offers the options of a verb; without one, those that the program takes alone.
 _apertured_options() {
-    local -a root selection policy locking json quiet options=()
+    local -a root selection policy locking json quiet verbose options=()
     root=(--root "Use the sys, proc and dev in this folder")
     json=(--json "Print one JSON object")
     quiet=(-q "Print only errors" --quiet "Print only errors")
+    verbose=(-v "Also print what helps to find a fault" --verbose "Also print what helps to find a fault")
     selection=(
         --only-function "Take this function alone, and leave the rest of its slot"
         --whole-slot "Take every endpoint of the slot"
@@ -89,25 +90,25 @@ _apertured_options() {
             --dry-run "Show the plan and write nothing"
             --no-verify "Leave out the proof"
             --wait "Seconds to wait for a process to close a framebuffer"
-            "${quiet[@]}" "${policy[@]}" "${locking[@]}" "${root[@]}" "${json[@]}"
+            "${quiet[@]}" "${verbose[@]}" "${policy[@]}" "${locking[@]}" "${root[@]}" "${json[@]}"
         )
         ;;
-    verify) options=("${selection[@]}" "${root[@]}" "${json[@]}") ;;
+    verify) options=("${verbose[@]}" "${selection[@]}" "${root[@]}" "${json[@]}") ;;
     release)
         options=(
             --keep "Forget the claim, and leave the GPU on vfio-pci"
             --only-when-running "Do nothing while the system shuts down, or without a claim"
             --force "Go on when it is not known who has the GPU open"
-            "${quiet[@]}" "${locking[@]}" "${root[@]}" "${json[@]}"
+            "${quiet[@]}" "${verbose[@]}" "${locking[@]}" "${root[@]}" "${json[@]}"
         )
         ;;
     recover)
         options=(
             --force "Go on when it is not known who has the GPU open"
-            "${quiet[@]}" "${locking[@]}" "${root[@]}" "${json[@]}"
+            "${quiet[@]}" "${verbose[@]}" "${locking[@]}" "${root[@]}" "${json[@]}"
         )
         ;;
-    guard) options=("${locking[@]}" "${root[@]}") ;;
+    guard) options=("${verbose[@]}" "${locking[@]}" "${root[@]}") ;;
     log | "") ;;
     *) return ;;
     esac

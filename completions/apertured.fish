@@ -110,6 +110,7 @@ complete -c apertured -n '__apertured_verb release' -l only-when-running -d 'Do 
 complete -c apertured -n '__apertured_verb release recover' -l force -d 'Go on when it is not known who has the GPU open'
 
 complete -c apertured -n '__apertured_verb claim release recover' -s q -l quiet -d 'Print only errors'
+complete -c apertured -n '__apertured_verb claim release recover guard verify' -s v -l verbose -d 'Also print what helps to find a fault'
 set -l locking '__apertured_verb claim release recover guard'
 complete -c apertured -n $locking -l lock-wait -x -d 'Seconds to wait for another run of apertured, and for each that is waiting already'
 complete -c apertured -n $locking -l write-deadline -x -d 'Seconds that one write may take in the kernel before it is given up'

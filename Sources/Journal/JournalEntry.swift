@@ -23,17 +23,33 @@ package struct JournalEntry: Hashable, Sendable {
     package var id: MessageID?
     /// How urgent the entry is.
     package var priority: Priority
-    /// One sentence for people.
+    /// One sentence for people, without what stands before it; see ``fullMessage``.
     package var message: String
     /// The other fields. A name may occur twice; the journal keeps both values.
     package var fields: [Field]
+    /// What the message is about, a GPU's address; `nil` for none.
+    package let subject: String?
+    /// Whether the message is a refusal's.
+    package let isRefusal: Bool
 
-    /// - Parameter fields: Those beside `MESSAGE`, `MESSAGE_ID`, `PRIORITY` and `SYSLOG_IDENTIFIER`.
-    package init(_ id: MessageID?, _ priority: Priority, _ message: String, _ fields: [Field] = []) {
+    /// - Parameters:
+    ///   - fields: Those beside `MESSAGE`, `MESSAGE_ID`, `PRIORITY` and `SYSLOG_IDENTIFIER`.
+    ///   - subject: What the message is about, a GPU's address.
+    package init(
+        _ id: MessageID?, _ priority: Priority, _ message: String, _ fields: [Field] = [], about subject: String? = nil,
+        isRefusal: Bool = false
+    ) {
         self.id = id
         self.priority = priority
         self.message = message
         self.fields = fields
+        self.subject = subject
+        self.isRefusal = isRefusal
+    }
+
+    /// `MESSAGE`: the message behind its subject. The priority is a field of its own.
+    package var fullMessage: String {
+        (subject.map { "\($0): " } ?? "") + (isRefusal ? MessageKind.refusal.rawValue : "") + message
     }
 
     /// The fields that the catalog's text for this kind of event uses and that this entry lacks.
@@ -48,7 +64,7 @@ package struct JournalEntry: Hashable, Sendable {
     /// bits in little-endian order, the value, and a line feed.
     package var encoded: [UInt8] {
         var bytes: [UInt8] = []
-        Self.encode(Field(.message, message), to: &bytes)
+        Self.encode(Field(.message, fullMessage), to: &bytes)
         if let id { Self.encode(Field(.messageID, id.rawValue), to: &bytes) }
         Self.encode(Field(.priority, "\(priority.rawValue)"), to: &bytes)
         Self.encode(Field(.syslogIdentifier, Self.identifier), to: &bytes)
@@ -72,19 +88,15 @@ package struct JournalEntry: Hashable, Sendable {
 
     // MARK: - Lines
 
-    /// The message alone, with the priority in angle brackets before each line (sd-daemon(3)). journald and the
+    /// The full message, with the priority in angle brackets before each line (sd-daemon(3)). journald and the
     /// kernel's log read the prefix.
     package var prefixedLines: String {
-        lines { "<\(priority.rawValue)>\($0)" }
+        fullMessage.split(separator: "\n").map { "<\(priority.rawValue)>\($0)\n" }.joined()
     }
 
-    /// The message alone, for a person.
+    /// The message for a person; see ``MessageKind``.
     package var plainLines: String {
-        lines { "\(Self.identifier): \(priority.label)\($0)" }
-    }
-
-    private func lines(_ format: (Substring) -> String) -> String {
-        message.split(separator: "\n", omittingEmptySubsequences: true).map { "\(format($0))\n" }.joined()
+        (isRefusal ? MessageKind.refusal : MessageKind(priority)).lines(message, about: subject)
     }
 }
 
@@ -98,15 +110,6 @@ package enum Priority: Int, Hashable, Sendable, CaseIterable {
     case notice
     case info
     case debug
-
-    /// The prefix of a plain line; empty for notice and below.
-    package var label: String {
-        switch self {
-        case .emergency, .alert, .critical, .error: "error: "
-        case .warning: "warning: "
-        case .notice, .info, .debug: ""
-        }
-    }
 }
 
 extension Priority: Comparable {

@@ -19,13 +19,13 @@ package struct RecordLock: ~Copyable {
     private let file: FileDescriptor
 
     init(
-        folder: borrowing RecordFolder, within milliseconds: Int32, unless interruption: () -> String?
+        folder: borrowing RecordFolder, within milliseconds: Int32, unless interruption: (_ left: Int32) -> String?
     ) throws(RecordError) {
         file = try Self.acquire(folder, within: milliseconds, unless: interruption)
     }
 
     private static func acquire(
-        _ folder: borrowing RecordFolder, within milliseconds: Int32, unless interruption: () -> String?
+        _ folder: borrowing RecordFolder, within milliseconds: Int32, unless interruption: (_ left: Int32) -> String?
     ) throws(RecordError) -> FileDescriptor {
         let path = "\(RecordStore.folder)/\(name)"
         guard let file = try folder.open(name, O_RDWR | O_CREAT) else {
@@ -39,7 +39,7 @@ package struct RecordLock: ~Copyable {
             let error: RecordError
             if errno != EAGAIN, errno != EACCES {
                 error = .file(operation: "lock", path: path, errno: Errno(rawValue: errno))
-            } else if let signal = interruption() {
+            } else if let signal = interruption(milliseconds - waited) {
                 error = .interrupted(by: signal, holder: holder(of: file))
             } else if waited >= milliseconds {
                 error = .locked(by: holder(of: file))

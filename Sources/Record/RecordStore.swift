@@ -88,7 +88,7 @@ package struct RecordStore: Sendable {
     ///   - milliseconds: How long to wait for another process to release it. A process that holds it next has as long.
     ///   - interruption: Called during the wait: a signal's name ends the wait, `nil` goes on.
     package func lock(
-        within milliseconds: Int32, unless interruption: () -> String? = { nil }
+        within milliseconds: Int32, unless interruption: (_ left: Int32) -> String? = { _ in nil }
     ) throws(RecordError) -> RecordLock {
         try RecordLock(
             folder: try RecordFolder(tree: tree, makes: true), within: milliseconds, unless: interruption)

@@ -2,7 +2,7 @@ package import Guard
 package import Reclaim
 
 /// The program's exit statuses. A command throws one after it has reported the reason.
-package enum ExitStatus: Int32, Error, Comparable {
+package enum ExitStatus: Int32, Error, Comparable, CaseIterable {
     /// Done, or nothing to do.
     case done = 0
     /// Failed; everything is as it was, unless a write is stuck in the kernel.
@@ -15,6 +15,18 @@ package enum ExitStatus: Int32, Error, Comparable {
     case notRestored = 4
     /// The guarded GPU was removed. The unit counts this as a success (`SuccessExitStatus=`).
     case gone = 5
+
+    /// What it means, for the help and the manual.
+    package var meaning: String {
+        switch self {
+        case .done: "Done, or nothing to do."
+        case .failed: "Failed; everything is as it was, unless a write still hangs in the kernel."
+        case .usage: "Usage: the arguments make no sense."
+        case .refused: "Refused; nothing was written."
+        case .notRestored: "Failed, and something could not be undone; it was reported."
+        case .gone: "guard: the GPU was removed."
+        }
+    }
 
     /// The worse status is the greater one.
     package static func < (left: ExitStatus, right: ExitStatus) -> Bool { left.rawValue < right.rawValue }

@@ -30,7 +30,7 @@ enum Main {
     private static func parse() -> ExitStatus {
         // The parser's own option, for which the release build has no JSON encoder: see packaging/link.
         if CommandLine.arguments.contains("--experimental-dump-help") {
-            Terminal.complain("Error: Unknown option '--experimental-dump-help'")
+            Terminal.fail("Unknown option '--experimental-dump-help'")
             return .usage
         }
         do {
@@ -42,10 +42,8 @@ enum Main {
         } catch {
             let message = Apertured.fullMessage(for: error)
             guard Apertured.exitCode(for: error).isSuccess else {
-                Terminal.complain(message)
-                if let verb = Apertured.verbMeant(by: CommandLine.arguments) {
-                    Terminal.complain("  Did you mean 'apertured \(verb)'?")
-                }
+                let verb = Apertured.verbMeant(by: CommandLine.arguments)
+                Terminal.complainOfUsage(message + (verb.map { "\n  Did you mean 'apertured \($0)'?" } ?? ""))
                 return .usage
             }
             // --help and --version.

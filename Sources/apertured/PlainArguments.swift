@@ -109,6 +109,13 @@ package struct PlainArguments {
         return locking
     }
 
+    /// Takes `--quiet` or `--verbose`.
+    fileprivate mutating func detail() -> (quiet: Bool, verbose: Bool) {
+        let detail = (quiet: flag("--quiet"), verbose: flag("--verbose"))
+        isPlain = isPlain && !(detail.quiet && detail.verbose)
+        return detail
+    }
+
     /// Takes the options of a claim's policy. Those that may be repeated, or whose values are names, are the parser's.
     fileprivate mutating func options() -> ClaimOptions {
         var options = ClaimOptions()
@@ -143,31 +150,31 @@ extension Claim {
         let (options, locking) = (arguments.options(), arguments.locking())
         let (dryRun, noVerify) = (arguments.flag("--dry-run"), arguments.flag("--no-verify"))
         let wait = arguments.seconds("--wait", in: Claim.waits, or: 10)
-        let (quiet, json, tree) = (arguments.flag("--quiet"), arguments.flag("--json"), arguments.tree())
+        let ((quiet, verbose), json, tree) = (arguments.detail(), arguments.flag("--json"), arguments.tree())
         guard let address = arguments.address() else { return nil }
         self.init(
             address: address, options: options, dryRun: dryRun, noVerify: noVerify, wait: wait, quiet: quiet,
-            locking: locking, json: json, tree: tree)
+            verbose: verbose, locking: locking, json: json, tree: tree)
     }
 }
 
 extension Release {
     fileprivate init?(_ arguments: inout PlainArguments) {
         let (keep, onlyWhenRunning) = (arguments.flag("--keep"), arguments.flag("--only-when-running"))
-        let (force, quiet, json) = (arguments.flag("--force"), arguments.flag("--quiet"), arguments.flag("--json"))
+        let (force, (quiet, verbose), json) = (arguments.flag("--force"), arguments.detail(), arguments.flag("--json"))
         let (locking, tree) = (arguments.locking(), arguments.tree())
         guard let address = arguments.address() else { return nil }
         self.init(
             address: address, keep: keep, onlyWhenRunning: onlyWhenRunning, force: force, quiet: quiet,
-            locking: locking, json: json, tree: tree)
+            verbose: verbose, locking: locking, json: json, tree: tree)
     }
 }
 
 extension GuardCard {
     fileprivate init?(_ arguments: inout PlainArguments) {
-        let (locking, tree) = (arguments.locking(), arguments.tree())
+        let (verbose, locking, tree) = (arguments.flag("--verbose"), arguments.locking(), arguments.tree())
         guard let address = arguments.address() else { return nil }
-        self.init(address: address, locking: locking, tree: tree)
+        self.init(address: address, verbose: verbose, locking: locking, tree: tree)
     }
 }
 

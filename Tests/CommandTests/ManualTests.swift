@@ -2,6 +2,7 @@ import Aperture
 import Configuration
 import Foundation
 import Testing
+import apertured
 
 /// The manuals name everything that a person may meet.
 struct ManualTests {
@@ -15,6 +16,12 @@ struct ManualTests {
     @Test(arguments: Refusal.Code.allCases.map(\.rawValue))
     func `every refusal stands in the manual, in bold`(code: String) throws {
         #expect(try manual("apertured.8").contains(try Regex("(?m)^\\.(B|BR) (.* )?\(code)( |$)")))
+    }
+
+    @Test(arguments: apertured.ExitStatus.allCases)
+    func `every exit status stands in the manual, with its meaning`(status: apertured.ExitStatus) throws {
+        let manual = try manual("apertured.8").replacing(".BR guard :\n", with: "guard: ")
+        #expect(manual.contains(".B \(status.rawValue)\n\(status.meaning)\n"))
     }
 
     @Test(arguments: ["apertured.8", "apertured.conf.5"])

@@ -12,12 +12,15 @@ struct PlainArgumentsTests {
             ["--residue", "rescan"], ["--only-function"], ["--whole-slot"], ["--force"], ["--unload"], ["--json"],
         ],
         "claim": [
-            ["--dry-run"], ["--no-verify"], ["--wait", "0"], ["--quiet"], ["--residue", "refuse"],
+            ["--dry-run"], ["--no-verify"], ["--wait", "0"], ["--quiet"], ["--verbose"], ["--residue", "refuse"],
             ["--lock-wait", "3"],
             ["--write-deadline", "7"], ["--json"],
         ],
-        "release": [["--keep"], ["--only-when-running"], ["--force"], ["--quiet"], ["--json"], ["--lock-wait", "30"]],
-        "guard": [["--lock-wait", "30"], ["--write-deadline", "1"], ["--root", "/"]],
+        "release": [
+            ["--keep"], ["--only-when-running"], ["--force"], ["--quiet"], ["--verbose"], ["--json"],
+            ["--lock-wait", "30"],
+        ],
+        "guard": [["--verbose"], ["--lock-wait", "30"], ["--write-deadline", "1"], ["--root", "/"]],
         "post-stop": [["--lock-wait", "30"], ["--write-deadline", "3600"]],
         "vfio-driver": [["--load"], ["--root", "/"]],
         "complete": [["--root", "/"]],
@@ -40,7 +43,7 @@ struct PlainArgumentsTests {
         var read = 0
         for line in Self.lines {
             guard let verb = PlainArguments(line).verb() else {
-                // `--only-function --whole-slot` is an error, and that is the parser's to say.
+                // `--only-function --whole-slot` and `--quiet --verbose` are errors, and those are the parser's to say.
                 #expect(throws: (any Error).self, "\(line)") { try Apertured.verb(line) }
                 continue
             }

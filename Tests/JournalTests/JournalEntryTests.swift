@@ -54,6 +54,10 @@ struct JournalEntryTests {
         #expect(JournalEntry(nil, .error, "one\ntwo").plainLines == "apertured: error: one\napertured: error: two\n")
         #expect(JournalEntry(nil, .warning, "x").plainLines == "apertured: warning: x\n")
         #expect(JournalEntry(nil, .info, "x").plainLines == "apertured: x\n")
+        #expect(JournalEntry(nil, .debug, "x", about: "g").plainLines == "apertured: g: debug: x\n")
+        let refusal = JournalEntry(nil, .error, "one\ntwo", about: "g", isRefusal: true)
+        #expect(refusal.plainLines == "apertured: g: refused: one\napertured: g: refused: two\n")
+        #expect(refusal.fullMessage == "g: refused: one\ntwo")
     }
 
     @Test func `an entry knows which of its kind's fields it lacks`() {

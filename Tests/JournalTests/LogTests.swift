@@ -66,11 +66,11 @@ struct LogTests {
     }
 
     @Test func `each destination has its form`() throws {
-        let entry = JournalEntry(.claimRefused, .error, "refused: no-iommu")
+        let entry = JournalEntry(.claimRefused, .error, "no-iommu", about: "0000:01:00.0", isRefusal: true)
         for (destination, expected) in [
-            (LogDestination.plainLines, "apertured: error: refused: no-iommu\n"),
-            (.prefixedLines, "<3>refused: no-iommu\n"),
-            (.journal, "<3>refused: no-iommu\n"),
+            (LogDestination.plainLines, "apertured: 0000:01:00.0: refused: no-iommu\n"),
+            (.prefixedLines, "<3>0000:01:00.0: refused: no-iommu\n"),
+            (.journal, "<3>0000:01:00.0: refused: no-iommu\n"),
         ] {
             let text = try lines { Log(to: destination, sender: nil, standardError: $0).write(entry) }
             #expect(text == expected)

@@ -81,6 +81,8 @@ package enum ClaimEvent: Sendable {
     case recovering(ClaimRecord.State)
     /// A step of a release or an undo is about to be made.
     case undoing(PlanStep)
+    /// A step of a release or an undo was made and read back.
+    case undone(PlanStep)
     /// A step of a release or an undo failed.
     case notUndone(StepFailure)
     /// A release or an undo stops, because a process has the card open.

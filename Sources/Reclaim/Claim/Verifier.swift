@@ -4,10 +4,14 @@ package import VFIO
 /// Proves a finished claim again, and writes nothing.
 package struct Verifier<H: Host> {
     private let host: H
+    private let tell: (ClaimEvent) -> Void
 
-    /// - Parameter host: Its snapshot and its proof are used.
-    package init(host: H) {
+    /// - Parameters:
+    ///   - host: Its snapshot and its proof are used.
+    ///   - tell: Receives the events of the proof.
+    package init(host: H, tell: @escaping (ClaimEvent) -> Void = { _ in }) {
         self.host = host
+        self.tell = tell
     }
 
     /// Checks that every function is on VFIO, that nothing else is in the BARs, and that every BAR can be mapped.
@@ -38,7 +42,7 @@ package struct Verifier<H: Host> {
         var proofs: [RegionProof] = []
         var complaint: String?
         do throws(ReclaimError) {
-            try Proof(host: host).prove(plan.functions, &proofs)
+            try Proof(host: host, tell: tell).prove(plan.functions, &proofs)
         } catch {
             complaint = error.description
         }

@@ -12,10 +12,10 @@ package struct MachineHost: Host {
     package let tree: FileTree
     /// How long one write may take in the kernel, in milliseconds.
     package let writeDeadline: Int32
-    /// Called several times a second while a read or a write hangs.
+    /// Called several times a second while a read or a write hangs, and after each pause.
     package var tick: () -> Void = {}
-    /// Called several times a second while another run of apertured is waited for.
-    package var whileLocked: () -> Void = {}
+    /// Called several times a second while another run of apertured is waited for, with the milliseconds that are left.
+    package var whileLocked: (Int32) -> Void = { _ in }
     private let lockDeadline: Int32?
     private let aliases = AliasCache()
     private let interruptions: [CInt]
@@ -105,6 +105,7 @@ package struct MachineHost: Host {
     /// poll(2) without descriptors.
     package func pause(milliseconds: Int32) {
         _ = poll(nil, 0, milliseconds)
+        tick()
     }
 
     /// The first pending signal of those that ask this process to stop: sigpending(2).
@@ -163,7 +164,7 @@ package struct MachineHost: Host {
         let lock: RecordLock
         do {
             lock = try records.lock(within: milliseconds) {
-                whileLocked()
+                whileLocked($0)
                 return interruption()
             }
         } catch {

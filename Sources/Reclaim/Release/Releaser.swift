@@ -247,6 +247,7 @@ package struct Releaser<H: Host> {
         result.performed.append(step)
         do {
             try Executor(host: host, scope: .release(gpu), releaseDeadline: releaseDeadline).perform(step)
+            tell(.undone(step))
         } catch {
             tell(.notUndone(error))
             result.failures.append(error)

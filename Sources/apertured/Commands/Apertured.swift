@@ -51,8 +51,8 @@ package struct Apertured: ParsableCommand {
             finds the framebuffers that overlap one GPU's BARs, evicts exactly those, binds the GPU to vfio-pci, and \
             maps every BAR through VFIO as the proof.
 
-            Exit status: 0 done or nothing to do; 1 failed, and everything is as it was; 2 usage; 3 refused, nothing \
-            was written; 4 failed, and something could not be undone; 5 the guarded GPU was removed.
+            Exit status:
+            \(ExitStatus.allCases.map { "  \($0.rawValue)  \($0.meaning)" }.joined(separator: "\n"))
             """,
         version: nameAndVersion,
         subcommands: [

@@ -27,9 +27,7 @@ struct ClaimCommand: VerbCommand {
     @Option(help: ArgumentHelp("Seconds to wait for a process to close a framebuffer.", valueName: "seconds"))
     var wait = 10
 
-    @Flag(name: .shortAndLong, help: "Print only errors.")
-    var quiet = false
-
+    @OptionGroup var detail: DetailOptions
     @OptionGroup var policy: PolicyOptions
     @OptionGroup var locking: LockOptions
     @OptionGroup var common: CommonOptions
@@ -41,6 +39,7 @@ struct ClaimCommand: VerbCommand {
     var verb: Claim {
         Claim(
             address: address, options: policy.claimOptions, dryRun: dryRun, noVerify: noVerify, wait: wait,
-            quiet: quiet, locking: locking.plain, json: common.json, tree: common.machine.tree)
+            quiet: detail.quiet, verbose: detail.verbose, locking: locking.plain, json: common.json,
+            tree: common.machine.tree)
     }
 }

@@ -29,6 +29,19 @@ struct CommonOptions: ParsableArguments {
     var json = false
 }
 
+/// How much a command that writes says of what it does.
+struct DetailOptions: ParsableArguments {
+    @Flag(name: .shortAndLong, help: "Print only errors.")
+    var quiet = false
+
+    @Flag(name: .shortAndLong, help: "Also print what helps to find a fault.")
+    var verbose = false
+
+    func validate() throws {
+        if quiet, verbose { throw ValidationError("--quiet and --verbose contradict each other.") }
+    }
+}
+
 extension PCIAddress: ExpressibleByArgument {
     /// Parses `0000:01:00.0`, or `01:00.0` for domain 0, and nothing else.
     package init?(argument: String) {

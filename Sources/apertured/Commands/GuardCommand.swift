@@ -18,10 +18,13 @@ struct GuardCommand: VerbCommand {
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
     var address: PCIAddress
 
+    @Flag(name: .shortAndLong, help: "Also print what helps to find a fault.")
+    var verbose = false
+
     @OptionGroup var locking: LockOptions
     @OptionGroup var machine: RootOption
 
     var verb: GuardCard {
-        GuardCard(address: address, locking: locking.plain, tree: machine.tree)
+        GuardCard(address: address, verbose: verbose, locking: locking.plain, tree: machine.tree)
     }
 }

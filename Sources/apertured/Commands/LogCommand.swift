@@ -24,7 +24,7 @@ struct LogCommand: ParsableCommand {
         var arguments: [UnsafeMutablePointer<CChar>?] =
             unsafe (["journalctl"] + options + query).map { unsafe strdup($0) } + [nil]
         _ = unsafe execvp("journalctl", &arguments)
-        Terminal.complain("apertured: cannot run journalctl: \(unsafe String(cString: strerror(errno)))")
+        Terminal.fail("cannot run journalctl: \(unsafe String(cString: strerror(errno)))")
         throw ExitStatus.failed
     }
 }

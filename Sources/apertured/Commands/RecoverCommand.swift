@@ -16,15 +16,14 @@ struct RecoverCommand: VerbCommand {
     @Flag(help: "Go on when it is not known who has the GPU open.")
     var force = false
 
-    @Flag(name: .shortAndLong, help: "Print only errors.")
-    var quiet = false
-
+    @OptionGroup var detail: DetailOptions
     @OptionGroup var locking: LockOptions
     @OptionGroup var common: CommonOptions
 
     var verb: Recover {
         Recover(
-            addresses: addresses, force: force, quiet: quiet, locking: locking.plain, json: common.json,
+            addresses: addresses, force: force, quiet: detail.quiet, verbose: detail.verbose, locking: locking.plain,
+            json: common.json,
             tree: common.machine.tree)
     }
 }

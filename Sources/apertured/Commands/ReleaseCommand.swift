@@ -23,15 +23,14 @@ struct ReleaseCommand: VerbCommand {
     @Flag(help: "Go on when it is not known who has the GPU open.")
     var force = false
 
-    @Flag(name: .shortAndLong, help: "Print only errors.")
-    var quiet = false
-
+    @OptionGroup var detail: DetailOptions
     @OptionGroup var locking: LockOptions
     @OptionGroup var common: CommonOptions
 
     var verb: Release {
         Release(
-            address: address, keep: keep, onlyWhenRunning: onlyWhenRunning, force: force, quiet: quiet,
+            address: address, keep: keep, onlyWhenRunning: onlyWhenRunning, force: force, quiet: detail.quiet,
+            verbose: detail.verbose,
             locking: locking.plain, json: common.json, tree: common.machine.tree)
     }
 }

@@ -17,10 +17,15 @@ struct VerifyCommand: VerbCommand {
     @Argument(help: ArgumentHelp("The GPU's PCI address, such as 0000:01:00.0.", valueName: "gpu"))
     var address: PCIAddress
 
+    @Flag(name: .shortAndLong, help: "Also print what helps to find a fault.")
+    var verbose = false
+
     @OptionGroup var selection: SelectionOptions
     @OptionGroup var common: CommonOptions
 
     var verb: Verify {
-        Verify(address: address, options: selection.claimOptions, json: common.json, tree: common.machine.tree)
+        Verify(
+            address: address, options: selection.claimOptions, verbose: verbose, json: common.json,
+            tree: common.machine.tree)
     }
 }

@@ -19,7 +19,13 @@ struct ClaimLog {
 
     // MARK: - Claim, release and undo
 
+    /// Logs what ``Verify`` does not print itself.
+    func tellProof(_ event: ClaimEvent) {
+        if case .proving = event { tell(event) }
+    }
+
     func tell(_ event: ClaimEvent) {
+        unsafe Terminal.progress?.follow(event, of: address)
         switch event {
         case .planned(let plan): tellPlan(plan)
         case .warning(let warning): write(.notRestorable, .warning, warning, [.init(.device, "\(address)")])
@@ -33,6 +39,7 @@ struct ClaimLog {
             write(nil, .notice, "an earlier run was interrupted while \(state.rawValue): recovering from it first")
         case .releasing: write(.releaseStarted, .info, "releasing the card")
         case .undoing(let step): tellIntention(step, "back: ")
+        case .undone(let step): tellCompletion(step)
         case .notUndone(let failure):
             let step = JournalEntry.Field(.step, failure.step.action.rawValue)
             write(.notUndone, .error, failure.description, [step] + errno(failure))
@@ -41,7 +48,9 @@ struct ClaimLog {
         case .inUse(let holders):
             let who = Set(holders.map(\.description)).sorted().joined(separator: ", ")
             write(nil, .notice, "on vfio-pci already, and not proven again because it is in use: \(who)")
-        case .proving: write(nil, .debug, "mapping every BAR through VFIO")
+        case .proving(let functions):
+            let names = functions.map(\.description).joined(separator: ", ")
+            write(nil, .debug, "mapping every BAR of \(names) through VFIO")
         case .proved(let proofs):
             for proof in proofs { write(nil, .info, "\(proof)", [.init(.bar, "\(proof.bar)")]) }
         }
@@ -69,8 +78,13 @@ struct ClaimLog {
         case .unbindDriver: write(.driverUnbound, .info, "unbound \(step.target)", device)
         case .rescanBus, .bindNative:
             write(.rungTaken, .info, "took the rung \(step.rung.rawValue)", [.init(.rung, step.rung.rawValue)])
-        default: break
+        default: tellCompletion(step)
         }
+    }
+
+    /// For steps whose intention says it all.
+    private func tellCompletion(_ step: PlanStep) {
+        write(nil, .debug, "\(step.action.rawValue) of \(step.target) was read back: done")
     }
 
     // MARK: - Outcomes
@@ -85,15 +99,15 @@ struct ClaimLog {
     }
 
     func refuse(_ refusal: Refusal) {
-        write(.claimRefused, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
+        refuse(.claimRefused, refusal)
     }
 
     func refuseRelease(_ refusal: Refusal) {
-        write(.releaseRefused, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
+        refuse(.releaseRefused, refusal)
     }
 
     private func refuseByConfiguration(_ refusal: Refusal) {
-        write(.configurationMismatch, .error, "refused: \(refusal)", [.init(.code, refusal.code.rawValue)])
+        refuse(.configurationMismatch, refusal)
     }
 
     func fail(_ error: some Error) {
@@ -149,7 +163,7 @@ struct ClaimLog {
         case .claimFailed(let failure, let undo): fail(failure, undo: undo)
         case .guarding: write(.guardStarted, .info, "guarding")
         case .stopped: write(.guardStopped, .info, "the guard ends")
-        case .statusNotTold(let reason): Terminal.complain("apertured: \(reason)")
+        case .statusNotTold(let reason): Terminal.warn(reason, about: address)
         case .lateFramebuffer(let conflict):
             write(
                 .lateFramebuffer, .warning, "\(conflict.entry.name) appeared in BAR \(conflict.bar): evicting it",
@@ -194,10 +208,17 @@ struct ClaimLog {
         failure.errno.map { [.init(.errno, "\($0.rawValue)")] } ?? []
     }
 
+    private func refuse(_ id: MessageID, _ refusal: Refusal) {
+        write(id, .error, "\(refusal)", [.init(.code, refusal.code.rawValue)], isRefusal: true)
+    }
+
     private func write(
-        _ id: MessageID?, _ priority: Priority, _ message: String, _ fields: [JournalEntry.Field] = []
+        _ id: MessageID?, _ priority: Priority, _ message: String, _ fields: [JournalEntry.Field] = [],
+        isRefusal: Bool = false
     ) {
+        unsafe Terminal.progress?.clear()
         log.write(
-            JournalEntry(id, priority, "\(address): \(message)", [.init(.gpu, "\(address)")] + fields))
+            JournalEntry(
+                id, priority, message, [.init(.gpu, "\(address)")] + fields, about: "\(address)", isRefusal: isRefusal))
     }
 }

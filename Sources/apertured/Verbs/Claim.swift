@@ -14,11 +14,14 @@ struct Claim: Verb {
     /// Seconds to wait for a process to close a framebuffer.
     var wait = 10
     var quiet = false
+    var verbose = false
     var locking = Locking()
     var json = false
     var tree = FileTree()
 
     static let waits = 0...3600
+
+    private var detail: Detail { Detail(quiet: quiet, verbose: verbose) }
 
     func run() throws(ExitStatus) {
         var settings = Claimer<MachineHost>.Settings()
@@ -27,13 +30,14 @@ struct Claim: Verb {
         settings.releaseDeadline = Int32(wait) * 1000
         if dryRun {
             return try ShowPlan.show(
-                address, Claimer(host: host, settings: settings), asJSON: json)
+                address, Claimer(host: host, settings: settings), in: tree, asJSON: json)
         }
-        let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
+        let log = ClaimLog(address: address, threshold: detail.threshold)
         if let refusal = WritingVerb.begin(tree) { throw refuse(refusal, log) }
         let outcome: ClaimOutcome
         do throws(ReclaimError) {
-            let host = locking.host(tree)
+            let host = locking.host(tree, detail: detail)
+            unsafe Terminal.progress?.closeDeadline = settings.releaseDeadline
             let claimer = Claimer(host: host, settings: settings, tell: log.tell)
             outcome =
                 if let refused = try refusal(claimer, host) {

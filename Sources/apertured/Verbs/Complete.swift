@@ -29,7 +29,7 @@ struct Complete: Verb {
                 case .nativeDrivers: NativeDriver.allowedToBounce.map(\.module)
                 }
         } catch {
-            Terminal.complain("apertured: \(error)")
+            Terminal.fail(error)
             throw ExitStatus.failed
         }
         if !lines.isEmpty { Terminal.print(lines.joined(separator: "\n")) }

@@ -10,6 +10,10 @@ struct FindVFIODriver: Verb {
     var tree = FileTree()
 
     func run() throws(ExitStatus) {
+        if load, let refusal = WritingVerb.begin(tree) {
+            Terminal.refuse(refusal, about: address)
+            throw ExitStatus.refused
+        }
         do {
             var (choice, isAllowed) = try choose()
             // The exact name of a variant driver is known only after its module is loaded. Load nothing for a refused
@@ -20,7 +24,7 @@ struct FindVFIODriver: Verb {
             }
             Terminal.print("APERTURED_DRIVER=\(choice.driver)")
         } catch {
-            Terminal.complain("apertured: \(error)")
+            Terminal.fail(error)
             throw ExitStatus.failed
         }
     }

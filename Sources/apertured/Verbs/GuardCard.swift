@@ -9,11 +9,13 @@ internal import SystemPackage
 /// Claims a GPU and guards it.
 struct GuardCard: Verb {
     var address: PCIAddress
+    var verbose = false
     var locking = Locking()
     var tree = FileTree()
 
     func run() throws(ExitStatus) {
-        let log = ClaimLog(address: address)
+        let detail = Detail(quiet: false, verbose: verbose)
+        let log = ClaimLog(address: address, threshold: detail.threshold)
         let notifier: ServiceNotifier
         let loop: GuardLoop
         if let refusal = WritingVerb.begin(tree) {
@@ -35,9 +37,16 @@ struct GuardCard: Verb {
             throw ExitStatus.failed
         }
         var host = locking.host(tree, interruptions: [SIGINT, SIGTERM])
+        let (tick, whileLocked, timeout) = (host.tick, host.whileLocked, StartTimeout(notifier: notifier))
         // Several reads or writes can hang, each for its whole deadline.
-        host.tick = loop.notifyWatchdog
-        host.whileLocked = StartTimeout(notifier: notifier).extend
+        host.tick = {
+            loop.notifyWatchdog()
+            tick()
+        }
+        host.whileLocked = { left in
+            timeout.extend()
+            whileLocked(left)
+        }
         let card = CardGuard(
             address, host: host, source: loop, tree: tree, lockMilliseconds: locking.lockMilliseconds,
             notifier: notifier, tell: log.tell)

@@ -10,19 +10,22 @@ struct Recover: Verb {
     var addresses: [PCIAddress] = []
     var force = false
     var quiet = false
+    var verbose = false
     var locking = Locking()
     var json = false
     var tree = FileTree()
+
+    private var detail: Detail { Detail(quiet: quiet, verbose: verbose) }
 
     func run() throws(ExitStatus) {
         var rows: [(PCIAddress, Restoration?)] = []
         var status = ExitStatus.done
         if let refusal = WritingVerb.begin(tree) {
-            Terminal.complain("apertured: error: refused: \(refusal)")
+            Terminal.refuse(refusal)
             throw ExitStatus.refused
         }
         do throws(ReclaimError) {
-            let host = locking.host(tree)
+            let host = locking.host(tree, detail: detail)
             // Without records there is nothing to recover.
             if host.hasRecords {
                 try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
@@ -31,10 +34,10 @@ struct Recover: Verb {
             }
         } catch {
             if let refusal = WritingVerb.refusal(error) {
-                Terminal.complain("apertured: error: refused: \(refusal)")
+                Terminal.refuse(refusal)
                 throw ExitStatus.refused
             }
-            Terminal.complain("apertured: error: \(error)")
+            Terminal.fail(error)
             // The cards before this one may have given a worse status.
             throw max(status, .failed)
         }
@@ -60,7 +63,7 @@ struct Recover: Verb {
     private func recover(
         _ address: PCIAddress, _ host: MachineHost, _ rows: inout [(PCIAddress, Restoration?)]
     ) -> ExitStatus {
-        let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
+        let log = ClaimLog(address: address, threshold: detail.threshold)
         do throws(ReclaimError) {
             guard let record = try host.loadRecord(of: address) else { return .done }
             let result = try Releaser(host: host, force: force, tell: log.tell).recover(record)

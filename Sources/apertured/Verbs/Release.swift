@@ -11,20 +11,23 @@ struct Release: Verb {
     var onlyWhenRunning = false
     var force = false
     var quiet = false
+    var verbose = false
     var locking = Locking()
     var json = false
     var tree = FileTree()
 
+    private var detail: Detail { Detail(quiet: quiet, verbose: verbose) }
+
     func run() throws(ExitStatus) {
         // systemd runs a unit's ExecStop= at shutdown too.
         if onlyWhenRunning, ServiceManager.isStopping() { return }
-        let log = ClaimLog(address: address, threshold: quiet ? .error : .info)
+        let log = ClaimLog(address: address, threshold: detail.threshold)
         var outcome: ReleaseOutcome
         do throws(ReclaimError) {
             if let refusal = WritingVerb.begin(tree) {
                 outcome = ReleaseOutcome(result: .refused([refusal]))
             } else {
-                guard let result = try release(locking.host(tree), log) else { return }
+                guard let result = try release(locking.host(tree, detail: detail), log) else { return }
                 outcome = result
             }
         } catch {

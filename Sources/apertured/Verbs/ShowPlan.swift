@@ -13,21 +13,28 @@ struct ShowPlan: Verb {
     func run() throws(ExitStatus) {
         var settings = Claimer<MachineHost>.Settings()
         settings.options = options
-        try Self.show(address, Claimer(host: host, settings: settings), asJSON: json)
+        try Self.show(address, Claimer(host: host, settings: settings), in: tree, asJSON: json)
     }
 
     /// Prints the plan of a claim; `claim --dry-run` uses it too.
-    static func show(_ address: PCIAddress, _ claimer: Claimer<MachineHost>, asJSON: Bool) throws(ExitStatus) {
+    static func show(
+        _ address: PCIAddress, _ claimer: Claimer<MachineHost>, in tree: FileTree, asJSON: Bool
+    ) throws(ExitStatus) {
         let plan: Plan
         do {
             plan = try claimer.plan(for: address)
         } catch {
-            Terminal.complain("apertured: \(error)")
+            Terminal.fail(error)
             throw ExitStatus.failed
         }
         Terminal.print(asJSON ? PlanDocument(plan).json.text : PlanText(plan).text)
         if plan.verdict == .refused {
-            plan.refusals.forEach { Terminal.complain("apertured: refused: \($0)") }
+            let unseen: [Refusal.Code] = [.iomemMasked, .iomemUnreadable, .holdersUnknown]
+            if plan.refusals.contains(where: { unseen.contains($0.code) }), let hidden = ReadingVerb.whatIsHidden(tree)
+            {
+                Terminal.warn(hidden)
+            }
+            plan.refusals.forEach { Terminal.refuse($0, about: address) }
             throw ExitStatus.refused
         }
     }

@@ -19,14 +19,14 @@ struct Status: Verb {
         if watches { return try watch() }
         let view = try look()
         Terminal.print(view.text, terminator: "")
-        view.complaints.forEach { Terminal.complain($0) }
+        view.messages.forEach(Terminal.show)
         if view.isRefused { throw ExitStatus.refused }
     }
 
     /// What is to be shown.
     private struct View: Equatable {
         var text = ""
-        var complaints: [String] = []
+        var messages: [Terminal.Message] = []
         /// Whether a GPU that was asked for is none, or cannot be read.
         var isRefused = false
     }
@@ -37,8 +37,8 @@ struct Status: Verb {
             snapshot = try host.snapshot(scope, withHolders: true)
         } catch {
             // The next change may mend it.
-            if watches { return View(complaints: ["apertured: \(error)"]) }
-            Terminal.complain("apertured: \(error)")
+            if watches { return View(messages: [Terminal.Message(.error, "\(error)")]) }
+            Terminal.fail(error)
             throw ExitStatus.failed
         }
         let wanted = addresses.isEmpty ? snapshot.gpus.map(\.address).sorted() : addresses
@@ -75,11 +75,11 @@ struct Status: Verb {
                 let view = try look()
                 if view != last || screen != nil {
                     if let screen {
-                        screen.show(view.text + view.complaints.map { $0 + "\n" }.joined())
+                        screen.show(view.text + view.messages.map(\.lines).joined())
                     } else {
                         // Two tables in a pipe have an empty line between them.
                         Terminal.print((last == nil || json ? "" : "\n") + view.text, terminator: "")
-                        view.complaints.forEach { Terminal.complain($0) }
+                        view.messages.forEach(Terminal.show)
                     }
                 }
                 if unsafe Terminal.hasLostOutput { throw ExitStatus.failed }
@@ -88,7 +88,7 @@ struct Status: Verb {
         } catch let status as ExitStatus {
             throw status
         } catch {
-            Terminal.complain("apertured: changes cannot be watched: \(error)")
+            Terminal.fail("changes cannot be watched: \(error)")
             throw ExitStatus.failed
         }
     }
@@ -113,27 +113,30 @@ struct Status: Verb {
     }
 
     private func complain(_ snapshot: Snapshot, _ rows: [GPUStatus], _ view: inout View) {
+        func warn(_ text: String) { view.messages.append(Terminal.Message(.warning, text)) }
         for device in snapshot.unreadable where addresses.isEmpty {
-            view.complaints.append("apertured: \(device.address) could not be read: \(device.reason)")
+            warn("\(device.address) could not be read: \(device.reason)")
         }
         for device in snapshot.platformFramebuffers where addresses.isEmpty {
             guard let reason = device.unreadable else { continue }
-            view.complaints.append("apertured: \(device.name) could not be read: \(reason)")
+            warn("\(device.name) could not be read: \(reason)")
         }
         for console in snapshot.consoles where addresses.isEmpty {
             guard let reason = console.unreadable else { continue }
-            view.complaints.append("apertured: vtcon\(console.number) could not be read: \(reason)")
+            warn("vtcon\(console.number) could not be read: \(reason)")
         }
-        if case .entries = snapshot.memoryMap {
+        if let hidden = ReadingVerb.whatIsHidden(tree) {
+            warn(hidden)
+        } else if case .entries = snapshot.memoryMap {
         } else if let refusal = rows.lazy.flatMap(\.plan.refusals).first(where: {
             $0.code == .iomemMasked || $0.code == .iomemUnreadable
         }) {
-            view.complaints.append("apertured: it is not known what is in the BARs: \(refusal)")
+            warn("it is not known what is in the BARs: \(refusal)")
         }
         let unknown = rows.flatMap(\.plan.refusals).filter {
             $0.code == .noSuchDevice || $0.code == .notADisplayDevice || $0.code == .deviceUnreadable
         }
-        view.complaints += unknown.map { "apertured: refused: \($0)" }
+        view.messages += unknown.map { Terminal.Message(.refusal, "\($0)") }
         view.isRefused = !unknown.isEmpty
     }
 }

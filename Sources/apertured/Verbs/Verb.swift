@@ -1,6 +1,7 @@
 internal import Aperture
 internal import CLinux
 internal import Glibc
+internal import Journal
 package import KernelFiles
 internal import Reclaim
 internal import Record
@@ -16,7 +17,31 @@ package protocol Verb: Sendable {
 
 extension Verb {
     /// For a verb that only reads; ``Locking`` has the host of one that writes.
-    var host: MachineHost { MachineHost(tree: tree) }
+    var host: MachineHost {
+        var host = MachineHost(tree: tree)
+        host.showProgress()
+        return host
+    }
+}
+
+/// How much a verb says of what it does.
+enum Detail {
+    /// Only errors: `--quiet`.
+    case errors
+    case steps
+    /// Also what helps to find a fault: `--verbose`.
+    case all
+
+    init(quiet: Bool, verbose: Bool) { self = quiet ? .errors : verbose ? .all : .steps }
+
+    /// The least urgent messages that are shown.
+    var threshold: Priority {
+        switch self {
+        case .errors: .error
+        case .steps: .info
+        case .all: .debug
+        }
+    }
 }
 
 /// How long to wait for other runs of apertured, and for the kernel.
@@ -31,9 +56,38 @@ struct Locking {
 
     var lockMilliseconds: Int32 { Int32(wait) * 1000 }
 
-    /// - Parameter interruptions: The signals that end the command.
-    func host(_ tree: FileTree, interruptions: [CInt] = WritingVerb.interruptions) -> MachineHost {
-        MachineHost(tree: tree, writeDeadline: Int32(writeDeadline) * 1000, interruptions: interruptions)
+    /// The host. What takes long on it is shown at a terminal.
+    /// - Parameters:
+    ///   - interruptions: The signals that end the command.
+    ///   - detail: With errors alone, nothing is shown.
+    func host(
+        _ tree: FileTree, interruptions: [CInt] = WritingVerb.interruptions, detail: Detail = .steps
+    ) -> MachineHost {
+        var host = MachineHost(tree: tree, writeDeadline: Int32(writeDeadline) * 1000, interruptions: interruptions)
+        if detail != .errors { host.showProgress() }
+        return host
+    }
+}
+
+extension MachineHost {
+    /// Shows at a terminal what takes long on this host.
+    fileprivate mutating func showProgress() {
+        let progress = unsafe Terminal.progress ?? ProgressLine(writeDeadline: writeDeadline)
+        unsafe Terminal.progress = progress
+        tick = progress.tick
+        whileLocked = progress.tickLocked
+    }
+}
+
+/// What all commands that only read have in common.
+enum ReadingVerb {
+    /// What this process does not see because it is not root's, as a sentence without its full stop; `nil` for root, and
+    /// below another root.
+    static func whatIsHidden(_ tree: FileTree) -> String? {
+        guard tree.isMachine, geteuid() != 0 else { return nil }
+        return
+            "this is user \(geteuid()), and only root sees what is in the BARs, who has a GPU open, and what apertured "
+            + "has claimed: run it as root"
     }
 }
 
@@ -49,8 +103,10 @@ enum WritingVerb {
         clinux_hold_interruptions()
         guard tree.isMachine, geteuid() != 0 else { return nil }
         return Refusal(
-            .notRoot, "Only root can change drivers and devices, and this is user \(geteuid()).",
-            remedy: "Run it as root, for example with sudo.")
+            .notRoot, "This must be run as root, and this is user \(geteuid()).",
+            remedy:
+                "Run it with sudo, for example. Without root, `apertured status` shows the GPUs and their drivers, but "
+                + "not what is in their BARs, and `apertured log` shows what the journal lets this user see.")
     }
 
     /// The refusal for a lock that another run holds; `nil` for any other error.

@@ -7,19 +7,22 @@ internal import VFIO
 struct Verify: Verb {
     var address: PCIAddress
     var options = ClaimOptions()
+    var verbose = false
     var json = false
     var tree = FileTree()
 
     func run() throws(ExitStatus) {
         if let refusal = WritingVerb.begin(tree) {
-            Terminal.complain("apertured: refused: \(refusal)")
+            Terminal.refuse(refusal)
             throw ExitStatus.refused
         }
+        // The results of the proof are printed.
+        let log = ClaimLog(address: address, threshold: Detail(quiet: false, verbose: verbose).threshold)
         let report: VerificationReport
         do {
-            report = try Verifier(host: host).verify(address, options: options)
+            report = try Verifier(host: host, tell: log.tellProof).verify(address, options: options)
         } catch {
-            Terminal.complain("apertured: \(error)")
+            Terminal.fail(error)
             throw ExitStatus.failed
         }
         if json {
@@ -28,11 +31,11 @@ struct Verify: Verb {
             report.proofs.forEach { Terminal.print($0) }
         }
         if let refusal = report.refusal {
-            Terminal.complain("apertured: refused: \(refusal)")
+            Terminal.refuse(refusal, about: address)
             throw ExitStatus.refused
         }
         if let complaint = report.complaint {
-            Terminal.complain("apertured: \(address): \(complaint)")
+            Terminal.fail(complaint, about: address)
             throw ExitStatus.failed
         }
         if !json { Terminal.print("\(address): verified, \(BARCount(report.proofs))") }
