@@ -1,5 +1,6 @@
 internal import Aperture
 internal import JSONFormat
+internal import Journal
 internal import KernelFiles
 internal import Reclaim
 internal import Record
