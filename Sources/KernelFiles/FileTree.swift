@@ -47,7 +47,8 @@ package struct FileTree: Sendable {
 
     /// The whole of a file that people write. Only a regular file is read: reading a FIFO could wait for ever, and
     /// reading a device could have effects.
-    package func regularBytes(_ path: String) throws(FileTreeError) -> [UInt8] {
+    /// - Parameter limit: The size in bytes above which a file is not read (EFBIG).
+    package func regularBytes(_ path: String, atMost limit: Int = .max) throws(FileTreeError) -> [UInt8] {
         try read(path, O_NONBLOCK) { file in
             var status = stat()
             guard unsafe fstat(file.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
@@ -57,6 +58,7 @@ package struct FileTree: Sendable {
                 error.detail = "it is not a regular file"
                 throw error
             }
+            guard status.st_size <= limit else { throw Errno.fileTooLarge }
             return try readToEnd(file, isAttribute: false)
         }
     }
@@ -265,6 +267,9 @@ package struct FileStamp: Hashable, Sendable {
 }
 
 extension FileTree {
+    /// The size in bytes of the file that the path leads to; `nil` when there is none, or it could not be opened.
+    package func size(_ path: String) -> Int? { status(path).map { Int($0.st_size) } }
+
     /// The stamp of the file that the path leads to; `nil` when there is none, or it could not be opened.
     package func stamp(_ path: String) -> FileStamp? {
         status(path).map {

@@ -11,7 +11,10 @@
 
 /* What is read, and the lock that the kernel takes for it. */
 enum clinux_kind {
-    /* The text of driver_override or sriov_numvfs: the device's lock (driver_override_show(), sriov_numvfs_show()). */
+    /*
+     * The text of driver_override or sriov_numvfs: the device's lock (driver_override_show(), sriov_numvfs_show()). Of
+     * resourceN_resize: the power of the function (resource_resize_show()).
+     */
     CLINUX_DEVICE_ATTRIBUTE,
     /* The text of a console's bind: the console lock, one for all of them (show_bind()). */
     CLINUX_CONSOLE,

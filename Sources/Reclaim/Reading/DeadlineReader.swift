@@ -21,6 +21,8 @@ enum Question: Hashable {
     /// The header of a function's configuration space. The kernel first powers up the bridges above the function, and a
     /// function in D3cold itself (`pci_config_pm_runtime_get()`).
     case configuration(PCIAddress)
+    /// The sizes that a BAR can have, by its number. The kernel first powers up the function (`resource_resize_show()`).
+    case barSizes(PCIAddress, Int)
 
     /// The question for an attribute's path; `nil` for an attribute that the kernel shows without such a lock.
     init?(attribute path: String) {
@@ -39,12 +41,13 @@ enum Question: Hashable {
         case .console(let number): KernelPath.consoleBind(number)
         case .configuration(let address): "\(KernelPath.device(address))/config"
         case .virtualFunctions(let address): "\(KernelPath.device(address))/sriov_numvfs"
+        case .barSizes(let address, let bar): "\(KernelPath.device(address))/resource\(bar)_resize"
         }
     }
 
     fileprivate var kind: clinux_kind {
         switch self {
-        case .driverOverride, .virtualFunctions: CLINUX_DEVICE_ATTRIBUTE
+        case .driverOverride, .virtualFunctions, .barSizes: CLINUX_DEVICE_ATTRIBUTE
         case .console: CLINUX_CONSOLE
         case .framebuffer: CLINUX_FRAMEBUFFER
         case .configuration: CLINUX_CONFIGURATION
@@ -56,7 +59,8 @@ enum Question: Hashable {
         case .driverOverride, .virtualFunctions: Self.lock("device", seconds)
         case .console: Self.lock("console", seconds)
         case .framebuffer: Self.lock("framebuffer", seconds)
-        case .configuration: "the function has not answered for \(seconds) s: it, or what is above it, does not wake up"
+        case .configuration, .barSizes:
+            "the function has not answered for \(seconds) s: it, or what is above it, does not wake up"
         }
     }
 

@@ -65,27 +65,20 @@ struct PCIReader {
         case .release(let card): return card.sharesSlot(with: address)
         case .watch(let card):
             guard card.sharesSlot(with: address) else { return false }
-            let hasNoPower = try hasNoPower(address)
-            return !hasNoPower
+            let power = try power(of: address)
+            return !power.hasNoPower
         }
-        let isAsleep = try isAsleep(address)
-        return !isAsleep
+        let power = try power(of: address)
+        return !power.isAsleep
     }
 
-    /// Whether the function sleeps. Reading `power/runtime_status` and `power_state` (since Linux 5.11) takes no lock
+    /// How deeply the function sleeps. Reading `power/runtime_status` and `power_state` (since Linux 5.11) takes no lock
     /// and wakes nothing.
-    private func isAsleep(_ address: PCIAddress) throws(FileTreeError) -> Bool {
+    func power(of address: PCIAddress) throws(FileTreeError) -> PowerState {
         let path = KernelPath.device(address)
-        let status = try tree.textIfPresent("\(path)/power/runtime_status")
-        let state = try tree.textIfPresent("\(path)/power_state")
-        return status == "suspended" || state == "D3hot" || state == "D3cold"
-    }
-
-    /// Whether the function is in D3cold. In D3hot its configuration can be read without waking it.
-    private func hasNoPower(_ address: PCIAddress) throws(FileTreeError) -> Bool {
-        let path = KernelPath.device(address)
-        if let state = try tree.textIfPresent("\(path)/power_state") { return state == "D3cold" }
-        return try tree.textIfPresent("\(path)/power/runtime_status") == "suspended"
+        return PowerState(
+            runtimeStatus: try tree.textIfPresent("\(path)/power/runtime_status"),
+            state: try tree.textIfPresent("\(path)/power_state"))
     }
 
     /// Adds the functions to the snapshot; one that cannot be read goes to ``Snapshot/unreadable``.
