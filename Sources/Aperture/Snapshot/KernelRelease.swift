@@ -60,4 +60,8 @@ extension KernelRelease {
     /// and frees `BOOTFB`: since 6.9 (9eac534db001, "firmware/sysfb: Set firmware-framebuffer parent device"). Before,
     /// the orphaned range keeps a pointer to a freed parent.
     package var removalFreesBootFB: Bool { isAtLeast(6, 9) }
+
+    /// Whether sysfs shows which sizes a BAR can have (`resourceN_resize`): since 6.1 (91fa127794ac, "PCI: Expose PCIe
+    /// Resizable BAR support via sysfs").
+    package var showsResizableBARs: Bool { isAtLeast(6, 1) }
 }

@@ -117,16 +117,5 @@ struct AddressMap {
         return FramebufferDriver.kind(ofEntryNamed: name) == nil ? "33" : "31"
     }
 
-    /// The size in the largest unit that gives at least 1, cut after one decimal: `16 MiB`, `3.9 MiB`, `512 B`.
-    static func size(_ range: AddressRange) -> String {
-        let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
-        var unit = 0
-        var scale: UInt128 = 1
-        while unit < units.count - 1, range.size >= scale * 1024 {
-            scale *= 1024
-            unit += 1
-        }
-        let tenths = range.size * 10 / scale % 10
-        return "\(range.size / scale)" + (tenths == 0 ? "" : ".\(tenths)") + " \(units[unit])"
-    }
+    static func size(_ range: AddressRange) -> String { "\(ByteSize(range.size))" }
 }
