@@ -39,6 +39,7 @@ _apertured_ask() {
 _apertured_verbs() {
     _apertured_words \
         status "List the GPUs, their drivers, and what holds which BAR" \
+        doctor "List what decides whether a guest will get a GPU, and what mends it, and write nothing" \
         plan "Show what a claim would write, and why, and write nothing" \
         claim "Evict the framebuffers in a GPU's BARs, bind the GPU to vfio-pci, and prove that VFIO can map it" \
         verify "Prove a claimed GPU" \
@@ -83,7 +84,7 @@ _apertured_options() {
             "${root[@]}" "${json[@]}"
         )
         ;;
-    plan) options=("${policy[@]}" "${root[@]}" "${json[@]}") ;;
+    doctor | plan) options=("${policy[@]}" "${root[@]}" "${json[@]}") ;;
     claim)
         options=(
             -n "Show the plan and write nothing"
@@ -169,7 +170,7 @@ _apertured() {
     -*) _apertured_options "$verb" ;;
     *,) _apertured_verbs ;;
     *,help) ((gpus > 0)) || _apertured_verbs ;;
-    *,status | *,recover) _apertured_ask gpus ;;
+    *,status | *,doctor | *,recover) _apertured_ask gpus ;;
     *,plan | *,claim | *,verify | *,release | *,guard | *,log) ((gpus > 0)) || _apertured_ask gpus ;;
     esac
 }

@@ -37,7 +37,7 @@ end
 function __apertured_wants_gpu
     set -l words (__apertured_words)
     contains -- -- $words; and return 1
-    contains -- "$words[1]" status recover; and return 0
+    contains -- "$words[1]" status doctor recover; and return 0
     contains -- "$words[1]" plan claim verify release guard log; and test (count $words) = 1
 end
 
@@ -65,6 +65,7 @@ end
 complete -c apertured -f
 
 complete -c apertured -n __apertured_no_verb -a status -d 'List the GPUs, their drivers, and what holds which BAR'
+complete -c apertured -n __apertured_no_verb -a doctor -d 'List what decides whether a guest will get a GPU, and what mends it, and write nothing'
 complete -c apertured -n __apertured_no_verb -a plan -d 'Show what a claim would write, and why, and write nothing'
 complete -c apertured -n __apertured_no_verb -a claim -d 'Evict the framebuffers in a GPU\'s BARs, bind the GPU to vfio-pci, and prove that VFIO can map it'
 complete -c apertured -n __apertured_no_verb -a verify -d 'Prove a claimed GPU'
@@ -73,7 +74,7 @@ complete -c apertured -n __apertured_no_verb -a recover -d 'Undo or finish claim
 complete -c apertured -n __apertured_no_verb -a guard -d 'Claim a GPU and guard it until a signal comes'
 complete -c apertured -n __apertured_no_verb -a log -d 'Show the journal of one GPU'
 complete -c apertured -n __apertured_no_verb -a help -d 'Show the help of a verb'
-complete -c apertured -n '__apertured_verb help' -a 'status plan claim verify release recover guard log'
+complete -c apertured -n '__apertured_verb help' -a 'status doctor plan claim verify release recover guard log'
 
 complete -c apertured -n __apertured_wants_gpu -k -a '(__apertured_ask gpus)'
 
@@ -81,22 +82,22 @@ set -l all 'not __apertured_wants_journalctl; and not __apertured_verb help'
 complete -c apertured -n $all -l version -d 'Show the version'
 complete -c apertured -n $all -s h -l help -d 'Show help information'
 
-set -l rooted '__apertured_verb status plan claim verify release recover guard'
+set -l rooted '__apertured_verb status doctor plan claim verify release recover guard'
 complete -c apertured -n $rooted -l root -x -a '(__fish_complete_directories)' -d 'Use the sys, proc and dev in this folder'
-complete -c apertured -n '__apertured_verb status plan claim verify release recover' -l json -d 'Print one JSON object'
+complete -c apertured -n '__apertured_verb status doctor plan claim verify release recover' -l json -d 'Print one JSON object'
 
 complete -c apertured -n '__apertured_verb status' -s v -l verbose -d 'Show what each witness says of each framebuffer'
 complete -c apertured -n '__apertured_verb status' -l watch -d 'Show it again after each change, until the program is ended'
 complete -c apertured -n '__apertured_verb status' -l map -d 'Draw each BAR to scale, with the entries of /proc/iomem inside it'
 
-set -l policy '__apertured_verb plan claim'
+set -l policy '__apertured_verb doctor plan claim'
 complete -c apertured -n $policy -l residue -x -k -a 'auto bounce rescan refuse' -d 'What may end a framebuffer\'s range that no unbind removes'
 complete -c apertured -n $policy -l allow-native -x -a '(__apertured_ask native-drivers)' -d 'Let this native driver probe the GPU once, for the bounce rung'
 complete -c apertured -n $policy -l driver -x -k -a '(__apertured_ask drivers)' -d 'The VFIO driver to bind'
 complete -c apertured -n $policy -l force -d 'Go on even if a process may have the GPU open, where the kernel allows it'
 complete -c apertured -n $policy -l unload -d 'Unload nvidia\'s kernel modules, which keep a GPU busy, if no other GPU needs them'
 
-set -l selection '__apertured_verb plan claim verify'
+set -l selection '__apertured_verb doctor plan claim verify'
 complete -c apertured -n $selection -l only-function -d 'Take this function alone, and leave the rest of its slot'
 complete -c apertured -n $selection -l whole-slot -d 'Take every endpoint of the slot'
 complete -c apertured -n $selection -l function -x -d 'Also take this function of the slot'

@@ -56,7 +56,7 @@ package struct Apertured: ParsableCommand {
             """,
         version: nameAndVersion,
         subcommands: [
-            StatusCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
+            StatusCommand.self, DoctorCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
             ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, PostStopCommand.self,
             VFIODriverCommand.self, CompleteCommand.self, LogCommand.self,
         ])
