@@ -32,6 +32,7 @@ CASES = (
     Case("enabled-at-boot", everyday.enabled_at_boot, quick=True),
     Case("start-and-stop", everyday.start_and_stop),
     Case("stop-while-starting", everyday.stop_while_starting),
+    Case("doctor", everyday.doctor),
     Case("released-by-hand", everyday.released_by_hand),
     Case("kept-by-hand", everyday.kept_by_hand),
     Case("one-function", everyday.one_function, configuration=APART),

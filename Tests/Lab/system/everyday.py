@@ -1,5 +1,7 @@
 """Scenarios of every day: boot, start, stop, shutdown."""
 
+import json
+
 from .expectations import (EVICTED, GUARD_STOPPED, RECOVERED, RELEASED, RELEASED_BY_OTHER, RELEASING, RUNG, UNBOUND,
                            device, expect_active, expect_claimed_at_try, expect_native, expect_proven, expect_status,
                            expect_told, neighbour, record, rungs_taken)
@@ -224,3 +226,38 @@ def shut_down(test):
         test.expect("nothing was given back", not back, f"{[message(entry) for entry in back]}")
         complaints = guest.text(f"journalctl -b -1 -p warning --no-pager -q -o cat -u {unit(1)}")
         test.expect("nothing was warned of", not complaints, complaints)
+
+
+def doctor(test):
+    """What decides whether a guest gets a card, before a claim, under one, and with an obstacle in the way."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        before = neighbour(guest, 1)
+        native = diagnosed(test, guest, 2, 0)
+        marks = {finding["id"]: finding["mark"] for finding in native}
+        test.expect("nothing stops a claim of the free card", "obstacle" not in marks.values(), marks)
+        test.expect("what could be read of it is in order",
+                    all(marks.get(name) == "ok" for name in ("card", "group", "vfio-driver", "bars", "holders")), marks)
+        test.expect("it is named as not enabled", marks.get("unit") == "note", marks)
+        test.expect_driver(guest, 2, "bochs-drm")
+        claimed = {finding["id"]: finding["mark"] for finding in diagnosed(test, guest, 1, 0)}
+        test.expect("the claimed card's unit is enabled", claimed.get("unit") == "ok", claimed)
+        test.expect("nothing is in its BARs", claimed.get("framebuffer") == "ok", claimed)
+        shown = guest.run(f"COLUMNS=80 apertured doctor {ADDRESS[1]}")
+        test.expect("it is on VFIO", "It is on VFIO, and nothing is in its BARs." in shown.text, shown.text)
+        # Somebody has the node of the other card open: an obstacle, as the plan says.
+        nodes = f"/sys/bus/pci/devices/{ADDRESS[2]}/drm"
+        guest.run(f"sleep 600 </dev/dri/$(ls {nodes} | grep card) >/dev/null 2>&1 & echo $! >/run/lab/holder")
+        held = diagnosed(test, guest, 2, 1)
+        test.expect("the user of the card comes first", held[0]["id"] == "in-use", held[0])
+        guest.run("kill $(cat /run/lab/holder)")
+        test.expect("the first card's service and driver are as they were", neighbour(guest, 1) == before)
+
+
+def diagnosed(test, guest, slot, status):
+    """The findings on a card; checks the status, and that nobody else's record or driver was touched."""
+    answer = guest.run(f"apertured doctor --json {ADDRESS[slot]}")
+    test.expect(f"doctor ends with {status}", answer.status == status, answer.text)
+    document = json.loads(answer.text)
+    test.saw[f"slot {slot}, machine"] = ", ".join(f"{row['id']} {row['mark']}" for row in document["machine"])
+    return document["gpus"][0]["findings"]
