@@ -25,13 +25,10 @@ struct ManualTests {
     }
 
     @Test(arguments: Finding.Name.allCases.map(\.rawValue))
-    func `every finding of doctor stands in the manual, in bold, and in its schema`(name: String) throws {
+    func `every finding of doctor stands in the manual, in bold`(name: String) throws {
         let sections = try manual("apertured.8").split(separator: ".SH ")
         let diagnosis = try #require(sections.first { $0.hasPrefix("DIAGNOSIS") })
         #expect(diagnosis.contains(try Regex("(?m)^\\.(B|BR) (.* )?\(name)( |$)")))
-        let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardized
-        let schema = try String(contentsOf: root.appending(path: "schema/doctor.json"), encoding: .utf8)
-        #expect(schema.contains("\"\(name)\""))
     }
 
     @Test(arguments: ["apertured.8", "apertured.conf.5"])

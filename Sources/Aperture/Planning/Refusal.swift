@@ -74,3 +74,50 @@ package struct Refusal: Hashable, Sendable {
 extension Refusal: CustomStringConvertible {
     package var description: String { "\(code.rawValue): \(message) \(remedy)" }
 }
+
+extension Refusal.Code {
+    /// What a refusal of this kind is about, in a word or two.
+    var subject: String {
+        switch self {
+        case .noSuchDevice, .notADisplayDevice, .deviceUnreadable, .deadDevice: "Card"
+        case .iomemMasked, .iomemUnreadable: "Memory map"
+        case .kernelUnknown: "Kernel"
+        case .noIOMMU: "IOMMU"
+        case .groupNotViable: "IOMMU group"
+        case .hostDepends: "Host"
+        case .vfioPCIMissing: "VFIO driver"
+        case .unknownOwner, .evidenceMissing, .contradictoryEvidence, .framebufferHeld, .residueNeedsRescan:
+            "Framebuffer"
+        case .inUse, .holdersUnknown: "Users"
+        case .barUnassigned: "BARs"
+        case .hasVirtualFunctions: "Virtual functions"
+        case .notClaimed: "Claim"
+        case .notRoot: "User"
+        case .locked: "Lock"
+        case .configurationMismatch, .ambiguous, .configurationInvalid: "Configuration"
+        }
+    }
+
+    /// The place among several obstacles: the lower is to be mended first. What hides the truth comes before what it
+    /// hides, then what the firmware and a boot decide, then what a person can stop, and at last what is in the BARs.
+    var urgency: Int {
+        switch self {
+        case .noSuchDevice, .notADisplayDevice: 0
+        case .notRoot, .iomemMasked: 1
+        case .deviceUnreadable, .iomemUnreadable, .kernelUnknown: 2
+        case .deadDevice: 3
+        case .noIOMMU: 4
+        case .barUnassigned: 5
+        case .vfioPCIMissing: 6
+        case .hostDepends: 7
+        case .groupNotViable: 8
+        case .hasVirtualFunctions: 9
+        case .holdersUnknown: 10
+        case .inUse: 11
+        case .evidenceMissing, .contradictoryEvidence, .unknownOwner: 12
+        case .framebufferHeld: 13
+        case .residueNeedsRescan: 14
+        case .notClaimed, .locked, .configurationMismatch, .ambiguous, .configurationInvalid: 15
+        }
+    }
+}

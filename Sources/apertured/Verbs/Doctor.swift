@@ -18,7 +18,7 @@ struct Doctor: Verb {
             // This scope leaves a card asleep that sleeps, and reads what the host uses as a claim's does.
             snapshot = try host.snapshot(.all, withHolders: true)
         } catch {
-            Terminal.complain("apertured: \(error)")
+            Terminal.fail(error)
             throw ExitStatus.failed
         }
         let wanted = addresses.isEmpty ? Self.cards(of: snapshot) : addresses
