@@ -60,10 +60,15 @@ static void ask(const char *root, struct item *item) {
     size_t room = item->kind == CLINUX_CONFIGURATION ? HEADER_SIZE : CLINUX_READ_SIZE - 1;
     long result = item->kind == CLINUX_FRAMEBUFFER ? call(SYS_ioctl, file, FBIOGET_FSCREENINFO, item->answer)
                                                    : call(SYS_read, file, item->answer, room);
+    if (item->kind == CLINUX_FRAMEBUFFER && result == 0) result = sizeof(struct fb_fix_screeninfo);
+    /* Below another root a plain file stands for the node, and holds the answer: a report has such files. */
+    if (item->kind == CLINUX_FRAMEBUFFER && result == -ENOTTY && root != NULL) {
+        result = call(SYS_read, file, item->answer, sizeof(struct fb_fix_screeninfo));
+    }
     if (result < 0) {
         item->error = (int)-result;
     } else {
-        item->size = item->kind == CLINUX_FRAMEBUFFER ? sizeof(struct fb_fix_screeninfo) : (size_t)result;
+        item->size = (size_t)result;
     }
     close(file);
 }

@@ -16,10 +16,18 @@ package struct FileTree: Sendable {
     /// The root as text, out of which no link may lead; `nil` on the machine itself, where a plain open is enough, and
     /// faster: a plan opens a hundred files.
     package let enclosure: String?
+    /// What notes each read, for a report; `nil` otherwise.
+    package let log: ReadLog?
 
     /// The files below a root; an empty path is the machine itself.
     package init(root: FilePath = "/") {
+        self.init(root: root, log: nil)
+    }
+
+    /// - Parameter log: See ``noting(in:)``.
+    init(root: FilePath, log: ReadLog?) {
         self.root = root
+        self.log = log
         enclosure = root == "/" || root.isEmpty ? nil : root.string
     }
 
@@ -42,13 +50,19 @@ package struct FileTree: Sendable {
     package func bytes(_ path: String) throws(FileTreeError) -> [UInt8] {
         // sysfs attributes are not links.
         let isAttribute = path.hasPrefix("/sys/")
-        return try read(path, isAttribute ? O_NOFOLLOW : 0) { try readToEnd($0, isAttribute: isAttribute) }
+        return try noted(path, as: ReadLog.Answer.bytes) { () throws(FileTreeError) in
+            try read(path, isAttribute ? O_NOFOLLOW : 0) { try readToEnd($0, isAttribute: isAttribute) }
+        }
     }
 
     /// The whole of a file that people write. Only a regular file is read: reading a FIFO could wait for ever, and
     /// reading a device could have effects.
     /// - Parameter limit: The size in bytes above which a file is not read (EFBIG).
     package func regularBytes(_ path: String, atMost limit: Int = .max) throws(FileTreeError) -> [UInt8] {
+        try noted(path, as: ReadLog.Answer.bytes) { () throws(FileTreeError) in try plainBytes(path, atMost: limit) }
+    }
+
+    private func plainBytes(_ path: String, atMost limit: Int) throws(FileTreeError) -> [UInt8] {
         try read(path, O_NONBLOCK) { file in
             var status = stat()
             guard unsafe fstat(file.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
@@ -146,6 +160,10 @@ package struct FileTree: Sendable {
 
     /// A symbolic link's target as it is written; `nil` when there is no such link.
     package func linkTarget(_ path: String) throws(FileTreeError) -> String? {
+        try noted(path, as: { $0.map(ReadLog.Answer.target) }) { () throws(FileTreeError) in try plainTarget(path) }
+    }
+
+    private func plainTarget(_ path: String) throws(FileTreeError) -> String? {
         do throws(Errno) {
             // One call: there are many links where the descriptors of processes are read.
             if isMachine { return try linkTarget(AT_FDCWD, path) }
@@ -178,6 +196,10 @@ package struct FileTree: Sendable {
 
     /// The names in a directory, sorted, without `.` and `..`.
     package func list(_ path: String) throws(FileTreeError) -> [String] {
+        try noted(path, as: ReadLog.Answer.names) { () throws(FileTreeError) in try names(in: path) }
+    }
+
+    private func names(in path: String) throws(FileTreeError) -> [String] {
         let directory = try unsafe openDirectory(path)
         defer { _ = unsafe closedir(directory) }
         var names: [String] = []
@@ -220,7 +242,14 @@ package struct FileTree: Sendable {
     }
 
     /// Whether the path leads to a file of any kind; false when it cannot be opened.
-    package func exists(_ path: String) -> Bool { status(path) != nil }
+    package func exists(_ path: String) -> Bool {
+        guard status(path) != nil else { return false }
+        log?.note(path, .exists)
+        return true
+    }
+
+    /// Whether the path leads to a folder; false when it cannot be opened.
+    func isFolder(_ path: String) -> Bool { status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false }
 
     /// The inode number of the file that the path leads to; `nil` when there is none, or it could not be opened.
     package func identity(_ path: String) -> UInt64? { status(path).map { UInt64($0.st_ino) } }

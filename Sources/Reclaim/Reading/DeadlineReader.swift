@@ -94,7 +94,12 @@ struct DeadlineReader {
         guard error == 0 else { throw FileTreeError(.read, first.path, Errno(rawValue: error)) }
         var answers: [Question: Result<[UInt8], FileTreeError>] = [:]
         for (index, question) in questions.enumerated() {
-            answers[question] = unsafe answer(to: question, asked[index])
+            let answer = unsafe answer(to: question, asked[index])
+            answers[question] = answer
+            switch answer {
+            case .success(let bytes): tree.log?.note(question.path, .bytes(bytes))
+            case .failure(let error): tree.log?.note(question.path, .failed(error))
+            }
         }
         return Answers(answers)
     }

@@ -72,8 +72,12 @@ package struct HolderReader {
         }
         for finding in findings {
             switch finding.found {
-            case .success(let node): held[finding.process, default: []].insert(node)
+            case .success(let node):
+                held[finding.process, default: []].insert(node)
+                tree.log?.note("/proc/\(finding.process)", .holds(node))
             case .failure(let errno):
+                let folder = "/proc/\(finding.process)/fd"
+                tree.log?.note(folder, .failed(FileTreeError(.list, folder, errno)))
                 let who = "process \(finding.process) (\(command(of: finding.process)))"
                 let why = errno == .timedOut ? "it has not answered in time" : "\(errno)"
                 reading.unknown = reading.unknown ?? "what \(who) has open could not be read: \(why)"
