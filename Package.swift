@@ -57,12 +57,17 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .target(
+            name: "Report",
+            dependencies: ["Aperture", "CLinux", "Configuration", "KernelFiles", "Reclaim", "Record", systemPackage],
+            swiftSettings: settings),
+
         // Faces.
         .executableTarget(
             name: "apertured",
             dependencies: [
                 "Aperture", "CLinux", "Configuration", "Guard", "Journal", "JSONFormat", "KernelFiles", "PCIAccess",
-                "Reclaim", "Record", "Udev", "VFIO", argumentParser, systemPackage,
+                "Reclaim", "Record", "Report", "Udev", "VFIO", argumentParser, systemPackage,
             ],
             swiftSettings: settings),
 
@@ -78,11 +83,13 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "Fixtures", dependencies: ["Aperture", "KernelFiles", "Reclaim", "Record", "VFIO", systemPackage],
+            name: "Fixtures",
+            dependencies: ["Aperture", "KernelFiles", "Reclaim", "Record", "Report", "VFIO", systemPackage],
             path: "Tests/Fixtures", swiftSettings: settings),
         .testTarget(
-            name: "ApertureTests", dependencies: ["Aperture", "Fixtures"], resources: [.copy("Samples")],
-            swiftSettings: settings),
+            name: "ApertureTests",
+            dependencies: ["Aperture", "Fixtures", "KernelFiles", "Reclaim", "Report", systemPackage],
+            resources: [.copy("Samples")], swiftSettings: settings),
         .testTarget(name: "KernelFilesTests", dependencies: ["Fixtures", "KernelFiles"], swiftSettings: settings),
         .testTarget(
             name: "ConfigurationTests",
@@ -104,6 +111,12 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "VFIOTests", dependencies: ["Aperture", "Fixtures", "KernelFiles", "VFIO", systemPackage],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ReportTests",
+            dependencies: [
+                "Aperture", "Configuration", "Fixtures", "KernelFiles", "Reclaim", "Record", "Report", systemPackage,
+            ],
             swiftSettings: settings),
         .target(name: "CCalls", path: "Tests/CCalls"),
         .testTarget(

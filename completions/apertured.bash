@@ -47,6 +47,7 @@ _apertured_verbs() {
         recover "Undo or finish claims and releases that were interrupted" \
         guard "Claim a GPU and guard it until a signal comes" \
         log "Show the journal of one GPU" \
+        report "Write an archive of what plan and status read, for a bug report" \
         help "Show the help of a verb"
 }
 
@@ -110,6 +111,13 @@ _apertured_options() {
         )
         ;;
     guard) options=("${verbose[@]}" "${locking[@]}" "${root[@]}") ;;
+    report)
+        options=(
+            --output "The file to write, such as report.tar.gz; - is the standard output"
+            --force "Replace the file, if it exists"
+            "${root[@]}"
+        )
+        ;;
     log | "") ;;
     *) return ;;
     esac
@@ -133,7 +141,7 @@ _apertured() {
             index=$((index + 1))
             ;;
         --root=*) root=("${words[index]}") ;;
-        --residue | --allow-native | --driver | --function | --wait | --lock-wait | --write-deadline)
+        --residue | --allow-native | --driver | --function | --wait | --lock-wait | --write-deadline | --output)
             index=$((index + 1))
             ;;
         -* | yes*) ;;
@@ -163,6 +171,10 @@ _apertured() {
         _filedir -d
         return
         ;;
+    --output)
+        _filedir
+        return
+        ;;
     --function | --wait | --lock-wait | --write-deadline) return ;;
     esac
 
@@ -171,7 +183,9 @@ _apertured() {
     *,) _apertured_verbs ;;
     *,help) ((gpus > 0)) || _apertured_verbs ;;
     *,status | *,doctor | *,recover) _apertured_ask gpus ;;
-    *,plan | *,claim | *,verify | *,release | *,guard | *,log) ((gpus > 0)) || _apertured_ask gpus ;;
+    *,plan | *,claim | *,verify | *,release | *,guard | *,log | *,report)
+        ((gpus > 0)) || _apertured_ask gpus
+        ;;
     esac
 }
 

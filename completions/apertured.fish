@@ -13,7 +13,7 @@ function __apertured_words
             case --
                 echo -- --
                 return
-            case --residue --allow-native --driver --function --wait --lock-wait --write-deadline --root
+            case --residue --allow-native --driver --function --wait --lock-wait --write-deadline --root --output
                 set skip 1
             case '-*'
             case '*'
@@ -38,7 +38,7 @@ function __apertured_wants_gpu
     set -l words (__apertured_words)
     contains -- -- $words; and return 1
     contains -- "$words[1]" status doctor recover; and return 0
-    contains -- "$words[1]" plan claim verify release guard log; and test (count $words) = 1
+    contains -- "$words[1]" plan claim verify release guard log report; and test (count $words) = 1
 end
 
 # Whether options of journalctl may follow.
@@ -73,8 +73,9 @@ complete -c apertured -n __apertured_no_verb -a release -d 'Give a claimed GPU b
 complete -c apertured -n __apertured_no_verb -a recover -d 'Undo or finish claims and releases that were interrupted'
 complete -c apertured -n __apertured_no_verb -a guard -d 'Claim a GPU and guard it until a signal comes'
 complete -c apertured -n __apertured_no_verb -a log -d 'Show the journal of one GPU'
+complete -c apertured -n __apertured_no_verb -a report -d 'Write an archive of what plan and status read, for a bug report'
 complete -c apertured -n __apertured_no_verb -a help -d 'Show the help of a verb'
-complete -c apertured -n '__apertured_verb help' -a 'status doctor plan claim verify release recover guard log'
+complete -c apertured -n '__apertured_verb help' -a 'status doctor plan claim verify release recover guard log report'
 
 complete -c apertured -n __apertured_wants_gpu -k -a '(__apertured_ask gpus)'
 
@@ -82,7 +83,7 @@ set -l all 'not __apertured_wants_journalctl; and not __apertured_verb help'
 complete -c apertured -n $all -l version -d 'Show the version'
 complete -c apertured -n $all -s h -l help -d 'Show help information'
 
-set -l rooted '__apertured_verb status doctor plan claim verify release recover guard'
+set -l rooted '__apertured_verb status doctor plan claim verify release recover guard report'
 complete -c apertured -n $rooted -l root -x -a '(__fish_complete_directories)' -d 'Use the sys, proc and dev in this folder'
 complete -c apertured -n '__apertured_verb status doctor plan claim verify release recover' -l json -d 'Print one JSON object'
 
@@ -115,6 +116,9 @@ complete -c apertured -n '__apertured_verb claim release recover guard verify' -
 set -l locking '__apertured_verb claim release recover guard'
 complete -c apertured -n $locking -l lock-wait -x -d 'Seconds to wait for another run of apertured, and for each that is waiting already'
 complete -c apertured -n $locking -l write-deadline -x -d 'Seconds that one write may take in the kernel before it is given up'
+
+complete -c apertured -n '__apertured_verb report' -l output -r -F -d 'The file to write, such as report.tar.gz; - is the standard output'
+complete -c apertured -n '__apertured_verb report' -l force -d 'Replace the file, if it exists'
 
 # Behind `--` fish takes every word for an argument.
 complete -c apertured -n __apertured_wants_journalctl -k -a "(printf '%s\t%s\n' -x 'Add explanations' -f 'Follow the journal' -b 'Show this boot alone')"

@@ -4,6 +4,7 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,18 +13,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int start(
-    pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output,
-    posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
+/* No blocked and no ignored signals, and a process group of its own. */
+static int set_up(posix_spawnattr_t *attributes) {
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawnattr_setsigmask(attributes, &none);
     posix_spawnattr_setsigdefault(attributes, &all);
     posix_spawnattr_setpgroup(attributes, 0);
-    posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    return posix_spawnattr_setflags(
+        attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+}
+
+static int start(
+    pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output,
+    posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
+    int error = set_up(attributes);
+    if (error != 0) return error;
     if (standard_output >= 0) {
-        int error = posix_spawn_file_actions_adddup2(actions, standard_output, STDOUT_FILENO);
+        error = posix_spawn_file_actions_adddup2(actions, standard_output, STDOUT_FILENO);
         if (error != 0) return error;
     }
     return posix_spawn(process, program, actions, attributes, arguments, environment);
@@ -38,6 +46,36 @@ int clinux_spawn(
     error = posix_spawnattr_init(&attributes);
     if (error == 0) {
         error = start(process, program, arguments, environment, standard_output, &actions, &attributes);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+static int start_filter(
+    pid_t *process, const char *name, char *const *arguments, char *const *environment, int standard_input,
+    int standard_output, posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
+    int error = set_up(attributes);
+    if (error == 0 && standard_input >= 0) {
+        error = posix_spawn_file_actions_adddup2(actions, standard_input, STDIN_FILENO);
+    } else if (error == 0) {
+        error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    }
+    if (error == 0) error = posix_spawn_file_actions_adddup2(actions, standard_output, STDOUT_FILENO);
+    return error != 0 ? error : posix_spawnp(process, name, actions, attributes, arguments, environment);
+}
+
+int clinux_spawn_filter(
+    pid_t *process, const char *name, char *const *arguments, char *const *environment, int standard_input,
+    int standard_output) {
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0) return error;
+    posix_spawnattr_t attributes;
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0) {
+        error = start_filter(
+            process, name, arguments, environment, standard_input, standard_output, &actions, &attributes);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);

@@ -26,6 +26,20 @@ struct CommandLine {
 
     static func run(_ arguments: String...) throws -> Result { try run(arguments) }
 
+    /// Runs a line of a shell, in which `$0` is the program.
+    static func shell(_ line: String) throws -> (status: Int32, errors: String) {
+        let process = Process()
+        let errors = Pipe()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", line, program.path]
+        process.standardError = errors
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, text)
+    }
+
     /// - Parameters:
     ///   - environment: Variables beside this process's own.
     ///   - user: The id of whom to run it as, which root alone may choose; this process's own without.

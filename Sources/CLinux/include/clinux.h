@@ -7,6 +7,7 @@
 #include "clinux_devices.h"
 #include "clinux_maps.h"
 #include "clinux_open.h"
+#include "clinux_output.h"
 #include "clinux_process.h"
 #include "clinux_read.h"
 #include "clinux_rescan.h"

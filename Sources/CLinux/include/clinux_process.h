@@ -18,6 +18,13 @@ int clinux_spawn(
     pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output);
 
 /*
+ * As clinux_spawn(), for a program that is looked for in PATH and reads `standard_input`, or nothing when that is -1.
+ */
+int clinux_spawn_filter(
+    pid_t *process, const char *name, char *const *arguments, char *const *environment, int standard_input,
+    int standard_output);
+
+/*
  * Waits at most `milliseconds` for a child to end, and reaps it: `status` is set as by waitpid(2).
  *
  * Before Linux 5.3 there is no descriptor to wait with (pidfd_open(2)): then it waits without a deadline.

@@ -58,7 +58,7 @@ package struct Apertured: ParsableCommand {
         subcommands: [
             StatusCommand.self, DoctorCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
             ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, PostStopCommand.self,
-            VFIODriverCommand.self, CompleteCommand.self, LogCommand.self,
+            VFIODriverCommand.self, CompleteCommand.self, LogCommand.self, ReportCommand.self,
         ])
 
     package init() {}

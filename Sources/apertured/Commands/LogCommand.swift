@@ -14,15 +14,18 @@ struct LogCommand: ParsableCommand {
     @Argument(parsing: .postTerminator, help: ArgumentHelp("Options for journalctl.", valueName: "option"))
     var options: [String] = []
 
-    func run() throws {
-        // Each `+` begins an alternative set of fields that an entry may match.
-        let query = [
+    /// What journalctl is to match: each `+` begins an alternative set of fields that an entry may match.
+    static func query(_ address: PCIAddress) -> [String] {
+        [
             "APERTURED_GPU=\(address)", "+", "_KERNEL_DEVICE=+pci:\(address)", "+", "UNIT=apertured@\(address).service",
             // The last output of a crashed guard has no APERTURED_GPU=.
             "+", "_SYSTEMD_UNIT=apertured@\(address).service",
         ]
+    }
+
+    func run() throws {
         var arguments: [UnsafeMutablePointer<CChar>?] =
-            unsafe (["journalctl"] + options + query).map { unsafe strdup($0) } + [nil]
+            unsafe (["journalctl"] + options + Self.query(address)).map { unsafe strdup($0) } + [nil]
         _ = unsafe execvp("journalctl", &arguments)
         Terminal.fail("cannot run journalctl: \(unsafe String(cString: strerror(errno)))")
         throw ExitStatus.failed
