@@ -90,6 +90,21 @@ same() {
     cmp -s $file /run/now || { diff $file /run/now; return 1; }
 }
 
+# report_same: below a report of the machine, plan and status are the machine's.
+report_same() {
+    rm -rf /run/report
+    mkdir /run/report
+    expect "a report is written" apertured report --output /run/report/it.tar.gz
+    (cd /run/report && gunzip -c it.tar.gz | tar -x)
+    for words in "plan --json $GPU" "status --json"; do
+        apertured $words >/run/machine
+        expect "below the report, $words is the machine's" \
+            same /run/machine apertured $words --root /run/report/apertured-report
+    done
+    cat /run/report/apertured-report/README
+    saw report "$(cd /run/report/apertured-report && find . -type f | wc -l) files, $(wc -c </run/report/it.tar.gz) bytes"
+}
+
 show_consoles() { grep -H '' /sys/class/vtconsole/*/name /sys/class/vtconsole/*/bind; }
 
 show_iomem() { grep -E 'PCI Bus|[0-9a-f]+:[0-9a-f]+\.[0-7]$|fb$|drm$|BOOTFB|vfio(-pci)?$' /proc/iomem; }
