@@ -48,10 +48,7 @@ package struct Survey {
         let host = MachineHost(tree: tree.noting(in: log))
         planned = try host.snapshot(gpu.map(SnapshotScope.claim) ?? .all, withHolders: true)
         shown = planned
-        if let gpu { shown = try host.snapshot(.watch(gpu), withHolders: false) }
-        // The status does not look for holders.
-        shown.holders = []
-        shown.holdersUnknown = nil
+        if let gpu { shown = try host.snapshot(.watch(gpu), withHolders: true) }
         if gpu == nil { gpus = planned.gpus.map(\.address).sorted() }
         isRead = true
     }

@@ -1,6 +1,7 @@
 internal import Aperture
 internal import JSONFormat
 internal import PCIAccess
+internal import Reclaim
 internal import Record
 
 /// One GPU as `status` shows it.
@@ -33,6 +34,19 @@ struct GPUStatus {
         case complete(ClaimRecord)
         /// The records cannot be read, as root alone can.
         case unknown
+
+        /// What the host's records say.
+        init(of gpu: PCIAddress, on host: some Host) {
+            do {
+                guard let record = try host.record(of: gpu), record.state == .claimed else {
+                    self = .none
+                    return
+                }
+                self = .complete(record)
+            } catch {
+                self = .unknown
+            }
+        }
     }
 
     let plan: Plan

@@ -45,7 +45,7 @@ struct Status: Verb {
         let wanted = addresses.isEmpty ? snapshot.gpus.map(\.address).sorted() : addresses
         let rows = wanted.map { address in
             GPUStatus(
-                plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, claim: claim(of: address))
+                plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, claim: GPUStatus.Claim(of: address, on: host))
         }
         var view = View()
         if json {
@@ -98,15 +98,6 @@ struct Status: Verb {
     private var scope: SnapshotScope {
         guard addresses.count == 1, let only = addresses.first else { return .all }
         return .watch(only)
-    }
-
-    private func claim(of address: PCIAddress) -> GPUStatus.Claim {
-        do {
-            guard let record = try host.record(of: address), record.state == .claimed else { return .none }
-            return .complete(record)
-        } catch {
-            return .unknown
-        }
     }
 
     private func drawing(of row: GPUStatus, _ snapshot: Snapshot) -> String {

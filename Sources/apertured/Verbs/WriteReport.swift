@@ -19,26 +19,27 @@ struct WriteReport: Verb {
     func run() throws(ExitStatus) {
         let file = OutputFile(path: output, replaces: force)
         if let obstacle = file.obstacle {
-            Terminal.complain("apertured: refused: \(obstacle)")
+            Terminal.fail(obstacle)
             throw ExitStatus.refused
         }
         let survey = Survey(of: tree, gpu: address)
         let known = Set(survey.planned.classes.keys).union(survey.planned.unreadable.map(\.address))
         if let address, survey.isRead, !known.contains(address) {
-            Terminal.complain(
-                "apertured: refused: there is no PCI device \(address). Without an address the report is about all GPUs."
-            )
+            Terminal.refuse(
+                Refusal(
+                    .noSuchDevice, "There is no PCI device \(address).",
+                    remedy: "Without an address the report is about all GPUs."))
             throw ExitStatus.refused
         }
         var missing: [String] = []
         let documents = (survey.isRead ? plans(survey) + [status(survey)] : []) + journals(survey, &missing)
         let entries = survey.entries(version: Apertured.version, documents, missing: missing)
-        (survey.gaps + missing).forEach { Terminal.complain("apertured: \($0)") }
+        (survey.gaps + missing).forEach { Terminal.warn($0) }
         clinux_hold_interruptions()
         do {
             try file.write(Archive.bytes(of: entries, time: time(nil)))
         } catch {
-            Terminal.complain("apertured: \(error)")
+            Terminal.fail(error)
             throw ExitStatus.failed
         }
     }
@@ -53,18 +54,10 @@ struct WriteReport: Verb {
     private func status(_ survey: Survey) -> Survey.Document {
         let rows = survey.gpus.map { gpu in
             GPUStatus(
-                plan: Planner.plan(for: gpu, in: survey.shown), snapshot: survey.shown, isRecorded: isRecorded(gpu))
+                plan: Planner.plan(for: gpu, in: survey.shown), snapshot: survey.shown,
+                claim: GPUStatus.Claim(of: gpu, on: host))
         }
         return Survey.Document(path: "status.json", text: StatusDocument(rows).json.text + "\n")
-    }
-
-    /// As ``Status`` finds it.
-    private func isRecorded(_ gpu: PCIAddress) -> Bool? {
-        do {
-            return try host.record(of: gpu)?.state == .claimed
-        } catch {
-            return nil
-        }
     }
 
     private func journals(_ survey: Survey, _ missing: inout [String]) -> [Survey.Document] {
