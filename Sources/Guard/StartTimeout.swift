@@ -3,8 +3,9 @@ package import Journal
 
 /// Keeps a start from timing out while it waits for other cards' claims: one claim at a time, and as many units as cards.
 package final class StartTimeout {
-    /// By how much the manager is asked to wait longer, and how often, in milliseconds.
-    private static let extent: Int64 = 60_000
+    /// By how much the manager is asked to wait longer, and how often, in milliseconds. A manager that is busy with as
+    /// many units may not read a message for minutes.
+    private static let extent: Int64 = 300_000
     private static let interval: Int64 = 10_000
 
     private let notifier: ServiceNotifier

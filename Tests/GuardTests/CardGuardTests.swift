@@ -285,6 +285,6 @@ struct CardGuardTests {
             now = time
             timeout.extend()
         }
-        #expect(manager.texts == Array(repeating: "EXTEND_TIMEOUT_USEC=60000000", count: 3))
+        #expect(manager.texts == Array(repeating: "EXTEND_TIMEOUT_USEC=300000000", count: 3))
     }
 }
