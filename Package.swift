@@ -40,6 +40,9 @@ let package = Package(
             name: "Record", dependencies: ["Aperture", "JSONFormat", "KernelFiles", systemPackage],
             swiftSettings: settings),
         .target(name: "Configuration", dependencies: ["Aperture", "KernelFiles"], swiftSettings: settings),
+        .target(
+            name: "Enabling", dependencies: ["Aperture", "CLinux", "Configuration", "KernelFiles", systemPackage],
+            swiftSettings: settings),
         .target(name: "PCIAccess", dependencies: ["CPCI"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
@@ -66,8 +69,8 @@ let package = Package(
         .executableTarget(
             name: "apertured",
             dependencies: [
-                "Aperture", "CLinux", "Configuration", "Guard", "Journal", "JSONFormat", "KernelFiles", "PCIAccess",
-                "Reclaim", "Record", "Report", "Udev", "VFIO", argumentParser, systemPackage,
+                "Aperture", "CLinux", "Configuration", "Enabling", "Guard", "Journal", "JSONFormat", "KernelFiles",
+                "PCIAccess", "Reclaim", "Record", "Report", "Udev", "VFIO", argumentParser, systemPackage,
             ],
             swiftSettings: settings),
 
@@ -94,6 +97,10 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Aperture", "Configuration", "Fixtures", "KernelFiles", systemPackage],
+            swiftSettings: settings),
+        .testTarget(
+            name: "EnablingTests",
+            dependencies: ["Aperture", "Configuration", "Enabling", "Fixtures", "KernelFiles", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "GuardTests",

@@ -8,6 +8,7 @@ package struct FileTreeError: Error, Hashable, Sendable {
         case read
         case write
         case list
+        case remove
         case readLink = "read link"
     }
 

@@ -57,8 +57,9 @@ package struct Apertured: ParsableCommand {
         version: nameAndVersion,
         subcommands: [
             StatusCommand.self, DoctorCommand.self, PlanCommand.self, ClaimCommand.self, VerifyCommand.self,
-            ReleaseCommand.self, RecoverCommand.self, GuardCommand.self, PostStopCommand.self,
-            VFIODriverCommand.self, CompleteCommand.self, LogCommand.self, ReportCommand.self,
+            ReleaseCommand.self, RecoverCommand.self, EnableCommand.self, DisableCommand.self, GuardCommand.self,
+            PostStopCommand.self, VFIODriverCommand.self, CompleteCommand.self, LogCommand.self, ReportCommand.self,
+            ReservationsCommand.self,
         ])
 
     package init() {}

@@ -1,0 +1,47 @@
+internal import Aperture
+internal import Configuration
+internal import Enabling
+internal import KernelFiles
+internal import Reclaim
+
+/// Prints the list that goes into an initramfs: one line for each enabled GPU.
+struct ListReservations: Verb {
+    var tree = FileTree()
+
+    func run() throws(ExitStatus) {
+        do {
+            let enablements = EnablementReader(tree: tree)
+            let addresses = try enablements.enabledInstances().filter(EnablementReader.isInstance).compactMap {
+                PCIAddress($0)
+            }
+            guard !addresses.isEmpty else { return }
+            let configuration = try ConfigurationReader(tree: tree).read()
+            let cards = try SnapshotReader(tree: tree).cards()
+            for address in addresses where enablements.read(address).isEnabled == true {
+                list(address, configuration, cards)
+            }
+        } catch {
+            Terminal.complain("apertured: no GPU is reserved in the initramfs: \(error)")
+            throw ExitStatus.failed
+        }
+    }
+
+    private func list(_ address: PCIAddress, _ configuration: Configuration, _ cards: [CardFacts]) {
+        do {
+            let reader = SnapshotReader(tree: tree)
+            var wish: String?
+            if case .allowed(let options) = configuration.verdict(for: address, among: cards) { wish = options.driver }
+            // Nothing is known of the driver of a card that is not there; the reservation says so.
+            let isThere = cards.contains { $0.address == address }
+            let driver = isThere ? try reader.vfioDriver(for: address, wish: wish).driver : VFIODrivers.generic
+            let module = try reader.vfioDrivers().module(of: driver) ?? driver
+            Terminal.print(
+                try Reservation(of: address, among: cards, by: configuration, driver: driver, module: module).line)
+        } catch let omission as Reservation.Omission {
+            Terminal.complain(
+                "apertured: \(address) is enabled, and is not reserved in the initramfs: \(omission.reason)")
+        } catch {
+            Terminal.complain("apertured: \(address) is enabled, and is not reserved in the initramfs: \(error)")
+        }
+    }
+}
