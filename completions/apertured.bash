@@ -45,6 +45,8 @@ _apertured_verbs() {
         verify "Prove a claimed GPU" \
         release "Give a claimed GPU back to the drivers that had it before" \
         recover "Undo or finish claims and releases that were interrupted" \
+        enable "Claim a GPU at every boot: pin the card, enable its unit, and make the initramfs anew" \
+        disable "Leave a GPU to the host at every boot: take back what enable did" \
         guard "Claim a GPU and guard it until a signal comes" \
         log "Show the journal of one GPU" \
         report "Write an archive of what plan and status read, for a bug report" \
@@ -118,6 +120,20 @@ _apertured_options() {
             "${root[@]}"
         )
         ;;
+    enable)
+        options=(
+            --now "Start the unit as well"
+            --no-initramfs "Leave the initramfs as it is"
+            "${root[@]}"
+        )
+        ;;
+    disable)
+        options=(
+            --now "Stop the unit first, which gives the GPU back"
+            --no-initramfs "Leave the initramfs as it is"
+            "${root[@]}"
+        )
+        ;;
     log | "") ;;
     *) return ;;
     esac
@@ -183,7 +199,7 @@ _apertured() {
     *,) _apertured_verbs ;;
     *,help) ((gpus > 0)) || _apertured_verbs ;;
     *,status | *,doctor | *,recover) _apertured_ask gpus ;;
-    *,plan | *,claim | *,verify | *,release | *,guard | *,log | *,report)
+    *,plan | *,claim | *,verify | *,release | *,enable | *,disable | *,guard | *,log | *,report)
         ((gpus > 0)) || _apertured_ask gpus
         ;;
     esac

@@ -38,7 +38,7 @@ function __apertured_wants_gpu
     set -l words (__apertured_words)
     contains -- -- $words; and return 1
     contains -- "$words[1]" status doctor recover; and return 0
-    contains -- "$words[1]" plan claim verify release guard log report; and test (count $words) = 1
+    contains -- "$words[1]" plan claim verify release enable disable guard log report; and test (count $words) = 1
 end
 
 # Whether options of journalctl may follow.
@@ -71,11 +71,13 @@ complete -c apertured -n __apertured_no_verb -a claim -d 'Evict the framebuffers
 complete -c apertured -n __apertured_no_verb -a verify -d 'Prove a claimed GPU'
 complete -c apertured -n __apertured_no_verb -a release -d 'Give a claimed GPU back to the drivers that had it before'
 complete -c apertured -n __apertured_no_verb -a recover -d 'Undo or finish claims and releases that were interrupted'
+complete -c apertured -n __apertured_no_verb -a enable -d 'Claim a GPU at every boot: pin the card, enable its unit, and make the initramfs anew'
+complete -c apertured -n __apertured_no_verb -a disable -d 'Leave a GPU to the host at every boot: take back what enable did'
 complete -c apertured -n __apertured_no_verb -a guard -d 'Claim a GPU and guard it until a signal comes'
 complete -c apertured -n __apertured_no_verb -a log -d 'Show the journal of one GPU'
 complete -c apertured -n __apertured_no_verb -a report -d 'Write an archive of what plan and status read, for a bug report'
 complete -c apertured -n __apertured_no_verb -a help -d 'Show the help of a verb'
-complete -c apertured -n '__apertured_verb help' -a 'status doctor plan claim verify release recover guard log report'
+complete -c apertured -n '__apertured_verb help' -a 'status doctor plan claim verify release recover enable disable guard log report'
 
 complete -c apertured -n __apertured_wants_gpu -k -a '(__apertured_ask gpus)'
 
@@ -83,7 +85,7 @@ set -l all 'not __apertured_wants_journalctl; and not __apertured_verb help'
 complete -c apertured -n $all -l version -d 'Show the version'
 complete -c apertured -n $all -s h -l help -d 'Show help information'
 
-set -l rooted '__apertured_verb status doctor plan claim verify release recover guard report'
+set -l rooted '__apertured_verb status doctor plan claim verify release recover enable disable guard report'
 complete -c apertured -n $rooted -l root -x -a '(__fish_complete_directories)' -d 'Use the sys, proc and dev in this folder'
 complete -c apertured -n '__apertured_verb status doctor plan claim verify release recover' -l json -d 'Print one JSON object'
 
@@ -110,6 +112,10 @@ complete -c apertured -n '__apertured_verb claim' -l wait -x -d 'Seconds to wait
 complete -c apertured -n '__apertured_verb release' -l keep -d 'Forget the claim, and leave the GPU on vfio-pci'
 complete -c apertured -n '__apertured_verb release' -l only-when-running -d 'Do nothing while the system shuts down, or without a claim'
 complete -c apertured -n '__apertured_verb release recover' -l force -d 'Go on when it is not known who has the GPU open'
+
+complete -c apertured -n '__apertured_verb enable' -l now -d 'Start the unit as well'
+complete -c apertured -n '__apertured_verb disable' -l now -d 'Stop the unit first, which gives the GPU back'
+complete -c apertured -n '__apertured_verb enable disable' -l no-initramfs -d 'Leave the initramfs as it is'
 
 complete -c apertured -n '__apertured_verb claim release recover' -s q -l quiet -d 'Print only errors'
 complete -c apertured -n '__apertured_verb claim release recover guard verify' -s v -l verbose -d 'Also print what helps to find a fault'

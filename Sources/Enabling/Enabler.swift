@@ -200,9 +200,10 @@ package struct Enabler<Programs: ProgramRunner> {
     private func stop(_ done: inout [Done]) throws {
         guard tree.isMachine else { return tell("not stopped: the unit of another root does not run here") }
         let wasActive = systemctl("--quiet", "is-active", unit) == nil
+        let hadFailed = systemctl("--quiet", "is-failed", unit) == nil
         // The release is refused while a guest has the card. systemctl says nothing of that: the unit has failed then.
         try require(systemctl("stop", unit))
-        if systemctl("--quiet", "is-failed", unit) == nil {
+        if !hadFailed, systemctl("--quiet", "is-failed", unit) == nil {
             throw StepFailure(
                 reason: "\(unit) was stopped and the card was not given back: see 'apertured log \(address)'")
         }

@@ -63,6 +63,8 @@ package enum MessageID: String, Hashable, Sendable, CaseIterable {
     case automaticStartOff = "f19a14106adb4a03aadf8a48b9d2ffb2"
     /// The kernel had more events than the socket could hold; the guard read everything again.
     case ueventsLost = "0239d12ce3544f8ba5af63a965ba8283"
+    /// The unit is enabled, and the initramfs of this boot did not reserve the card.
+    case notReservedEarly = "80a4110f1cf745338b3626c1a538c1ec"
 }
 
 extension MessageID {
@@ -71,7 +73,7 @@ extension MessageID {
         switch self {
         case .claimStarted, .claimedAndProven, .claimFailed, .failed, .undone, .recovered, .ruleTakenBack,
             .releasedByOther, .deviceGone, .releaseStarted,
-            .released, .guardStarted, .guardStopped, .automaticStartOff, .ueventsLost:
+            .released, .guardStarted, .guardStopped, .automaticStartOff, .ueventsLost, .notReservedEarly:
             [.gpu]
         case .framebufferEvicted, .consoleHandedOver, .driverUnbound, .lateFramebuffer, .lateFramebufferInUse,
             .takenAway, .deviceDead, .notRestorable:

@@ -1,5 +1,6 @@
 internal import Aperture
 internal import Configuration
+internal import Enabling
 internal import Guard
 internal import Journal
 internal import Reclaim
@@ -147,6 +148,19 @@ struct ClaimLog {
     // MARK: - The guard
 
     func back() { write(nil, .notice, "the card is back already: the unit starts again") }
+
+    /// For an enabled unit whose card the initramfs did not reserve, although it could.
+    func notReservedEarly(_ enablement: Enablement) {
+        guard enablement.isEnabled == true else { return }
+        switch enablement.image {
+        case .absent: write(.notReservedEarly, .notice, "the initramfs of this boot did not reserve the card")
+        case .passedOver(let reason):
+            write(.notReservedEarly, .notice, "the initramfs of this boot did not reserve the card: \(reason)")
+        case .reserved, .noTool: break
+        case .unknown(let reason):
+            write(nil, .notice, "it is not known whether the initramfs has reserved the card: \(reason)")
+        }
+    }
 
     func switchedOff() {
         write(.automaticStartOff, .warning, "apertured=off on the kernel command line: doing nothing")

@@ -1,4 +1,5 @@
 internal import Aperture
+internal import Enabling
 internal import Glibc
 internal import Guard
 internal import Journal
@@ -36,6 +37,7 @@ struct GuardCard: Verb {
             log.fail(error)
             throw ExitStatus.failed
         }
+        log.notReservedEarly(EnablementReader(tree: tree).read(address))
         var host = locking.host(tree, interruptions: [SIGINT, SIGTERM])
         let (tick, whileLocked, timeout) = (host.tick, host.whileLocked, StartTimeout(notifier: notifier))
         // Several reads or writes can hang, each for its whole deadline.
