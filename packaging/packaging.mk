@@ -45,8 +45,16 @@ ARCH = .build/apertured-$(VERSION)-1-$(shell uname -m).pkg.tar.zst
 # The oldest glibc that the package runs on: that of RHEL 9 and what is made of it.
 GLIBC = 2.34
 
+# The tools that make initramfs images look for hooks below /usr alone, whatever PREFIX is.
+INITRAMFS_TOOLS = /usr/share/initramfs-tools
+DRACUT = /usr/lib/dracut/modules.d/89apertured
+INITCPIO = /usr/lib/initcpio
+# Paths of a file that is installed below PREFIX.
+PREFIXED = sed 's,/usr/bin/apertured,$(PREFIX)/bin/apertured,g; s,/usr/lib/apertured,$(PREFIX)/lib/apertured,g'
+
 # Below PREFIX: systemd, udev and the journal look in /usr/lib and in /usr/local/lib.
 UNITS = $(PREFIX)/lib/systemd/system
+GENERATORS = $(PREFIX)/lib/systemd/system-generators
 # Drop-ins for every unit whose name begins like this (systemd.unit(5)).
 DEVICES = sys-subsystem-pci-devices-.device.d
 CATALOG = $(PREFIX)/lib/systemd/catalog
@@ -81,6 +89,13 @@ order: release
 # What a package's build runs: it needs neither dpkg nor apt.
 program: $(BINARY)
 
+# A hook of packaging/initramfs, its mode, and its place.
+define hook
+$(INSTALL) -d $(dir $(DESTDIR)$(3))
+$(PREFIXED) packaging/initramfs/$(1) > $(DESTDIR)$(3)
+chmod $(2) $(DESTDIR)$(3)
+endef
+
 install: $(BINARY)
 	$(INSTALL) -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apertured
 	$(STRIP) --strip-unneeded --remove-section=.comment $(DESTDIR)$(PREFIX)/bin/apertured
@@ -92,7 +107,16 @@ install: $(BINARY)
 	$(INSTALL) -d $(DESTDIR)$(RULES)
 	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/90-apertured.rules > $(DESTDIR)$(RULES)/90-apertured.rules
 	chmod 644 $(DESTDIR)$(RULES)/90-apertured.rules
+	$(INSTALL) -D -m 755 systemd/apertured-generator $(DESTDIR)$(GENERATORS)/apertured-generator
 	$(INSTALL) -D -m 644 systemd/apertured.catalog $(DESTDIR)$(CATALOG)/apertured.catalog
+	$(INSTALL) -D -m 755 packaging/initramfs/reserve $(DESTDIR)$(PREFIX)/lib/apertured/reserve
+	$(call hook,apertured-reserve.service,644,$(PREFIX)/lib/apertured/apertured-reserve.service)
+	$(call hook,initramfs-tools.hook,755,$(INITRAMFS_TOOLS)/hooks/apertured)
+	$(call hook,initramfs-tools.script,755,$(INITRAMFS_TOOLS)/scripts/init-top/apertured)
+	$(call hook,dracut.setup,755,$(DRACUT)/module-setup.sh)
+	$(call hook,dracut.hook,755,$(DRACUT)/apertured-reserve.sh)
+	$(call hook,mkinitcpio.install,644,$(INITCPIO)/install/apertured)
+	$(call hook,mkinitcpio.hook,644,$(INITCPIO)/hooks/apertured)
 	$(INSTALL) -D -m 644 man/apertured.8 $(DESTDIR)$(MANUALS)/man8/apertured.8
 	$(INSTALL) -D -m 644 man/apertured.conf.5 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5
 	$(INSTALL) -d $(DESTDIR)$(PAGES)/docs
@@ -110,8 +134,10 @@ uninstall:
 	    $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf $(DESTDIR)$(RULES)/90-apertured.rules $(DESTDIR)$(CATALOG)/apertured.catalog \
 	    $(DESTDIR)$(MANUALS)/man8/apertured.8 $(DESTDIR)$(MANUALS)/man5/apertured.conf.5 \
 	    $(DESTDIR)$(COMPLETIONS_BASH)/apertured $(DESTDIR)$(COMPLETIONS_FISH)/apertured.fish \
-	    $(DESTDIR)$(COMPLETIONS_ZSH)/_apertured
-	rm -rf $(DESTDIR)$(PAGES) $(DESTDIR)$(PREFIX)/share/apertured
+	    $(DESTDIR)$(COMPLETIONS_ZSH)/_apertured $(DESTDIR)$(GENERATORS)/apertured-generator \
+	    $(DESTDIR)$(INITRAMFS_TOOLS)/hooks/apertured $(DESTDIR)$(INITRAMFS_TOOLS)/scripts/init-top/apertured \
+	    $(DESTDIR)$(INITCPIO)/install/apertured $(DESTDIR)$(INITCPIO)/hooks/apertured
+	rm -rf $(DESTDIR)$(PAGES) $(DESTDIR)$(PREFIX)/share/apertured $(DESTDIR)$(PREFIX)/lib/apertured $(DESTDIR)$(DRACUT)
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITS)/$(DEVICES)
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
