@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, disturbed, drivers, everyday, hotplug, package, upheaval
+from . import configured, disturbed, drivers, everyday, hotplug, images, package, upheaval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +55,10 @@ CASES = (
     Case("stop-while-in-use", disturbed.stop_while_in_use),
     Case("restarted-while-in-use", disturbed.restarted_while_in_use),
     Case("watchdog", disturbed.watchdog),
+    Case("wrong-name", configured.wrong_name),
+    Case("initramfs-tools", images.initramfs_tools),
+    Case("dracut", images.dracut),
+    Case("dracut-13", images.dracut_13, "6.12"),
     Case("disable-and-uninstall", package.disable_and_uninstall),
     Case("upgraded", upheaval.upgraded),
     Case("upgraded-in-use", upheaval.upgraded_in_use),

@@ -48,6 +48,41 @@ def switched_off(test):
         test.expect("the journal says why", "apertured=off" in told)
 
 
+def wrong_name(test):
+    """Enabled under a name without the domain: it fails at once and says why, and the boot does not wait for it."""
+    wrong = f"apertured@{ADDRESS[2].removeprefix('0000:')}.service"
+    with test.boot() as guest:
+        expect_active(test, guest)
+        enabled = guest.run(f"systemctl enable {wrong}")
+        test.expect("systemctl enable makes the links", enabled.status == 0, enabled.text)
+        before = guest.uptime()
+        started = guest.run(f"systemctl start {wrong}")
+        test.saw["fails after"] = f"{guest.uptime() - before:.1f} s"
+        test.expect("a start fails", started.status != 0)
+        expect_wrong(test, guest, wrong)
+        guest.power_off()
+    with test.boot() as guest:
+        expect_active(test, guest, "the other card is claimed")
+        expect_wrong(test, guest, wrong)
+        jobs = guest.text("systemctl list-jobs --no-legend")
+        test.expect("nothing is waited for", not jobs or "No jobs" in jobs, jobs)
+        waited = guest.text("journalctl -b --no-pager -q -o cat | grep 'sys-subsystem-pci-devices-02:00.0.device'")
+        test.expect("nor was it", not waited, waited)
+        test.expect_driver(guest, 2, "bochs-drm")
+        disabled = guest.run(f"systemctl disable {wrong}")
+        test.expect("it can be disabled", disabled.status == 0, disabled.text)
+        left = guest.text("find /etc/systemd -name 'apertured@02*'; find /run/systemd -name 'apertured@02*'")
+        test.expect("and nothing of it is left", not left, left)
+
+
+def expect_wrong(test, guest, wrong):
+    test.expect(f"{wrong} has failed", guest.until(f"systemctl is-failed {wrong}", 10))
+    status = guest.text(f"systemctl show -P ExecMainStatus {wrong}")
+    test.expect("by its own command", status == "2", status)
+    shown = guest.text(f"systemctl status --no-pager -l {wrong}")
+    test.expect("systemctl status says why", "not the PCI address of a GPU" in shown, shown)
+
+
 def masked(test):
     """Enabled, and the template masked: nothing starts it, and the udev rule keeps nothing for it."""
     with test.boot() as guest:

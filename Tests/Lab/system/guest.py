@@ -45,10 +45,11 @@ class Guest:
 
     def __init__(self, kernel, disk, log, cards=("bochs-display", "bochs-display"), iommu=True, arguments="",
                  files=None, texts=None, deadline=600, devices=(), settings=(), patience=300,
-                 again=False):
+                 again=False, own=None):
         """`cards` go into slots 1, 2, … as card1, card2, …; None leaves one empty. `devices`: QEMU's words for more.
         `settings`: its -global ones. `patience`: seconds until the shell is there. `again`: with what it boots from
-        in /run/lab, as linux and initramfs. `log`: a path without ending."""
+        in /run/lab, as linux and initramfs. `own`: an initramfs of the system's own, which boots it instead of the lab's.
+        `log`: a path without ending."""
         self._kernel = kernel
         self._folder = tempfile.TemporaryDirectory(prefix="lab-")
         self._shell_path = os.path.join(self._folder.name, "shell")
@@ -56,7 +57,10 @@ class Guest:
         if again:
             boot.build(inner := f"{archive}.inner", kernel, files, texts)
             files = {**(files or {}), "linux": kernel.image, "initramfs": inner}
-        boot.build(archive, kernel, files, texts)
+        if own:
+            archive, arguments = own, f"root=/dev/vda rw {arguments}"
+        else:
+            boot.build(archive, kernel, files, texts)
         plugged = [self._card(slot, card) for slot, card in enumerate(cards, start=1) if card]
         self._machine = Machine(kernel.image, archive, f"{log}.console", devices=[*PORTS, DISK, *plugged, *devices],
                                 iommu=iommu, arguments=arguments, memory=1024, deadline=deadline,

@@ -32,18 +32,22 @@ MASKED = ("getty@tty1.service", "serial-getty@ttyS0.service", "serial-getty@ttyS
 SIZE = "768M"
 
 
-def obtain(refresh=False):
-    """The path of the image; raises debian.NotAvailable with the reason if it can't be made."""
+def obtain(refresh=False, suite=SUITE, more=()):
+    """The path of the image; raises debian.NotAvailable with the reason if it can't be made. `more`: packages beside
+    those of every disk."""
+    packages = (*PACKAGES, *more)
     # The name says what went in, so that a change here makes a new one.
-    recipe = hashlib.sha256(repr((SUITE, PACKAGES, EXCLUDED, MASKED, SIZE, _MASK, _PACK)).encode()).hexdigest()[:12]
-    image = os.path.join(kernels.cache(), "system", f"{SUITE}-{recipe}.ext4")
+    recipe = hashlib.sha256(repr((suite, packages, EXCLUDED, MASKED, SIZE, _MASK, _PACK)).encode()).hexdigest()[:12]
+    # Without `more` first, and so that no name begins with another's.
+    kind = f"{'+'.join([*more, suite])}-"
+    image = os.path.join(kernels.cache(), "system", f"{kind}{recipe}.ext4")
     if os.path.exists(image) and not refresh:
         return image
     if os.geteuid() != 0:
         # Ownership inside the image: without root it would take a user namespace that can write to this cache.
         raise debian.NotAvailable("the full guest's disk is made by root, once")
     os.makedirs(os.path.dirname(image), exist_ok=True)
-    _make(image)
+    _make(image, suite, packages, kind)
     return image
 
 
@@ -63,23 +67,23 @@ umount "$MOUNT"
 """
 
 
-def _make(image):
+def _make(image, suite, packages, kind):
     main, security = debian.mirrors(debian.configured_sources())
-    lines = [f"deb [signed-by={main.signed_by}] {main.uri} {SUITE} main"]
+    lines = [f"deb [signed-by={main.signed_by}] {main.uri} {suite} main"]
     if security:
-        lines.append(f"deb [signed-by={security.signed_by}] {security.uri} {SUITE}-security main")
+        lines.append(f"deb [signed-by={security.signed_by}] {security.uri} {suite}-security main")
     with tempfile.TemporaryDirectory(prefix="lab-") as work:
         fresh, mount = os.path.join(work, "image"), os.path.join(work, "tree")
         os.mkdir(mount)
         environment = dict(os.environ, UNITS=" ".join(MASKED), IMAGE=fresh, MOUNT=mount, SIZE=SIZE,
                            PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=null", "--quiet",
-                   f"--include={','.join(PACKAGES)}", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED),
+                   f"--include={','.join(packages)}", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED),
                    f"--customize-hook={_MASK}",
                    # The options above are kept as a file: what a scenario installs must be installed whole.
                    '--customize-hook=rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
                    '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*',
-                   f"--customize-hook={_PACK}", SUITE, "/dev/null", *lines]
+                   f"--customize-hook={_PACK}", suite, "/dev/null", *lines]
         made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if made.returncode != 0 or not os.path.exists(fresh):
             reason = made.stderr.strip().splitlines() or ["no message"]
@@ -89,7 +93,7 @@ def _make(image):
         copy(fresh, beside)
         os.replace(beside, image)
         for name in os.listdir(os.path.dirname(image)):
-            if name.startswith(SUITE) and name != os.path.basename(image):
+            if name.startswith(kind) and name != os.path.basename(image):
                 os.remove(os.path.join(os.path.dirname(image), name))
 
 

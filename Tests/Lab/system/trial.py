@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import subprocess
 
 from . import image, rootfs
-from .guest import ADDRESS, Guest
+from .guest import ADDRESS, Broken, Guest
 
 
 def unit(slot):
@@ -27,12 +28,27 @@ class Trial:
         # Kept by an earlier run that failed.
         if os.path.exists(self._disk):
             os.remove(self._disk)
+        if os.path.exists(f"{self._log}.taken"):
+            os.remove(f"{self._log}.taken")
         self._modules = f"{self._log}.modules"
         shutil.rmtree(self._modules, ignore_errors=True)
 
     def bring(self, shelf):
         """The lab's own modules that the case names come with every boot's kernel."""
         self._kernel = shelf.beside(self.case, self._kernel, self._modules)
+
+    def start_from(self, disk):
+        """The machine's disk is a copy of this one."""
+        rootfs.copy(disk, self._disk)
+
+    def take(self, path):
+        """A file of the machine's disk, between two boots; the copy's path."""
+        copy = f"{self._log}.taken"
+        said = subprocess.run([shutil.which("debugfs") or "/usr/sbin/debugfs", "-R", f"dump {path} {copy}", self._disk],
+                              capture_output=True, text=True, check=False)
+        if not os.path.exists(copy) or not os.path.getsize(copy):
+            raise Broken(f"{path} is not on the disk: {said.stderr.strip()}")
+        return copy
 
     def boot(self, bare=False, **options):
         """`bare`: without the package installed; it is at /run/lab instead."""
@@ -79,8 +95,9 @@ class Trial:
 
     def finish(self):
         shutil.rmtree(self._modules, ignore_errors=True)
-        if not self.failures and os.path.exists(self._disk):
-            os.remove(self._disk)
+        for name in () if self.failures else (self._disk, f"{self._log}.taken"):
+            if os.path.exists(name):
+                os.remove(name)
 
 
 def monotonic(entry):

@@ -1,0 +1,128 @@
+"""Scenarios in which the system boots through an initramfs of its own, made by its own tool, with the native driver in it."""
+
+import dataclasses
+
+from . import rootfs
+from .expectations import expect_active, expect_native, expect_told, RULE_TAKEN_BACK
+from .guest import ADDRESS
+from .image import PACKAGE
+from .trial import property_of, unit
+
+CARD = f"/sys/bus/pci/devices/{ADDRESS[1]}"
+# The disk, and the native driver of the emulated cards.
+MODULES = "virtio_pci virtio_blk ext4 crc32c_generic bochs"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tool:
+    suite: str
+    packages: tuple
+    configure: str
+    # Makes the image of the kernel $kernel for the first time. What comes later is the product's own doing.
+    make: str
+
+
+INITRAMFS_TOOLS = Tool(
+    "bookworm", ("initramfs-tools",),
+    "printf 'MODULES=list\\nCOMPRESS=gzip\\n' >/etc/initramfs-tools/conf.d/lab; echo CONFIG_RD_GZIP=y >/boot/config-$kernel; "
+    f"printf '%s\\n' {MODULES} >/etc/initramfs-tools/modules",
+    "update-initramfs -c -k $kernel")
+DRACUT = Tool(
+    "bookworm", ("dracut",),
+    f"printf 'compress=cat\\nadd_drivers+=\" {MODULES} \"\\nhostonly=yes\\n' >/etc/dracut.conf.d/lab.conf",
+    "dracut --force --kver $kernel /boot/initrd.img-$kernel")
+DRACUT_13 = dataclasses.replace(DRACUT, suite="trixie")
+
+MINUTES = {"seconds": 900}
+
+
+def initramfs_tools(test):
+    """Debian 12, initramfs-tools: an enabled card is reserved in the image, before the native driver that is in it."""
+    through(test, INITRAMFS_TOOLS)
+
+
+def dracut(test):
+    """Debian 12, dracut 059: the same."""
+    through(test, DRACUT)
+
+
+def dracut_13(test):
+    """Debian 13, dracut 106: the same."""
+    through(test, DRACUT_13)
+
+
+def through(test, tool):
+    test.start_from(rootfs.obtain(suite=tool.suite, more=tool.packages))
+    kernel = install(test, tool)
+    image = f"/boot/initrd.img-{kernel}"
+    with test.boot(own=test.take(image), deadline=1800) as guest:
+        test.expect_driver(guest, 1, "bochs-drm")
+        test.expect("the native driver came in the image", native_in_image(guest))
+        enabled = guest.run(f"apertured enable {ADDRESS[1]}", **MINUTES)
+        test.expect("enable succeeds", enabled.status == 0, enabled.text)
+        test.expect("it says that the initramfs was made", f"{ADDRESS[1]}: initramfs: made" in enabled.text, enabled.text)
+        guest.power_off()
+    reserved = test.take(image)
+    with test.boot(own=reserved) as guest:
+        expect_active(test, guest)
+        expect_native(test, guest, 1, 0)
+        expect_native(test, guest, 2, 1)
+        test.expect("the native driver came in the image", native_in_image(guest))
+        test.expect("the image reserved the card", guest.run(f"[ -e /run/apertured-initramfs/{ADDRESS[1]} ]").status == 0)
+        test.expect_mapped(guest, 1)
+        # A release leaves no trace of the reservation.
+        stopped = guest.run(f"systemctl stop {unit(1)}")
+        test.expect("systemctl stop succeeds", stopped.status == 0, stopped.text)
+        test.expect_driver(guest, 1, "bochs-drm")
+        expect_no_override(test, guest)
+        guest.power_off()
+    with test.boot(own=reserved, arguments="apertured=off") as guest:
+        test.expect_driver(guest, 1, "bochs-drm")
+        expect_no_override(test, guest)
+        # As many do, who know nothing of the image.
+        guest.run(f"systemctl disable {unit(1)}")
+        guest.power_off()
+    with test.boot(own=reserved, deadline=1800) as guest:
+        test.expect("the image still reserves the card", guest.run(f"[ -e /run/apertured-initramfs/{ADDRESS[1]} ]").status == 0)
+        test.expect_driver(guest, 1, "bochs-drm")
+        expect_no_override(test, guest)
+        expect_told(test, guest, RULE_TAKEN_BACK, "that the host got it back")
+        test.expect("its unit was not started", property_of(guest, 1, "ActiveState") == "inactive")
+        disabled = guest.run(f"apertured disable {ADDRESS[1]}", **MINUTES)
+        test.expect("disable succeeds", disabled.status == 0, disabled.text)
+        guest.power_off()
+    with test.boot(own=test.take(image), deadline=1800) as guest:
+        test.expect_driver(guest, 1, "bochs-drm")
+        expect_native(test, guest, 1, 1)
+        left = guest.text("ls -d /run/apertured-initramfs /etc/apertured.conf.d 2>/dev/null")
+        test.expect("the image knows nothing of the card", not left, left)
+
+
+def install(test, tool):
+    """On the disk: the package, the kernel's modules, the lab's shell, and a first image. The kernel's name."""
+    agent = ("mkdir -p /var/lib/lab; cp /run/lab/agent /var/lib/lab; cd /etc/systemd/system; "
+             "sed s,/run/lab/agent,/var/lib/lab/agent, /run/lab/lab-agent.service >lab-agent.service; "
+             "mkdir -p multi-user.target.wants; ln -sf ../lab-agent.service multi-user.target.wants")
+    with test.boot(files={PACKAGE: test.bench.package}, deadline=1800) as guest:
+        installed = guest.run(f"dpkg -i /run/lab/{PACKAGE}", **MINUTES)
+        test.expect("the package installs", installed.status == 0, installed.text)
+        guest.run(agent)
+        # In the lab's boots they are in memory, above the disk's.
+        guest.run("mount --bind / /mnt; cp -a /usr/lib/modules/. /mnt/usr/lib/modules/; umount /mnt")
+        kernel = guest.text("uname -r")
+        made = guest.run(f"kernel={kernel}; {tool.configure}; {tool.make}", **MINUTES)
+        test.expect("the tool makes an image", made.status == 0, made.text)
+        guest.power_off()
+    return kernel
+
+
+def native_in_image(guest):
+    """Whether its module was loaded before the system's own systemd began."""
+    said = guest.text("dmesg | grep -n -m 1 'Initialized bochs'; dmesg | grep -n 'systemd\\[1\\]: systemd .* running in' | tail -n 1")
+    numbers = [int(line.split(":")[0]) for line in said.splitlines() if line.split(":")[0].isdigit()]
+    return len(numbers) == 2 and numbers[0] < numbers[1]
+
+
+def expect_no_override(test, guest):
+    override = guest.read(f"{CARD}/driver_override")
+    test.expect("its override is cleared", override == "(null)", override)
