@@ -215,15 +215,28 @@ package struct Enabler<Programs: ProgramRunner> {
     // MARK: - The initramfs
 
     private func makeImages() throws {
-        guard tree.isMachine else { return tell("initramfs: not made for another root; make it in that system") }
         guard let tool = ImageTool.installed(in: tree), let command = tool.command(in: tree) else {
             if let hint = ImageTool.hint(in: tree) { return tell("initramfs: \(hint)") }
             return tell("initramfs: there is no tool with a hook of apertured's, so a native driver in it comes first")
         }
         tell("initramfs: \(command.joined(separator: " "))")
+        let before = bootFiles()
         if let reason = programs.run(command) {
             throw StepFailure(reason: "the initramfs was not made: \(reason)")
         }
+        // update-initramfs, for one, is content with no image at all.
+        guard bootFiles() != before else {
+            return tell(
+                "initramfs: \(tool.rawValue) reports success, and no file in /boot has changed: is the image elsewhere?"
+            )
+        }
         tell("initramfs: made")
+    }
+
+    /// What shows that a file in /boot was made anew; empty when the folder cannot be read.
+    private func bootFiles() -> [String: FileStamp?] {
+        // Only a hint is made of it.
+        let names = (try? tree.list("/boot")) ?? []
+        return Dictionary(uniqueKeysWithValues: names.map { ($0, tree.stamp("/boot/\($0)")) })
     }
 }

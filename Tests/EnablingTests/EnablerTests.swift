@@ -12,6 +12,8 @@ private final class FakePrograms: ProgramRunner {
     private let folder: TemporaryFolder
     /// The word of a command that is to fail.
     var failing: String?
+    /// The file that update-initramfs makes.
+    var image: String?
 
     init(_ folder: TemporaryFolder) {
         self.folder = folder
@@ -29,6 +31,8 @@ private final class FakePrograms: ProgramRunner {
                 try folder.makeFolder(wants)
                 if try folder.contents()["\(wants)/\(unit)".dropFirst().description] != nil { return nil }
                 try folder.symlink("\(wants)/\(unit)", destination: "/usr/lib/systemd/system/apertured@.service")
+            } else if let image, words[0] == "/usr/sbin/update-initramfs" {
+                try folder.write("another, and longer", to: image)
             } else if words.contains("disable") {
                 try folder.remove("\(wants)/\(unit)")
             }
@@ -167,6 +171,43 @@ struct EnablerTests {
         #expect(failure?.left == [])
         #expect(!folder.exists(Self.pin))
         #expect(try files()[Self.link] == nil)
+    }
+
+    private func installTool() throws {
+        for path in [ImageTool.initramfsTools.hook, "/usr/share/initramfs-tools/hook-functions"] {
+            try folder.write("", to: path)
+        }
+        try folder.write("", to: "/usr/sbin/update-initramfs")
+        try folder.write("an image", to: "/boot/initrd.img-6.1")
+    }
+
+    @Test func `the initramfs is made by the tool that has the hook`() throws {
+        try installTool()
+        programs.image = "/boot/initrd.img-6.1"
+        let (told, failure) = run(enable)
+        #expect(failure == nil)
+        #expect(programs.calls.last == ["-u", "-k", "all"])
+        #expect(told.suffix(2) == ["initramfs: /usr/sbin/update-initramfs -u -k all", "initramfs: made"])
+    }
+
+    @Test func `a tool that makes nothing is not believed`() throws {
+        try installTool()
+        #expect(run(enable).told.last?.contains("no file in /boot has changed") == true)
+    }
+
+    @Test func `when the initramfs cannot be made, the unit is disabled again and the pin goes`() throws {
+        try installTool()
+        let before = try files()
+        programs.failing = "-u"
+        let (told, failure) = run(enable)
+        #expect(failure?.reason == "the initramfs was not made: -u failed")
+        #expect(failure?.left == [])
+        #expect(told.last == "undone: pinned in \(Self.pin)")
+        #expect(try files() == before)
+    }
+
+    @Test func `without a tool that is said`() throws {
+        #expect(run(enable).told.last?.hasPrefix("initramfs: there is no tool with a hook of apertured's") == true)
     }
 
     @Test func `what cannot be undone is named`() throws {

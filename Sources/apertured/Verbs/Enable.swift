@@ -29,7 +29,8 @@ struct Enable: Verb {
             throw ExitStatus.refused
         }
         try EnablerRun.report(address) { () throws(Enabler<MachinePrograms>.Failure) in
-            try EnablerRun.enabler(address, tree).enable(card, startsNow: now, makesImages: makesImages)
+            try EnablerRun.enabler(address, tree).enable(
+                card, startsNow: now, makesImages: makesImages && tree.isMachine)
         }
     }
 
@@ -99,7 +100,7 @@ struct Disable: Verb {
         }
         // The card need not be there any more.
         try EnablerRun.report(address) { () throws(Enabler<MachinePrograms>.Failure) in
-            try EnablerRun.enabler(address, tree).disable(stopsNow: now, makesImages: makesImages)
+            try EnablerRun.enabler(address, tree).disable(stopsNow: now, makesImages: makesImages && tree.isMachine)
         }
     }
 }

@@ -25,6 +25,8 @@ class Tool:
 INITRAMFS_TOOLS = Tool(
     "bookworm", ("initramfs-tools",),
     "printf 'MODULES=list\\nCOMPRESS=gzip\\n' >/etc/initramfs-tools/conf.d/lab; echo CONFIG_RD_GZIP=y >/boot/config-$kernel; "
+    # Without it update-initramfs knows no kernel.
+    ">/boot/vmlinuz-$kernel; "
     f"printf '%s\\n' {MODULES} >/etc/initramfs-tools/modules",
     "update-initramfs -c -k $kernel")
 DRACUT = Tool(
