@@ -21,6 +21,9 @@ package struct Survey {
     /// What it could not see, a sentence each.
     package private(set) var gaps: [String] = []
 
+    /// The tree: what is read through it becomes part of the report.
+    package var noted: FileTree { tree.noting(in: log) }
+
     private let tree: FileTree
     private let log = ReadLog()
     private var records: [PCIAddress: [UInt8]?] = [:]

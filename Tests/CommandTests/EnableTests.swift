@@ -90,7 +90,7 @@ struct EnableTests {
         let result = try run("reservations")
         #expect(result.status == 0)
         #expect(result.output.split(separator: "\n").count == 1)
-        #expect(result.errors.contains("0000:09:00.0 is enabled, and is not reserved in the initramfs"))
+        #expect(result.errors.contains("0000:09:00.0: warning: it is enabled, and not reserved in the initramfs"))
     }
 
     @Test func `without a readable configuration there is no list`() throws {

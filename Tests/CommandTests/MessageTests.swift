@@ -40,6 +40,13 @@ struct MessageTests {
         return host
     }
 
+    /// A folder where the pin of `enable` should be.
+    private static func unpinnable() throws -> FixtureHost {
+        let host = try machine()
+        try host.folder.makeFolder("/etc/apertured.conf.d/pin-\(gpu).conf")
+        return host
+    }
+
     private static func untrusted() throws -> FixtureHost {
         let host = try machine()
         try host.folder.makeFolder("/run/apertured")
@@ -88,6 +95,9 @@ struct MessageTests {
         Row("apertured: error: ", ["complete", "gpus"], broken),
         Row("apertured: error: cannot run journalctl: ", ["log", gpu], nil),
         Row("apertured: error: cannot ", ["doctor"], broken),
+        Row("apertured: \(gpu): error: cannot ", ["enable", gpu], broken),
+        Row("apertured: 0000:09:00.0: refused: no-such-device: ", ["enable", "0000:09:00.0"], machine),
+        Row("apertured: \(gpu): error: ", ["disable", gpu], unpinnable),
         Row("apertured: warning: ", ["report", "--output", "-"], machine),
         Row("apertured: refused: no-such-device: ", ["report", "0000:09:00.0", "--output", "-"], machine),
         Row("apertured: error: ", ["report", "--output", "/proc/version"], machine),

@@ -1,4 +1,5 @@
 internal import Aperture
+internal import Enabling
 internal import JSONFormat
 internal import PCIAccess
 internal import Reclaim
@@ -57,9 +58,12 @@ struct GPUStatus {
     let users: [Holder]
     /// Why there may be more of them, as a sentence without its full stop; `nil` when all are known.
     let usersUnknown: String?
+    /// Whether its unit is enabled, and what the initramfs did.
+    let enablement: Enablement
 
-    init(plan: Plan, snapshot: Snapshot, claim: Claim) {
+    init(plan: Plan, snapshot: Snapshot, claim: Claim, enablement: Enablement) {
         self.plan = plan
+        self.enablement = enablement
         users =
             plan.gpu.map { gpu in
                 snapshot.holders(of: plan.functions.contains(gpu) ? plan.functions : [gpu])
@@ -104,13 +108,26 @@ extension GPUStatus {
     /// What else there is to say of it in a table: each a few words.
     var details: [String] {
         plan.conflicts.map { "BAR \($0.bar): \($0.entry.name)" } + Self.processes(users).map { "used by \($0)" }
-            + claimDetails
+            + claimDetails + enablementDetails
     }
 
     /// One text per process, whatever number of nodes it has open.
     private static func processes(_ users: [Holder]) -> [String] {
         var seen: Set<Int32> = []
         return users.filter { seen.insert($0.pid).inserted }.map(\.process)
+    }
+
+    private var enablementDetails: [String] {
+        guard enablement.isEnabled == true else { return [] }
+        let image: String? =
+            switch enablement.image {
+            case .reserved: "reserved in the initramfs"
+            case .passedOver(let reason): "not reserved in the initramfs: \(reason)"
+            case .absent: "not in the initramfs"
+            case .noTool, .unknown: nil
+            }
+        let facts = ["enabled", enablement.isPinned == true ? "pinned" : nil, image]
+        return [facts.compactMap(\.self).joined(separator: ", ")]
     }
 
     private var claimDetails: [String] {
@@ -138,6 +155,9 @@ struct StatusDocument {
                     "state": .string(row.state.rawValue),
                     "apertures": .array(row.plan.gpu?.memoryBARs.map(PlanDocument.aperture) ?? []),
                     "conflicts": .array(row.plan.conflicts.map(PlanDocument.conflict)),
+                    "enabled": Self.boolean(row.enablement.isEnabled),
+                    "pinned": Self.boolean(row.enablement.isPinned),
+                    "initramfs": .string(Self.image(row.enablement.image)),
                     "claim": row.claim.map(Self.claim) ?? .null,
                     "users": .array(row.users.map(Self.user)),
                     "usersUnknown": .string(row.usersUnknown),
@@ -145,6 +165,18 @@ struct StatusDocument {
                 ]))
         }
         json = .object(["version": .number(1), "gpus": .array(devices)])
+    }
+
+    private static func boolean(_ value: Bool?) -> JSON { value.map { .bool($0) } ?? .null }
+
+    private static func image(_ image: Enablement.Image) -> String {
+        switch image {
+        case .reserved: "reserved"
+        case .passedOver: "passed-over"
+        case .absent: "absent"
+        case .noTool: "no-tool"
+        case .unknown: "unknown"
+        }
     }
 
     private static func claim(_ record: ClaimRecord) -> JSON {

@@ -23,9 +23,9 @@ struct Enable: Verb {
         let isFatal = plan.refusals.contains { Self.fatal.contains($0.code) }
         if isFatal || now && plan.verdict == .refused { throw refuse(plan.refusals) }
         // A card that the host uses now can be claimed at the next boot.
-        plan.refusals.forEach { Terminal.complain("apertured: a claim would be refused today: \($0)") }
+        plan.refusals.forEach { Terminal.warn("a claim would be refused today: \($0)", about: address) }
         if let mask = EnablementReader(tree: tree).read(address).mask.value, let mask {
-            Terminal.complain("apertured: the unit is masked: remove \(mask) with 'systemctl unmask' first")
+            Terminal.fail("the unit is masked: remove \(mask) with 'systemctl unmask' first", about: address)
             throw ExitStatus.refused
         }
         try EnablerRun.report(address) { () throws(Enabler<MachinePrograms>.Failure) in
@@ -55,7 +55,7 @@ struct Enable: Verb {
         } catch let status as ExitStatus {
             throw status
         } catch {
-            Terminal.complain("apertured: error: \(error)")
+            Terminal.fail("\(error)", about: address)
             throw ExitStatus.failed
         }
         guard let card = cards.first(where: { $0.address == address }) else {
@@ -72,14 +72,14 @@ struct Enable: Verb {
         let path = PinFile(address, tree: tree).path
         let status = refuse(refusals)
         if configuration.sections.contains(where: { $0.place.file == path }) {
-            Terminal.complain(
-                "apertured: to pin the card that is there now: apertured disable \(address), and enable it")
+            Terminal.warn(
+                "to pin the card that is there now: apertured disable \(address), and enable it", about: address)
         }
         return status
     }
 
     private func refuse(_ refusals: [Refusal]) -> ExitStatus {
-        refusals.forEach { Terminal.complain("apertured: refused: \($0)") }
+        refusals.forEach { Terminal.refuse($0, about: address) }
         return .refused
     }
 }
@@ -95,7 +95,7 @@ struct Disable: Verb {
 
     func run() throws(ExitStatus) {
         if let refusal = WritingVerb.begin(tree) {
-            Terminal.complain("apertured: refused: \(refusal)")
+            Terminal.refuse(refusal, about: address)
             throw ExitStatus.refused
         }
         // The card need not be there any more.
@@ -120,8 +120,8 @@ private enum EnablerRun {
         do {
             try work()
         } catch {
-            Terminal.complain("apertured: \(address): \(error.reason)")
-            error.left.forEach { Terminal.complain("apertured: \(address): left as it is: \($0)") }
+            Terminal.fail(error.reason, about: address)
+            error.left.forEach { Terminal.warn("left as it is: \($0)", about: address) }
             throw error.left.isEmpty ? ExitStatus.failed : .notRestored
         }
     }

@@ -21,7 +21,7 @@ struct ListReservations: Verb {
                 list(address, configuration, cards)
             }
         } catch {
-            Terminal.complain("apertured: no GPU is reserved in the initramfs: \(error)")
+            Terminal.fail("no GPU is reserved in the initramfs: \(error)")
             throw ExitStatus.failed
         }
     }
@@ -38,10 +38,9 @@ struct ListReservations: Verb {
             Terminal.print(
                 try Reservation(of: address, among: cards, by: configuration, driver: driver, module: module).line)
         } catch let omission as Reservation.Omission {
-            Terminal.complain(
-                "apertured: \(address) is enabled, and is not reserved in the initramfs: \(omission.reason)")
+            Terminal.warn("it is enabled, and not reserved in the initramfs: \(omission.reason)", about: address)
         } catch {
-            Terminal.complain("apertured: \(address) is enabled, and is not reserved in the initramfs: \(error)")
+            Terminal.warn("it is enabled, and not reserved in the initramfs: \(error)", about: address)
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import Aperture
+internal import Enabling
 internal import JSONFormat
 internal import Journal
 internal import KernelFiles
@@ -43,9 +44,11 @@ struct Status: Verb {
             throw ExitStatus.failed
         }
         let wanted = addresses.isEmpty ? snapshot.gpus.map(\.address).sorted() : addresses
+        let enablements = EnablementReader(tree: tree)
         let rows = wanted.map { address in
             GPUStatus(
-                plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, claim: GPUStatus.Claim(of: address, on: host))
+                plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot,
+                claim: GPUStatus.Claim(of: address, on: host), enablement: enablements.read(address))
         }
         var view = View()
         if json {

@@ -1,5 +1,6 @@
 internal import Aperture
 internal import CLinux
+internal import Enabling
 internal import Glibc
 internal import JSONFormat
 internal import KernelFiles
@@ -52,10 +53,11 @@ struct WriteReport: Verb {
     }
 
     private func status(_ survey: Survey) -> Survey.Document {
+        let enablements = EnablementReader(tree: survey.noted)
         let rows = survey.gpus.map { gpu in
             GPUStatus(
                 plan: Planner.plan(for: gpu, in: survey.shown), snapshot: survey.shown,
-                claim: GPUStatus.Claim(of: gpu, on: host))
+                claim: GPUStatus.Claim(of: gpu, on: host), enablement: enablements.read(gpu))
         }
         return Survey.Document(path: "status.json", text: StatusDocument(rows).json.text + "\n")
     }
