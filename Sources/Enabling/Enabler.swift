@@ -217,7 +217,7 @@ package struct Enabler<Programs: ProgramRunner> {
     private func makeImages() throws {
         guard let tool = ImageTool.installed(in: tree), let command = tool.command(in: tree) else {
             if let hint = ImageTool.hint(in: tree) { return tell("initramfs: \(hint)") }
-            return tell("initramfs: there is no tool with a hook of apertured's, so a native driver in it comes first")
+            return tell("initramfs: left as it is: no tool that makes it has a hook of apertured's")
         }
         tell("initramfs: \(command.joined(separator: " "))")
         let before = bootFiles()
