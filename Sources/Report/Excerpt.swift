@@ -53,7 +53,8 @@ struct Excerpt {
         if path.hasPrefix("/run/udev/data/") { return properties(bytes) }
         if path.hasPrefix("/lib/modules/") {
             switch name {
-            case "modules.dep": return lines(bytes) { $0.containsText("/vfio-pci.ko") }
+            case "modules.dep":
+                return lines(bytes) { $0.containsText("/vfio-pci.ko") || $0.containsText("/vfio_pci.ko") }
             case "modules.alias": return lines(bytes) { $0.hasPrefix("alias vfio_pci:") }
             case "modules.builtin.modinfo":
                 let entries = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }

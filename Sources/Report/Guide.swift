@@ -41,6 +41,8 @@ struct Guide {
             Each of these is replaced by the same word wherever it stands: the names of the host, of its users and of its
             guests; the names of home folders and of disks; serial numbers; UUIDs and other long identifiers; MAC
             addresses; the addresses of PCI functions that have nothing to do with the GPUs (other-1, ...).
+            Names that people give to units, volumes, mount points and network interfaces stay, and so do IP addresses:
+            look through the files before you make the report public.
 
             """
         if plainNames > 0 {

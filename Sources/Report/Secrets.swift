@@ -104,9 +104,9 @@ package struct Secrets {
     /// Words of the kernel's files, of the documents and of messages. A name that is one of them says nothing.
     private static let common = Set(
         """
-        accel access action address after amd amdgpu another aperture apertured apertures ata audio bar before bind block \
+        0000 accel access action address after alias amd amdgpu another aperture apertured apertures ata audio bar before bind block \
         boot bootfb bootvga bridge bus card claim claimed class code conflict conflicts console consoles daemon debian \
-        dead dev device devices disk display dm driver drivers efi efidrm efifb end etc ext4 fb fedora framebuffer free \
+        dead dev device devices disk display dm dri driver drivers drm efi efidrm efifb end etc ext4 fb fd fedora framebuffer free \
         from function functions gpu gpus graphics group groups guest has hid host id in input intel iommu iommufd is it \
         its journal json kernel kvm left lib libvirt linux lib64 local localdomain machine mapper media memory message \
         mnt module modules mount name net network nixos nobody no node none not null nvidia nvme of on opensuse or other \

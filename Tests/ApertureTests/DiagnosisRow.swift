@@ -451,9 +451,24 @@ struct DiagnosisRow: CustomStringConvertible {
             name: .reset, description: "none", mark: .note, says: ["cannot reset the card alone", "--whole-slot"],
             facts: detail { $0.resetMethods = [] }),
         DiagnosisRow(
-            name: .reset, description: "an older kernel, with a reset", mark: .ok, says: ["does not say how"],
+            name: .reset, description: "5.14, with a reset", mark: .ok, says: ["does not say how"],
+            machine: machine {
+                Kernel("5.14.0")
+                GPU("0000:01:00.0")
+            },
             facts: detail { $0.canBeReset = true }),
-        DiagnosisRow(name: .reset, description: "an older kernel, without", mark: .unknown, facts: detail { _ in }),
+        DiagnosisRow(
+            name: .reset, description: "5.14, without", mark: .unknown,
+            machine: machine {
+                Kernel("5.14.0")
+                GPU("0000:01:00.0")
+            }, facts: detail { _ in }),
+        DiagnosisRow(
+            name: .reset, description: "5.15, without a list", mark: .note, says: ["cannot reset the card alone"],
+            machine: machine {
+                Kernel("5.15.0")
+                GPU("0000:01:00.0")
+            }, facts: detail { _ in }),
         DiagnosisRow(name: .power, description: "unread", mark: .unknown),
         DiagnosisRow(name: .power, description: "not shown", mark: .unknown, facts: detail { _ in }),
         DiagnosisRow(
@@ -572,11 +587,19 @@ struct DiagnosisRow: CustomStringConvertible {
             $0.configuration[gpu] = .known([Refusal(.ambiguous, "Two match.", remedy: "Say which.")])
         },
         DiagnosisRow(name: .unit, description: "unread", mark: .unknown),
-        DiagnosisRow(name: .unit, description: "not enabled", mark: .note, says: ["systemctl enable --now"]) {
+        DiagnosisRow(name: .unit, description: "not enabled", mark: .note, says: ["apertured enable --now"]) {
             $0.links = .known([])
         },
         DiagnosisRow(name: .unit, description: "enabled", mark: .ok) {
             $0.links = .known([EnablementLink(path: "/etc/x.wants/u", instance: "0000:01:00.0")])
+        },
+        DiagnosisRow(name: .record, description: "none", mark: .ok, says: ["no claim"]) {
+            guard let gpu else { return }
+            $0.records[gpu] = .known(false)
+        },
+        DiagnosisRow(name: .record, description: "not trusted", mark: .obstacle, says: ["its mode is 755", "root"]) {
+            guard let gpu else { return }
+            $0.records[gpu] = .unknown("its mode is 755")
         },
     ]
 }

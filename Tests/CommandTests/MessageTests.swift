@@ -100,7 +100,7 @@ struct MessageTests {
         Row("apertured: \(gpu): error: ", ["disable", gpu], unpinnable),
         Row("apertured: warning: ", ["report", "--output", "-"], machine),
         Row("apertured: refused: no-such-device: ", ["report", "0000:09:00.0", "--output", "-"], machine),
-        Row("apertured: error: ", ["report", "--output", "/proc/version"], machine),
+        Row("apertured: refused: output: ", ["report", "--output", "/proc/version"], machine),
         Row("apertured: error: Unexpected argument 'frobnicate'", ["frobnicate"], nil),
         Row("apertured: error: --wait takes 0 to 3600 seconds.", ["claim", gpu, "--wait", "9999"], machine),
         Row("apertured: error: --quiet and --verbose contradict", ["release", gpu, "--quiet", "--verbose"], machine),

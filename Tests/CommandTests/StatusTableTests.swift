@@ -93,6 +93,23 @@ struct StatusTableTests {
         #expect(lines.contains { $0.hasSuffix("  not proven") })
     }
 
+    @Test("A record that cannot be used is said, and neither a claim nor none")
+    func unusable() throws {
+        let host = try Self.claimed(proof: nil)
+        try host.folder.write("{", to: "/run/apertured/0000:01:00.0.json")
+        let lines = try lines(of: host, nil)
+        #expect(
+            lines.contains {
+                $0.contains(" unknown ") && $0.contains("claim unknown: /run/apertured/0000:01:00.0.json")
+            })
+        let result = try CommandLine.run(["status", "--json", "--root", host.folder.path])
+        let rows = try #require(result.object["gpus"] as? [[String: Any]])
+        #expect((rows.first?["claimUnknown"] as? String)?.contains("it is not JSON") == true)
+        let diagnosis = try CommandLine.run(["doctor", "0000:01:00.0", "--root", host.folder.path])
+        #expect(diagnosis.status == 1)
+        #expect(diagnosis.output.contains("✗ Record: "))
+    }
+
     @Test("As JSON a claim has its times in UTC, and a user its process")
     func json() throws {
         let host = try Self.claimed(proof: .init(time: 1_790_000_100, bars: 2))

@@ -34,6 +34,15 @@ struct StatusWatchTests {
             }
         }
 
+        /// Goes away as a reader.
+        func stopReading() throws { try output.fileHandleForReading.close() }
+
+        /// Waits until it ends by itself.
+        func wait() -> Int32 {
+            process.waitUntilExit()
+            return process.terminationStatus
+        }
+
         /// Ends it as `kill` does.
         /// - Returns: The exit status, or the signal's number if that ended it.
         func end() -> Int32 {
@@ -65,6 +74,15 @@ struct StatusWatchTests {
         try host.removeRecord(of: address)
         #expect(try Self.states(watch.line()) == ["vfio"])
         #expect(watch.end() == 0)
+    }
+
+    @Test("It ends when nobody reads its output any more, though nothing changes")
+    func reader() throws {
+        let host = try FixtureHost { GPU("0000:01:00.0", driver: "vfio-pci") }
+        let watch = try Watch(["--root", host.folder.path])
+        #expect(watch.line()?.hasPrefix("ADDRESS") == true)
+        try watch.stopReading()
+        #expect(watch.wait() == 0)
     }
 
     @Test("In a pipe each table follows an empty line")

@@ -367,6 +367,19 @@ struct SnapshotReaderTests {
         #expect(try host.snapshot(withHolders: false).vfioDriver == state)
     }
 
+    @Test("The file of vfio-pci's module has a hyphen or an underscore", arguments: ["vfio-pci.ko.xz", "vfio_pci.ko"])
+    func moduleFile(_ name: String) throws {
+        let host = try FixtureHost {
+            VFIODriver(.missing)
+            GPU(gpu)
+        }
+        let kernel = try #require(try host.snapshot(withHolders: false).kernel).text
+        try host.folder.write("kernel/drivers/vfio/pci/my\(name):\n", to: "/lib/modules/\(kernel)/modules.dep")
+        #expect(try host.snapshot(withHolders: false).vfioDriver == .missing)
+        try host.folder.write("kernel/drivers/vfio/pci/\(name):\n", to: "/lib/modules/\(kernel)/modules.dep")
+        #expect(try host.snapshot(withHolders: false).vfioDriver == .loadable)
+    }
+
     @Test("Without a PCI bus there is nothing to plan from")
     func noBus() throws {
         let host = try FixtureHost { GPU(gpu) }

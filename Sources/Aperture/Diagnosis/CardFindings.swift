@@ -186,7 +186,9 @@ struct CardFindings {
 
     private var reset: Finding? {
         guard let detail else { return unknown(.reset, "Reset") }
-        guard let methods = detail.resetMethods else {
+        // The list is hidden where it would be empty.
+        let hidden: [String]? = snapshot.kernel?.listsResetMethods == true ? [] : nil
+        guard let methods = detail.resetMethods ?? hidden else {
             return detail.canBeReset
                 ? Finding(.reset, .ok, "Reset", "The kernel can reset the card, and does not say how.")
                 : Finding(
@@ -202,7 +204,9 @@ struct CardFindings {
                 remedy: "--whole-slot takes every function of the slot.")
         }
         return Finding(
-            .reset, .ok, "Reset", "The kernel resets the card by \(methods.joined(separator: ", ")), in this order.")
+            .reset, .ok, "Reset",
+            "The kernel resets the card by \(methods.joined(separator: ", "))\(methods.count > 1 ? ", in this order" : "")."
+        )
     }
 
     private var power: Finding? {

@@ -93,6 +93,8 @@ package struct Finding: Hashable, Sendable {
         case configuration
         /// Whether the card's unit is enabled.
         case unit
+        /// The record of a claim.
+        case record
     }
 
     /// A finding that is no obstacle.

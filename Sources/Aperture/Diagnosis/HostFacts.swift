@@ -50,6 +50,9 @@ package struct HostFacts: Sendable {
     /// Why the configuration forbids a unit of the card; empty when it allows it.
     package var configuration: [PCIAddress: Fact<[Refusal]>] = [:]
 
+    /// Whether there is a record of a claim of the card. A claim fails while its record cannot be used.
+    package var records: [PCIAddress: Fact<Bool>] = [:]
+
     /// Nothing was read.
     package init() {}
 }

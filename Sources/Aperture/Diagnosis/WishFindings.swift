@@ -6,7 +6,7 @@ struct WishFindings {
     let facts: HostFacts
 
     var all: [Finding] {
-        initramfs + deviceIDs + [blacklist, driverctl, libvirt, pciback, configuration, unit].flatMap(\.self)
+        initramfs + deviceIDs + [blacklist, driverctl, libvirt, pciback, configuration, unit, record].flatMap(\.self)
     }
 
     // MARK: - Native drivers
@@ -213,6 +213,21 @@ struct WishFindings {
         }
     }
 
+    private var record: [Finding] {
+        switch facts.records[gpu.address] {
+        case nil: []
+        case .known(let isThere)?:
+            [Finding(.record, .ok, "Record", isThere ? "There is one of a claim." : "There is no claim.")]
+        case .unknown(let reason)?:
+            [
+                Finding(
+                    .record, .obstacle, "Record", "It is not known whether the card is claimed: \(reason).",
+                    remedy:
+                        "Look who wrote there: only root does. A claim and a release fail until it is right or gone.")
+            ]
+        }
+    }
+
     private var unit: [Finding] {
         let unit = "apertured@\(gpu.address).service"
         switch facts.links {
@@ -224,7 +239,7 @@ struct WishFindings {
             return [
                 Finding(
                     .unit, .note, "Unit", "\(unit) is not enabled: a claim lasts until the next boot.",
-                    remedy: "systemctl enable --now \(unit)")
+                    remedy: "apertured enable --now \(gpu.address)")
             ]
         }
     }

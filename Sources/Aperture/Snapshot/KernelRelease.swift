@@ -61,6 +61,10 @@ extension KernelRelease {
     /// the orphaned range keeps a pointer to a freed parent.
     package var removalFreesBootFB: Bool { isAtLeast(6, 9) }
 
+    /// Whether sysfs lists how a function can be reset (`reset_method`), and has no list where nothing can: since 5.15
+    /// (`pci_dev_reset_method_attr_is_visible()`).
+    package var listsResetMethods: Bool { isAtLeast(5, 15) }
+
     /// Whether sysfs shows which sizes a BAR can have (`resourceN_resize`): since 6.1 (91fa127794ac, "PCI: Expose PCIe
     /// Resizable BAR support via sysfs").
     package var showsResizableBARs: Bool { isAtLeast(6, 1) }

@@ -237,7 +237,9 @@ package struct SnapshotReader {
         guard
             let kernel, let modules = try tree.textIfPresent("/lib/modules/\(kernel.text)/modules.dep")
         else { return .missing }
-        return modules.containsText("/vfio-pci.ko") ? .loadable : .missing
+        // A module's name has no hyphen and its file may have one: modprobe takes the two for the same.
+        let files = ["/vfio-pci.ko", "/vfio_pci.ko"]
+        return files.contains { modules.containsText($0) } ? .loadable : .missing
     }
 }
 

@@ -33,8 +33,8 @@ struct GPUStatus {
         /// There is no record, or that of a claim that is not complete.
         case none
         case complete(ClaimRecord)
-        /// The records cannot be read, as root alone can.
-        case unknown
+        /// The record cannot be read, as root alone can, or is not trusted; with the reason.
+        case unknown(String)
 
         /// What the host's records say.
         init(of gpu: PCIAddress, on host: some Host) {
@@ -45,7 +45,7 @@ struct GPUStatus {
                 }
                 self = .complete(record)
             } catch {
-                self = .unknown
+                self = .unknown("\(error)")
             }
         }
     }
@@ -54,6 +54,8 @@ struct GPUStatus {
     let state: State
     /// The record of its complete claim; `nil` when the state is not that of a claimed GPU.
     let claim: ClaimRecord?
+    /// Why it is not known whether there is a claim; `nil` when that is known.
+    let claimUnknown: String?
     /// The processes that have it open, or another function that a claim takes.
     let users: [Holder]
     /// Why there may be more of them, as a sentence without its full stop; `nil` when all are known.
@@ -70,6 +72,7 @@ struct GPUStatus {
             } ?? []
         usersUnknown = snapshot.holdersUnknown
         state = Self.state(plan, snapshot, claim, isOpen: !users.isEmpty)
+        claimUnknown = if case .unknown(let reason) = claim { reason } else { nil }
         self.claim =
             if case .complete(let record) = claim, plan.gpu?.isOnVFIO == true { record } else { nil }
     }
@@ -108,7 +111,7 @@ extension GPUStatus {
     /// What else there is to say of it in a table: each a few words.
     var details: [String] {
         plan.conflicts.map { "BAR \($0.bar): \($0.entry.name)" } + Self.processes(users).map { "used by \($0)" }
-            + claimDetails + enablementDetails
+            + (claimUnknown.map { ["claim unknown: \($0)"] } ?? claimDetails) + enablementDetails
     }
 
     /// One text per process, whatever number of nodes it has open.
@@ -159,6 +162,7 @@ struct StatusDocument {
                     "pinned": Self.boolean(row.enablement.isPinned),
                     "initramfs": .string(Self.image(row.enablement.image)),
                     "claim": row.claim.map(Self.claim) ?? .null,
+                    "claimUnknown": .string(row.claimUnknown),
                     "users": .array(row.users.map(Self.user)),
                     "usersUnknown": .string(row.usersUnknown),
                     "refusals": .array(row.plan.refusals.map(PlanDocument.refusal)),

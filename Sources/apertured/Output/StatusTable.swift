@@ -99,7 +99,7 @@ struct StatusTable {
     /// Lines of this width at most, where spaces allow it, each further one indented more.
     private static func wrapped(_ text: String, _ width: Int?) -> String {
         var lines = [" "]
-        for word in text.split(separator: " ") {
+        for word in text.split(separator: " ").flatMap({ pieces(of: $0, (width ?? .max) - 4) }) {
             let line = lines[lines.count - 1]
             if let width, line.count + 1 + word.count > width, line.contains(where: { $0 != " " }) {
                 lines.append("    \(word)")
@@ -108,6 +108,12 @@ struct StatusTable {
             }
         }
         return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// The word, cut where it is longer than a line, as a container's scope is.
+    private static func pieces(of word: Substring, _ length: Int) -> [Substring] {
+        guard length > 0, word.count > length else { return [word] }
+        return [word.prefix(length)] + pieces(of: word.dropFirst(length), length)
     }
 
     private static func width(of column: Column, in table: [[Column: String]]) -> Int {

@@ -24,6 +24,7 @@ struct Doctor: Verb {
         let wanted = addresses.isEmpty ? Self.cards(of: snapshot) : addresses
         var facts = DoctorReader(tree: tree).read(for: snapshot)
         readConfiguration(of: wanted, into: &facts)
+        for address in wanted { facts.records[address] = record(of: address) }
         let cards = wanted.map { address in
             let plan = Planner.plan(for: address, in: snapshot, options: options)
             return DiagnosedCard(plan: plan, findings: Diagnosis.findings(on: plan, in: snapshot, facts))
@@ -43,6 +44,14 @@ struct Doctor: Verb {
     private static func cards(of snapshot: Snapshot) -> [PCIAddress] {
         let unreadable = snapshot.unreadable.map(\.address).filter { snapshot.classes[$0]?.isGPU ?? true }
         return Set(snapshot.gpus.map(\.address) + unreadable).sorted()
+    }
+
+    private func record(of address: PCIAddress) -> Fact<Bool> {
+        do {
+            return .known(try host.record(of: address) != nil)
+        } catch {
+            return .unknown("\(error)")
+        }
     }
 
     /// What the unit would decide from apertured.conf.

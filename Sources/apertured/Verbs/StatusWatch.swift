@@ -14,7 +14,7 @@ struct StatusWatch: ~Copyable {
         case change
         /// The terminal has another size.
         case resize
-        /// A signal asks the program to end.
+        /// A signal asks the program to end, or nobody reads its output any more.
         case stop
     }
 
@@ -61,12 +61,15 @@ struct StatusWatch: ~Copyable {
             var descriptors = [signals.descriptor, monitor.descriptor, notifications.rawValue].map {
                 pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
             }
+            // Without events a closed pipe or terminal is reported all the same (POLLERR, POLLHUP).
+            descriptors.append(pollfd(fd: STDOUT_FILENO, events: 0, revents: 0))
             let ready = unsafe poll(&descriptors, nfds_t(descriptors.count), wakeup == nil ? -1 : Self.calm)
             if ready < 0, errno != EINTR { throw Errno(rawValue: errno) }
             if let signal = signals.take() {
                 guard signal == SIGWINCH else { return .stop }
                 return .resize
             }
+            if ready > 0, descriptors.last?.revents != 0 { return .stop }
             if let wakeup, ready == 0 || GuardLoop.now - began > Self.longest { return wakeup }
             if try takeEvents() || takeNotifications(), wakeup == nil {
                 (wakeup, began) = (.change, GuardLoop.now)

@@ -3,6 +3,7 @@ internal import CLinux
 internal import Enabling
 internal import Glibc
 internal import JSONFormat
+internal import Journal
 internal import KernelFiles
 internal import Reclaim
 internal import Record
@@ -20,7 +21,7 @@ struct WriteReport: Verb {
     func run() throws(ExitStatus) {
         let file = OutputFile(path: output, replaces: force)
         if let obstacle = file.obstacle {
-            Terminal.fail(obstacle)
+            Terminal.show(Terminal.Message(.refusal, "output: \(obstacle)"))
             throw ExitStatus.refused
         }
         let survey = Survey(of: tree, gpu: address)

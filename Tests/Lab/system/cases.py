@@ -60,6 +60,7 @@ CASES = (
     Case("dracut", images.dracut),
     Case("dracut-13", images.dracut_13, "6.12"),
     Case("disable-and-uninstall", package.disable_and_uninstall),
+    Case("new-user", package.new_user),
     Case("upgraded", upheaval.upgraded),
     Case("upgraded-in-use", upheaval.upgraded_in_use),
     Case("removed", upheaval.removed),
