@@ -57,8 +57,6 @@ CASES = (
     Case("watchdog", disturbed.watchdog),
     Case("wrong-name", configured.wrong_name),
     Case("initramfs-tools", images.initramfs_tools),
-    Case("dracut", images.dracut),
-    Case("dracut-13", images.dracut_13, "6.12"),
     Case("disable-and-uninstall", package.disable_and_uninstall),
     Case("new-user", package.new_user),
     Case("upgraded", upheaval.upgraded),

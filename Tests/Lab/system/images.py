@@ -29,28 +29,12 @@ INITRAMFS_TOOLS = Tool(
     ">/boot/vmlinuz-$kernel; "
     f"printf '%s\\n' {MODULES} >/etc/initramfs-tools/modules",
     "update-initramfs -c -k $kernel")
-DRACUT = Tool(
-    "bookworm", ("dracut",),
-    f"printf 'compress=cat\\nadd_drivers+=\" {MODULES} \"\\nhostonly=yes\\n' >/etc/dracut.conf.d/lab.conf",
-    "dracut --force --kver $kernel /boot/initrd.img-$kernel")
-DRACUT_13 = dataclasses.replace(DRACUT, suite="trixie")
-
 MINUTES = {"seconds": 900}
 
 
 def initramfs_tools(test):
     """Debian 12, initramfs-tools: an enabled card is reserved in the image, before the native driver that is in it."""
     through(test, INITRAMFS_TOOLS)
-
-
-def dracut(test):
-    """Debian 12, dracut 059: the same."""
-    through(test, DRACUT)
-
-
-def dracut_13(test):
-    """Debian 13, dracut 106: the same."""
-    through(test, DRACUT_13)
 
 
 def through(test, tool):
