@@ -63,8 +63,8 @@ package enum ImageTool: String, CaseIterable, Hashable, Sendable {
         let files = ["/etc/mkinitcpio.conf"] + dropIns.filter { $0.hasSuffix(".conf") }.map { "\(folder)/\($0)" }
         return files.contains { file in
             // What cannot be read names no hook.
-            let text = (try? tree.textIfPresent(file)) ?? ""
-            return text.split(separator: "\n").contains { line in
+            let bytes = (try? tree.regularBytes(file)) ?? []
+            return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
                 line.containsText("HOOKS") && line.containsText("apertured")
                     && !line.drop(while: \.isWhitespace).hasPrefix("#")
             }
