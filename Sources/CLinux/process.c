@@ -25,61 +25,61 @@ static int set_up(posix_spawnattr_t *attributes) {
         attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
+/* What becomes of the new program's standard input and output: a descriptor, or one of these. */
+enum { INHERITED = -1, EMPTY = -2 };
+
+struct program {
+    const char *name;
+    char *const *arguments;
+    char *const *environment;
+    int input, output;
+    /* posix_spawn(), or posix_spawnp(), which looks for the name in PATH. */
+    int (*spawn)(
+        pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[], char *const[]);
+};
+
 static int start(
-    pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output,
-    posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
+    pid_t *process, const struct program *program, posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
     int error = set_up(attributes);
-    if (error != 0) return error;
-    if (standard_output >= 0) {
-        error = posix_spawn_file_actions_adddup2(actions, standard_output, STDOUT_FILENO);
-        if (error != 0) return error;
+    if (error == 0 && program->input == EMPTY) {
+        error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    } else if (error == 0 && program->input != INHERITED) {
+        error = posix_spawn_file_actions_adddup2(actions, program->input, STDIN_FILENO);
     }
-    return posix_spawn(process, program, actions, attributes, arguments, environment);
+    if (error == 0 && program->output != INHERITED) {
+        error = posix_spawn_file_actions_adddup2(actions, program->output, STDOUT_FILENO);
+    }
+    if (error != 0) return error;
+    return program->spawn(process, program->name, actions, attributes, program->arguments, program->environment);
 }
 
-int clinux_spawn(
-    pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output) {
+static int spawn(pid_t *process, const struct program *program) {
     posix_spawn_file_actions_t actions;
     int error = posix_spawn_file_actions_init(&actions);
     if (error != 0) return error;
     posix_spawnattr_t attributes;
     error = posix_spawnattr_init(&attributes);
     if (error == 0) {
-        error = start(process, program, arguments, environment, standard_output, &actions, &attributes);
+        error = start(process, program, &actions, &attributes);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
 
-static int start_filter(
-    pid_t *process, const char *name, char *const *arguments, char *const *environment, int standard_input,
-    int standard_output, posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
-    int error = set_up(attributes);
-    if (error == 0 && standard_input >= 0) {
-        error = posix_spawn_file_actions_adddup2(actions, standard_input, STDIN_FILENO);
-    } else if (error == 0) {
-        error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    }
-    if (error == 0) error = posix_spawn_file_actions_adddup2(actions, standard_output, STDOUT_FILENO);
-    return error != 0 ? error : posix_spawnp(process, name, actions, attributes, arguments, environment);
+int clinux_spawn(
+    pid_t *process, const char *program, char *const *arguments, char *const *environment, int standard_output) {
+    struct program wanted = {
+        program, arguments, environment, INHERITED, standard_output >= 0 ? standard_output : INHERITED, posix_spawn};
+    return spawn(process, &wanted);
 }
 
 int clinux_spawn_filter(
     pid_t *process, const char *name, char *const *arguments, char *const *environment, int standard_input,
     int standard_output) {
-    posix_spawn_file_actions_t actions;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error != 0) return error;
-    posix_spawnattr_t attributes;
-    error = posix_spawnattr_init(&attributes);
-    if (error == 0) {
-        error = start_filter(
-            process, name, arguments, environment, standard_input, standard_output, &actions, &attributes);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
+    struct program wanted = {
+        name, arguments, environment, standard_input >= 0 ? standard_input : EMPTY, standard_output, posix_spawnp};
+    return spawn(process, &wanted);
 }
 
 /* Waits until the descriptor is readable; false when the deadline passes first. */

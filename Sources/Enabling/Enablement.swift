@@ -1,31 +1,18 @@
 package import Aperture
 package import Configuration
 
-/// What could be read, or why it could not.
-package enum Reading<Value: Hashable & Sendable>: Hashable, Sendable {
-    /// It was read.
-    case known(Value)
-    /// It could not be read, for this reason.
-    case unknown(String)
-
-    /// The value; `nil` when it could not be read.
-    package var value: Value? {
-        if case .known(let value) = self { value } else { nil }
-    }
-}
-
 /// Whether a GPU's unit is enabled, whether the configuration pins the card, and whether the initramfs reserves it.
 /// ``EnablementReader`` reads it.
 package struct Enablement: Hashable, Sendable {
     /// The GPU's address.
     package let address: PCIAddress
     /// The links that make systemd start the unit, by path; empty when it is not enabled.
-    package var links: Reading<[String]>
+    package var links: Fact<[String]>
     /// The link to /dev/null that masks the unit or the template, by path; `nil` when nothing does.
-    package var mask: Reading<String?>
+    package var mask: Fact<String?>
     /// The sections that say which card is meant by more than its address. Without one, any card at the address is
     /// claimed.
-    package var pins: Reading<[ConfigurationPlace]>
+    package var pins: Fact<[ConfigurationPlace]>
     /// What the initramfs of this boot did for the GPU.
     package var image: Image
 
@@ -55,7 +42,7 @@ package struct Enablement: Hashable, Sendable {
 
     /// The enablement of a GPU, from what was read.
     package init(
-        address: PCIAddress, links: Reading<[String]>, mask: Reading<String?>, pins: Reading<[ConfigurationPlace]>,
+        address: PCIAddress, links: Fact<[String]>, mask: Fact<String?>, pins: Fact<[ConfigurationPlace]>,
         image: Image
     ) {
         self.address = address

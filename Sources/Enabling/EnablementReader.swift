@@ -5,8 +5,6 @@ package import KernelFiles
 /// Reads which GPUs are enabled, from systemd's links, the configuration, and what the initramfs left in /run. It starts
 /// no program, and waits for nothing.
 package struct EnablementReader {
-    /// Where systemd keeps the links of enabled units: for all boots, and for this one.
-    package static let unitFolders = ["/etc/systemd/system", "/run/systemd/system"]
     /// What the initramfs's script leaves: a file for each GPU that it reserved, named by its address, and one with the
     /// ending ``passedOver`` for each that it did not. The udev rule and packaging/initramfs/reserve name it, too.
     package static let imageFolder = "/run/apertured-initramfs"
@@ -14,7 +12,7 @@ package struct EnablementReader {
     package static let passedOver = ".passed-over"
 
     private let tree: FileTree
-    private let configuration: Reading<Configuration>
+    private let configuration: Fact<Configuration>
     private let hasTool: Bool
 
     /// Reads the configuration.
@@ -42,12 +40,10 @@ package struct EnablementReader {
     /// is no address.
     package func enabledInstances() throws(FileTreeError) -> [String] {
         var names: Set<String> = []
-        for folder in Self.unitFolders {
+        for folder in EnablementLink.folders {
             for wants in try tree.listIfPresent(folder) where wants.hasSuffix(".wants") {
-                for link in try tree.listIfPresent("\(folder)/\(wants)") {
-                    guard link.hasPrefix("apertured@"), link.hasSuffix(".service") else { continue }
-                    names.insert(String(link.dropFirst("apertured@".count).dropLast(".service".count)))
-                }
+                names.formUnion(
+                    try tree.listIfPresent("\(folder)/\(wants)").compactMap(EnablementLink.instance(ofUnit:)))
             }
         }
         return names.sorted()
@@ -57,9 +53,9 @@ package struct EnablementReader {
     /// unit of another name, so such a unit would only wait for it.
     package static func isInstance(_ name: String) -> Bool { PCIAddress(name).map { "\($0)" == name } ?? false }
 
-    private func links(_ address: PCIAddress) -> Reading<[String]> {
+    private func links(_ address: PCIAddress) -> Fact<[String]> {
         let wants = ["sys-subsystem-pci-devices-\(address).device.wants", "multi-user.target.wants"]
-        let paths = Self.unitFolders.flatMap { folder in
+        let paths = EnablementLink.folders.flatMap { folder in
             wants.map { "\(folder)/\($0)/\(Self.unit(address))" }
         }
         do {
@@ -69,10 +65,10 @@ package struct EnablementReader {
         }
     }
 
-    private func mask(_ address: PCIAddress) -> Reading<String?> {
+    private func mask(_ address: PCIAddress) -> Fact<String?> {
         do {
             for name in [Self.unit(address), "apertured@.service"] {
-                for folder in Self.unitFolders where try tree.linkTarget("\(folder)/\(name)") == "/dev/null" {
+                for folder in EnablementLink.folders where try tree.linkTarget("\(folder)/\(name)") == "/dev/null" {
                     return .known("\(folder)/\(name)")
                 }
             }
@@ -82,7 +78,7 @@ package struct EnablementReader {
         }
     }
 
-    private func pins(_ address: PCIAddress) -> Reading<[ConfigurationPlace]> {
+    private func pins(_ address: PCIAddress) -> Fact<[ConfigurationPlace]> {
         switch configuration {
         case .known(let configuration): .known(configuration.pins(of: address).map(\.place))
         case .unknown(let reason): .unknown(reason)

@@ -143,16 +143,24 @@ package struct Enabler<Programs: ProgramRunner> {
 
     /// `systemctl`, also for a root that is not the machine's, where only links are made.
     private func systemctl(_ words: String...) -> String? {
-        let root = tree.isMachine ? [] : ["--root=\(tree.root)"]
-        return programs.run([Self.systemctl] + root + words)
+        systemctl(words)
+    }
+
+    private func systemctl(_ words: [String]) -> String? {
+        programs.run([Self.systemctl] + (tree.isMachine ? [] : ["--root=\(tree.root)"]) + words)
     }
 
     private var unit: String { EnablementReader.unit(address) }
 
-    private func link(_ before: Enablement, _ done: inout [Done]) throws {
-        guard let links = before.links.value else {
-            throw StepFailure(reason: "it is not known whether \(unit) is enabled: \(before.links)")
+    private func links(_ before: Enablement) throws -> [String] {
+        switch before.links {
+        case .known(let links): return links
+        case .unknown(let reason): throw StepFailure(reason: "it is not known whether \(unit) is enabled: \(reason)")
         }
+    }
+
+    private func link(_ before: Enablement, _ done: inout [Done]) throws {
+        let links = try links(before)
         let wasEnabled = links.contains { $0.hasPrefix("/etc/") && $0.containsText(".device.wants/") }
         if let reason = systemctl("--quiet", "enable", unit) {
             // It may have made one of two links.
@@ -165,23 +173,15 @@ package struct Enabler<Programs: ProgramRunner> {
     }
 
     private func unlink(_ before: Enablement, _ done: inout [Done]) throws {
-        guard let links = before.links.value else {
-            throw StepFailure(reason: "it is not known whether \(unit) is enabled: \(before.links)")
-        }
+        let links = try links(before)
         guard !links.isEmpty else { return tell("not enabled: \(unit)") }
         for (folder, scope) in [("/etc/", []), ("/run/", ["--runtime"])]
         where links.contains(where: { $0.hasPrefix(folder) }) {
-            try require(programs.run(command(scope + ["--quiet", "disable", unit])))
+            try require(systemctl(scope + ["--quiet", "disable", unit]))
             done.append(
-                Done(name: "disabled \(unit)") {
-                    try require(programs.run(command(scope + ["--quiet", "enable", unit])))
-                })
+                Done(name: "disabled \(unit)") { try require(systemctl(scope + ["--quiet", "enable", unit])) })
         }
         tell("disabled: \(unit)")
-    }
-
-    private func command(_ words: [String]) -> [String] {
-        [Self.systemctl] + (tree.isMachine ? [] : ["--root=\(tree.root)"]) + words
     }
 
     private func require(_ failure: String?) throws {

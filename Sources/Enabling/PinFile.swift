@@ -1,13 +1,8 @@
 package import Aperture
 internal import Configuration
 package import KernelFiles
+internal import Glibc
 internal import SystemPackage
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#endif
 
 /// The file of the configuration that `apertured enable` writes, and `apertured disable` removes: it pins the card that
 /// is at an address.

@@ -1,11 +1,6 @@
 internal import CLinux
+internal import Glibc
 internal import SystemPackage
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#endif
 
 /// Runs systemctl, and the tools that make initramfs images.
 package protocol ProgramRunner {

@@ -120,15 +120,11 @@ package enum RecordCodec {
             stuckWrite: try fields.optional("stuckWrite").map { (item) throws(Failure) in try stuckWrite(item) },
             device: try fields.optional("device").map { (item) throws(Failure) in try item.number64() })
         // A program that wrote no times and no units had no such fields.
-        if fields.has("since") {
-            record.since = try fields.optional("since").map { (item) throws(Failure) in Int64(try item.number()) }
+        record.since = try fields.optionalIfPresent("since").map { (item) throws(Failure) in Int64(try item.number()) }
+        record.proof = try fields.optionalIfPresent("proof").map { (item) throws(Failure) in
+            ClaimRecord.Proof(time: Int64(try item.number("time")), bars: try item.number("bars"))
         }
-        if fields.has("proof") {
-            record.proof = try fields.optional("proof").map { (item) throws(Failure) in
-                ClaimRecord.Proof(time: Int64(try item.number("time")), bars: try item.number("bars"))
-            }
-        }
-        if fields.has("unit") { record.unit = try fields.optionalName("unit") }
+        record.unit = try fields.optionalIfPresent("unit")?.name()
         return record
     }
 

@@ -29,6 +29,11 @@ struct RecordFields {
         return member.json == .null ? nil : member
     }
 
+    /// As ``optional(_:)``; also `nil` when the member is missing.
+    func optionalIfPresent(_ name: String) throws(Failure) -> RecordFields? {
+        has(name) ? try optional(name) : nil
+    }
+
     func array(_ name: String) throws(Failure) -> [RecordFields] {
         let member = try object(name)
         guard case .array(let values) = member.json else { throw Failure(reason: "\(member.place) is not a list") }
@@ -44,10 +49,8 @@ struct RecordFields {
 
     /// As ``array(_:)``; empty when the member is missing.
     func arrayIfPresent(_ name: String) throws(Failure) -> [RecordFields] {
-        guard case .object(let members) = json, !members.contains(where: { $0.name == name }) else {
-            return try array(name)
-        }
-        return []
+        if case .object = json, !has(name) { return [] }
+        return try array(name)
     }
 
     func string(_ name: String) throws(Failure) -> String { try object(name).string() }

@@ -26,6 +26,14 @@ struct DiagnosisRow: CustomStringConvertible {
         Recipe { try FixtureHost(parts) }
     }
 
+    /// One GPU on this kernel.
+    static func kernel(_ version: String) -> Recipe {
+        machine {
+            Kernel(version)
+            GPU("0000:01:00.0")
+        }
+    }
+
     static let gpu = PCIAddress("0000:01:00.0")
 
     /// Changes what is known of the card.
@@ -427,16 +435,10 @@ struct DiagnosisRow: CustomStringConvertible {
             facts: detail { _ in }),
         DiagnosisRow(
             name: .resizableBAR, description: "none, on the first kernel that would show it", mark: .ok,
-            machine: machine {
-                Kernel("6.1.0")
-                GPU("0000:01:00.0")
-            }, facts: detail { _ in }),
+            machine: kernel("6.1.0"), facts: detail { _ in }),
         DiagnosisRow(
             name: .resizableBAR, description: "a kernel that does not show it", mark: .unknown,
-            machine: machine {
-                Kernel("6.0.19")
-                GPU("0000:01:00.0")
-            }, facts: detail { _ in }),
+            machine: kernel("6.0.19"), facts: detail { _ in }),
         DiagnosisRow(
             name: .resizableBAR, description: "a card that was not woken", mark: .unknown, says: ["sleeps"],
             facts: detail { $0.resizingUnknown = "the card sleeps, and was not woken" }),
@@ -452,23 +454,14 @@ struct DiagnosisRow: CustomStringConvertible {
             facts: detail { $0.resetMethods = [] }),
         DiagnosisRow(
             name: .reset, description: "5.14, with a reset", mark: .ok, says: ["does not say how"],
-            machine: machine {
-                Kernel("5.14.0")
-                GPU("0000:01:00.0")
-            },
+            machine: kernel("5.14.0"),
             facts: detail { $0.canBeReset = true }),
         DiagnosisRow(
             name: .reset, description: "5.14, without", mark: .unknown,
-            machine: machine {
-                Kernel("5.14.0")
-                GPU("0000:01:00.0")
-            }, facts: detail { _ in }),
+            machine: kernel("5.14.0"), facts: detail { _ in }),
         DiagnosisRow(
             name: .reset, description: "5.15, without a list", mark: .note, says: ["cannot reset the card alone"],
-            machine: machine {
-                Kernel("5.15.0")
-                GPU("0000:01:00.0")
-            }, facts: detail { _ in }),
+            machine: kernel("5.15.0"), facts: detail { _ in }),
         DiagnosisRow(name: .power, description: "unread", mark: .unknown),
         DiagnosisRow(name: .power, description: "not shown", mark: .unknown, facts: detail { _ in }),
         DiagnosisRow(

@@ -66,10 +66,14 @@ package final class TemporaryFolder: Sendable {
 
     /// Every file's content and every link's target below the folder, by path; without `/run`, which is the product's.
     package func contents() throws -> [String: String] {
+        try Self.contents(below: path).filter { !$0.key.hasPrefix("run") }
+    }
+
+    /// Every file's content and every link's target below a folder, by path.
+    static func contents(below path: String) throws -> [String: String] {
         var contents: [String: String] = [:]
         let enumerator = FileManager.default.enumerator(atPath: path)
         while let name = enumerator?.nextObject() as? String {
-            guard !name.hasPrefix("run") else { continue }
             let file = "\(path)/\(name)"
             let attributes = try FileManager.default.attributesOfItem(atPath: file)
             switch attributes[.type] as? FileAttributeType {

@@ -31,18 +31,7 @@ package final class UnpackedReport: Sendable {
 
     /// Every file's content, and every link's target, below the folder, by path.
     package func contents() throws -> [String: String] {
-        var contents: [String: String] = [:]
-        let enumerator = FileManager.default.enumerator(atPath: path)
-        while let name = enumerator?.nextObject() as? String {
-            let file = "\(path)/\(name)"
-            let attributes = try FileManager.default.attributesOfItem(atPath: file)
-            switch attributes[.type] as? FileAttributeType {
-            case .typeSymbolicLink: contents[name] = try FileManager.default.destinationOfSymbolicLink(atPath: file)
-            case .typeRegular: contents[name] = try String(contentsOfFile: file, encoding: .isoLatin1)
-            default: contents[name] = "folder"
-            }
-        }
-        return contents
+        try TemporaryFolder.contents(below: path)
     }
 
     /// One file's text.

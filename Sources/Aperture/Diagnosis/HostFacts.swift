@@ -12,6 +12,7 @@ package enum Fact<Value: Sendable>: Sendable {
 }
 
 extension Fact: Equatable where Value: Equatable {}
+extension Fact: Hashable where Value: Hashable {}
 
 /// What a diagnosis needs to know beside the snapshot: nothing of this decides whether a claim is refused.
 package struct HostFacts: Sendable {
@@ -237,6 +238,9 @@ package struct SavedOverride: Hashable, Sendable {
 
 /// A link in a `.wants` or `.requires` folder that enables a unit of this package.
 package struct EnablementLink: Hashable, Sendable {
+    /// Where systemd keeps the links of enabled units: for all boots, and for this one.
+    package static let folders = ["/etc/systemd/system", "/run/systemd/system"]
+
     /// The link.
     package var path: String
     /// What stands between `apertured@` and `.service`.

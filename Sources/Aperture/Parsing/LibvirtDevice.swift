@@ -54,13 +54,11 @@ package struct LibvirtDevice: Hashable, Sendable {
             guard let text = attributes[name] else { return nil }
             return text.hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
         }
-        let domain = number("domain") ?? 0
-        guard let bus = number("bus"), let slot = number("slot"), let function = number("function"), bus <= 0xff,
-            slot <= 0x1f, function <= 7
+        guard let bus = number("bus").flatMap({ UInt8(exactly: $0) }),
+            let slot = number("slot").flatMap({ UInt8(exactly: $0) }),
+            let function = number("function").flatMap({ UInt8(exactly: $0) })
         else { return nil }
-        return PCIAddress(
-            "\(Hex(domain, digits: 4, prefix: "")):\(Hex(bus, digits: 2, prefix: "")):"
-                + "\(Hex(slot, digits: 2, prefix: "")).\(function)")
+        return PCIAddress(domain: number("domain") ?? 0, bus: bus, device: slot, function: function)
     }
 
     private struct Tag {

@@ -60,10 +60,7 @@ package struct Claimer<H: Host> {
                     // VFIO lets nobody else open the card. That a guest uses it is proof enough.
                     tell(.inUse(outcome.users))
                 }
-                guard standing == nil else {
-                    renew(standing, outcome)
-                    return
-                }
+                if let standing { return renew(standing, outcome) }
                 // The card was on vfio-pci already. A release undoes what the udev rule did, and keeps other changes.
                 let prior = PriorState(plan, in: snapshot, beforeRule: true)
                 let record = ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior)
@@ -219,8 +216,8 @@ package struct Claimer<H: Host> {
     }
 
     /// Records the new proof of a claim that stood already. Without room for that the claim stands all the same.
-    private func renew(_ standing: ClaimRecord?, _ outcome: ClaimOutcome) {
-        guard let standing, !outcome.proofs.isEmpty else { return }
+    private func renew(_ standing: ClaimRecord, _ outcome: ClaimOutcome) {
+        guard !outcome.proofs.isEmpty else { return }
         do {
             try host.save(completed(standing, outcome))
         } catch {

@@ -184,7 +184,7 @@ package struct DoctorReader {
 
     private func links() throws(FileTreeError) -> [EnablementLink] {
         var links: [EnablementLink] = []
-        for parent in ["/etc/systemd/system", "/run/systemd/system"] {
+        for parent in EnablementLink.folders {
             let folders = try tree.listIfPresent(parent).filter { $0.hasSuffix(".wants") || $0.hasSuffix(".requires") }
             for folder in folders.prefix(Self.mostFiles) {
                 for name in try tree.listIfPresent("\(parent)/\(folder)") {

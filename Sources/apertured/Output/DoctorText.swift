@@ -23,7 +23,7 @@ struct DoctorText {
             return
                 ([([address] + [name].compactMap(\.self)).joined(separator: Self.indent)]
                 + card.findings.flatMap { Self.lines($0, width, isColored) }
-                + Self.wrapped(Self.verdict(card), width, first: "", rest: ""))
+                + TextWrap.lines(Self.verdict(card), width, first: "", rest: ""))
         }
         if cards.isEmpty { parts.append(["No GPUs."]) }
         parts.append(["This machine"] + machine.flatMap { Self.lines($0, width, isColored) })
@@ -42,15 +42,17 @@ struct DoctorText {
 
     private static func lines(_ finding: Finding, _ width: Int?, _ isColored: Bool) -> [String] {
         let sign = finding.mark.sign
-        var lines = wrapped("\(finding.subject): \(finding.statement)", width, first: "\(sign) ", rest: indent)
+        var lines = TextWrap.lines("\(finding.subject): \(finding.statement)", width, first: "\(sign) ", rest: indent)
         if isColored, let first = lines.first {
-            lines[0] = color(of: finding.mark).map { "\u{1b}[\($0)m\(sign)\u{1b}[0m" + first.dropFirst() } ?? first
+            lines[0] = Terminal.colored(sign, color(of: finding.mark)) + first.dropFirst()
         }
-        if let remedy = finding.remedy { lines += wrapped(remedy, width, first: remedyIndent, rest: remedyIndent) }
+        if let remedy = finding.remedy {
+            lines += TextWrap.lines(remedy, width, first: remedyIndent, rest: remedyIndent)
+        }
         return lines
     }
 
-    /// As in the table of `status`: green where nothing is to be done, yellow to look at, red in the way (ECMA-48 SGR).
+    /// As in the table of `status`: green where nothing is to be done, yellow to look at, red in the way.
     private static func color(of mark: Finding.Mark) -> String? {
         switch mark {
         case .ok: "32"
@@ -58,23 +60,5 @@ struct DoctorText {
         case .obstacle: "31"
         case .unknown: nil
         }
-    }
-
-    /// Breaks a text between words. A word that is longer than a line is not cut: it can be a command.
-    private static func wrapped(_ text: String, _ width: Int?, first: String, rest: String) -> [String] {
-        guard let width else { return [first + text] }
-        var lines: [String] = []
-        var line = first
-        var isEmpty = true
-        for word in text.split(separator: " ") {
-            if !isEmpty, line.count + 1 + word.count > width {
-                lines.append(line)
-                line = rest
-                isEmpty = true
-            }
-            line += (isEmpty ? "" : " ") + word
-            isEmpty = false
-        }
-        return lines + [line]
     }
 }

@@ -98,7 +98,7 @@ struct AddressMap {
     private static func row(_ label: String, _ bar: String, color: String?) -> String {
         let label = label.prefix(labelWidth)
         let padding = String(repeating: " ", count: labelWidth - label.count)
-        let bar = color.map { "\u{1b}[\($0)m\(bar)\u{1b}[0m" } ?? bar
+        let bar = Terminal.colored(bar, color)
         return "  \(label)\(padding) |\(bar)|"
     }
 

@@ -1,5 +1,6 @@
 internal import Aperture
 internal import Glibc
+internal import Guard
 internal import Reclaim
 
 /// The last line of a terminal, which says what is waited for and counts down. It is rewritten in place, and removed
@@ -52,11 +53,10 @@ package final class ProgressLine {
 
     /// Names what is waited for from now on, if the event begins a step.
     func follow(_ event: ClaimEvent, of gpu: PCIAddress) {
-        guard case .stepping(let step) = event else {
-            guard case .undoing(let step) = event else { return end() }
-            return begin(step, gpu)
+        switch event {
+        case .stepping(let step), .undoing(let step): begin(step, gpu)
+        default: end()
         }
-        begin(step, gpu)
     }
 
     private func begin(_ step: PlanStep, _ gpu: PCIAddress) {
@@ -70,7 +70,7 @@ package final class ProgressLine {
     /// Names what is waited for from now on.
     func begin(_ what: String, about subject: String? = nil, milliseconds: Int32) {
         clear()
-        let now = Self.now
+        let now = GuardLoop.now
         wait = Wait(subject: subject, what: what, begin: now, end: now + Int64(milliseconds))
     }
 
@@ -82,7 +82,7 @@ package final class ProgressLine {
 
     /// Shows the line, if its time has come. Whatever waits calls this several times a second.
     func tick() {
-        let now = Self.now
+        let now = GuardLoop.now
         // What waits without a name is a read: every write and every other wait has one.
         let isNew = wait == nil || wait?.what == Self.lock || wait?.what == Self.reading && last + Self.delay < now
         if isNew { begin(Self.reading, milliseconds: SnapshotReader.standardDeadline) }
@@ -95,7 +95,7 @@ package final class ProgressLine {
     /// As ``tick()``, for another run of apertured. Each that is ahead has all of the time.
     func tickLocked(left milliseconds: Int32) {
         if wait?.what != Self.lock { begin(Self.lock, milliseconds: milliseconds) }
-        let now = Self.now
+        let now = GuardLoop.now
         wait?.end = now + Int64(milliseconds)
         show(at: now)
     }
@@ -148,9 +148,8 @@ package final class ProgressLine {
     }
 
     private static func columns(_ terminal: CInt) -> Int {
-        var size = winsize()
-        let result = unsafe ioctl(terminal, UInt(TIOCGWINSZ), &size)
-        return result == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+        let size = Terminal.size(of: terminal)
+        return size.flatMap { $0.ws_col > 0 ? Int($0.ws_col) : nil } ?? 80
     }
 
     private func put(_ text: String) {
@@ -158,11 +157,5 @@ package final class ProgressLine {
         let bytes = Array(text.utf8)
         // The line is a help: it is not worth a wait, nor an error.
         _ = unsafe bytes.withUnsafeBytes { unsafe write(terminal, $0.baseAddress, $0.count) }
-    }
-
-    private static var now: Int64 {
-        var time = timespec()
-        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

@@ -28,7 +28,7 @@ struct StatusTable {
         let names = DeviceNames()
         var cards: [(name: DeviceName, owner: String, row: GPUStatus, gpu: PCIFunction)] = []
         let addresses = Set(rows.compactMap { $0.plan.gpu?.address })
-        for row in Self.sorted(rows) {
+        for row in Self.sorted(rows, addresses) {
             guard let gpu = row.plan.gpu else { continue }
             // Below its physical function a virtual one is indented.
             let owner = gpu.physicalFunction.map { addresses.contains($0) ? "" : "VF of \($0), " }
@@ -63,15 +63,15 @@ struct StatusTable {
         text = ([header] + table).map { line in
             // Details stand below a card's line where there is no room beside it.
             let isBelow = !columns.contains(.details) && line[.details] != header[.details] && line[.details] != "-"
-            let below = isBelow ? Self.wrapped(line[.details] ?? "", width) : ""
+            let below = isBelow ? Self.below(line[.details] ?? "", width ?? .max) : ""
             guard line[.address] != nil || !isBelow else { return below }
             return Self.line(line, columns, widths, isColored: isColored && line[.state] != header[.state]) + below
         }.joined()
     }
 
     /// In the order of addresses, with a virtual function after its physical one.
-    private static func sorted(_ rows: [GPUStatus]) -> [GPUStatus] {
-        let addresses = Set(rows.compactMap { $0.plan.gpu?.address })
+    /// - Parameter addresses: All rows'.
+    private static func sorted(_ rows: [GPUStatus], _ addresses: Set<PCIAddress>) -> [GPUStatus] {
         func place(_ row: GPUStatus) -> (PCIAddress, Int, PCIAddress)? {
             guard let gpu = row.plan.gpu else { return nil }
             guard let physical = gpu.physicalFunction, addresses.contains(physical) else {
@@ -96,24 +96,10 @@ struct StatusTable {
         return [first] + details.dropFirst().map { [.details: $0] }
     }
 
-    /// Lines of this width at most, where spaces allow it, each further one indented more.
-    private static func wrapped(_ text: String, _ width: Int?) -> String {
-        var lines = [" "]
-        for word in text.split(separator: " ").flatMap({ pieces(of: $0, (width ?? .max) - 4) }) {
-            let line = lines[lines.count - 1]
-            if let width, line.count + 1 + word.count > width, line.contains(where: { $0 != " " }) {
-                lines.append("    \(word)")
-            } else {
-                lines[lines.count - 1] = "\(line) \(word)"
-            }
-        }
-        return lines.map { $0 + "\n" }.joined()
-    }
-
-    /// The word, cut where it is longer than a line, as a container's scope is.
-    private static func pieces(of word: Substring, _ length: Int) -> [Substring] {
-        guard length > 0, word.count > length else { return [word] }
-        return [word.prefix(length)] + pieces(of: word.dropFirst(length), length)
+    /// A detail below its card. A container's scope is longer than a line, and cut.
+    private static func below(_ text: String, _ width: Int) -> String {
+        let words = text.split(separator: " ").flatMap { TextWrap.pieces(of: $0, width - 4) }
+        return TextWrap.lines(words, width, first: "  ", rest: "    ").map { $0 + "\n" }.joined()
     }
 
     private static func width(of column: Column, in table: [[Column: String]]) -> Int {
@@ -133,8 +119,7 @@ struct StatusTable {
         return line + "\n"
     }
 
-    /// Green where a guest can have the card, red where it cannot, yellow where the firmware's framebuffer is in the way
-    /// (ECMA-48 SGR).
+    /// Green where a guest can have the card, red where it cannot, yellow where the firmware's framebuffer is in the way.
     private static func color(_ state: String) -> String {
         let code: String? =
             switch GPUStatus.State(rawValue: state) {
@@ -143,6 +128,6 @@ struct StatusTable {
             case .framebuffer, .unknown: "33"
             case .host, .free, nil: nil
             }
-        return code.map { "\u{1b}[\($0)m\(state)\u{1b}[0m" } ?? state
+        return Terminal.colored(state, code)
     }
 }

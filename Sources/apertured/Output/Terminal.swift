@@ -86,17 +86,26 @@ enum Terminal {
         if let wish = unsafe getenv("COLUMNS"), let columns = unsafe Int(String(cString: wish)), columns > 0 {
             return columns
         }
-        var size = winsize()
-        let result = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size)
-        guard result == 0 else { return nil }
+        guard let size = size(of: STDOUT_FILENO) else { return nil }
         return size.ws_col > 0 ? Int(size.ws_col) : 80
     }
 
     /// The lines of the terminal on the standard output; `nil` if it is no terminal.
     static var rows: Int? {
+        guard let size = size(of: STDOUT_FILENO), size.ws_row > 0 else { return nil }
+        return Int(size.ws_row)
+    }
+
+    /// What a terminal says of its size; `nil` if the descriptor is none.
+    static func size(of descriptor: CInt) -> winsize? {
         var size = winsize()
-        let result = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size)
-        return result == 0 && size.ws_row > 0 ? Int(size.ws_row) : nil
+        let result = unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size)
+        return result == 0 ? size : nil
+    }
+
+    /// The text with a colour, by its code (ECMA-48 SGR); as it is without one.
+    static func colored(_ text: String, _ code: String?) -> String {
+        code.map { "\u{1b}[\($0)m\(text)\u{1b}[0m" } ?? text
     }
 
     /// Whether to use colours: the standard output is a terminal, and `NO_COLOR` is not set (no-color.org).

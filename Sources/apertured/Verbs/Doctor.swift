@@ -56,20 +56,14 @@ struct Doctor: Verb {
 
     /// What the unit would decide from apertured.conf.
     private func readConfiguration(of addresses: [PCIAddress], into facts: inout HostFacts) {
-        let verdicts: Fact<[PCIAddress: [Refusal]]>
         do {
             let configuration = try ConfigurationReader(tree: tree).read()
             let cards = try SnapshotReader(tree: tree).cards()
-            verdicts = .known(
-                Dictionary(addresses.map { ($0, Self.refusals(configuration.verdict(for: $0, among: cards))) }) { $1 })
-        } catch {
-            verdicts = .unknown("\(error)")
-        }
-        for address in addresses {
-            switch verdicts {
-            case .known(let refusals): facts.configuration[address] = .known(refusals[address] ?? [])
-            case .unknown(let reason): facts.configuration[address] = .unknown(reason)
+            for address in addresses {
+                facts.configuration[address] = .known(Self.refusals(configuration.verdict(for: address, among: cards)))
             }
+        } catch {
+            for address in addresses { facts.configuration[address] = .unknown("\(error)") }
         }
     }
 
