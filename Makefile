@@ -7,7 +7,7 @@ RELEASE = --configuration release --product apertured
 LINK = .build/link-$(shell cat packaging/link/* | cksum | cut -d " " -f 1)
 # A warning in this package's own targets is an error; SwiftPM keeps it away from the dependencies.
 STRICT = -Xswiftc -warnings-as-errors
-PACKAGES = libpci-dev pci.ids pkg-config python3-minimal systemd util-linux
+PACKAGES = libexpat1-dev libpci-dev pci.ids pkg-config python3-minimal systemd util-linux
 # The tests that send signals to themselves, and those that need a journald.
 ALONE = GuardLoopTests
 # What the unit tests print with --json.

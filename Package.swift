@@ -19,7 +19,10 @@ let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: 
 
 let package = Package(
     name: "apertured",
-    products: [.executable(name: "apertured", targets: ["apertured"])],
+    products: [
+        .executable(name: "apertured", targets: ["apertured"]),
+        .executable(name: "apertured-libvirt-hook", targets: ["apertured-libvirt-hook"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -32,6 +35,8 @@ let package = Package(
         .target(name: "CPCI"),
         .target(name: "CLinux"),
         .target(name: "CJournal"),
+
+        .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
 
         // Effects.
         .target(name: "KernelFiles", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
@@ -72,6 +77,15 @@ let package = Package(
                 "Aperture", "CLinux", "Configuration", "Enabling", "Guard", "Journal", "JSONFormat", "KernelFiles",
                 "PCIAccess", "Reclaim", "Record", "Report", "Udev", "VFIO", argumentParser, systemPackage,
             ],
+            swiftSettings: settings),
+
+        // The hook of apertured-libvirt, a program of its own.
+        .target(
+            name: "LibvirtHook",
+            dependencies: ["Aperture", "CExpat", "CLinux", "KernelFiles", "Record", systemPackage],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "apertured-libvirt-hook", dependencies: ["CLinux", "KernelFiles", "LibvirtHook"],
             swiftSettings: settings),
 
         // Not part of the product: ratios, measured side by side.
@@ -125,6 +139,12 @@ let package = Package(
                 "Aperture", "Configuration", "Fixtures", "KernelFiles", "Reclaim", "Record", "Report", systemPackage,
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "LibvirtHookTests",
+            dependencies: [
+                "Aperture", "apertured-libvirt-hook", "Fixtures", "KernelFiles", "LibvirtHook", "Record", systemPackage,
+            ],
+            resources: [.copy("Domains")], swiftSettings: settings),
         .target(name: "CCalls", path: "Tests/CCalls"),
         .testTarget(
             name: "RecordTests",

@@ -1,14 +1,32 @@
 internal import Glibc
-internal import KernelFiles
+package import KernelFiles
 internal import SystemPackage
 
-/// `/run/apertured`, opened and checked: a folder, not a link, that only its owner can use.
-struct RecordFolder: ~Copyable {
+/// `/run/apertured`, or a folder in it, opened and checked: a folder, not a link, that only its owner can use.
+package struct RecordFolder: ~Copyable {
     private let descriptor: FileDescriptor
-    private let path = RecordStore.folder
+    /// The folder's path, for messages.
+    let path: String
 
-    init(tree: FileTree, makes: Bool) throws(RecordError) {
-        descriptor = try Self.enter(tree, makes: makes)
+    /// Opens the folder.
+    /// - Parameters:
+    ///   - name: That of a folder in `/run/apertured`; `nil` for that folder itself.
+    ///   - makes: Whether to make what is missing.
+    package init(tree: FileTree, _ name: String? = nil, makes: Bool) throws(RecordError) {
+        path = name.map { "\(RecordStore.folder)/\($0)" } ?? RecordStore.folder
+        descriptor = try Self.enter(tree, name, path, makes: makes)
+    }
+
+    private static func enter(
+        _ tree: FileTree, _ name: String?, _ path: String, makes: Bool
+    ) throws(RecordError) -> FileDescriptor {
+        let outer = try enter(tree, makes: makes)
+        guard let name else { return outer }
+        defer {
+            // Nothing was written through it.
+            try? outer.close()
+        }
+        return try enter(name, in: outer, path, makes: makes)
     }
 
     private static func enter(_ tree: FileTree, makes: Bool) throws(RecordError) -> FileDescriptor {
@@ -28,17 +46,22 @@ struct RecordFolder: ~Copyable {
             // Nothing was written through it.
             try? run.close()
         }
-        let name = place.lastComponent?.string ?? ""
-        if makes, unsafe mkdirat(run.rawValue, name, 0o700) != 0, errno != EEXIST {
-            throw Self.failure("make", RecordStore.folder)
+        return try enter(place.lastComponent?.string ?? "", in: run, RecordStore.folder, makes: makes)
+    }
+
+    private static func enter(
+        _ name: String, in parent: FileDescriptor, _ path: String, makes: Bool
+    ) throws(RecordError) -> FileDescriptor {
+        if makes, unsafe mkdirat(parent.rawValue, name, 0o700) != 0, errno != EEXIST {
+            throw Self.failure("make", path)
         }
-        let opened = unsafe openat(run.rawValue, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        guard opened >= 0 else { throw Self.failure("open", RecordStore.folder) }
+        let opened = unsafe openat(parent.rawValue, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard opened >= 0 else { throw Self.failure("open", path) }
         let descriptor = FileDescriptor(rawValue: opened)
         do throws(RecordError) {
             var status = stat()
-            guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", RecordStore.folder) }
-            try Self.check(status, RecordStore.folder, forbidden: 0o077)
+            guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", path) }
+            try Self.check(status, path, forbidden: 0o077)
             return descriptor
         } catch {
             // The reason to give up is the one that counts.
@@ -76,8 +99,8 @@ struct RecordFolder: ~Copyable {
         }
     }
 
-    /// The whole file; `nil` when there is none.
-    func read(_ name: String, atMost limit: Int) throws(RecordError) -> [UInt8]? {
+    /// The whole file; `nil` when there is none. Throws for one that is not trusted.
+    package func read(_ name: String, atMost limit: Int) throws(RecordError) -> [UInt8]? {
         guard let file = try open(name, O_RDONLY) else { return nil }
         defer {
             // It was only read.
@@ -100,7 +123,7 @@ struct RecordFolder: ~Copyable {
 
     /// Writes a file and flushes it to its device. The file may exist, with reserved room. A file that could not be
     /// written is removed.
-    func write(_ bytes: [UInt8], to name: String) throws(RecordError) {
+    package func write(_ bytes: [UInt8], to name: String) throws(RecordError) {
         do throws(RecordError) {
             try fill(name, "write") { file in
                 try file.writeAll(toAbsoluteOffset: 0, bytes)
@@ -143,7 +166,8 @@ struct RecordFolder: ~Copyable {
         }
     }
 
-    func rename(_ old: String, to new: String) throws(RecordError) {
+    /// Gives a file another name, in place of the file that has it, and flushes the folder.
+    package func rename(_ old: String, to new: String) throws(RecordError) {
         guard unsafe renameat(descriptor.rawValue, old, descriptor.rawValue, new) == 0 else {
             throw Self.failure("rename", "\(path)/\(old)")
         }
@@ -151,7 +175,7 @@ struct RecordFolder: ~Copyable {
     }
 
     /// Removes a file, which may be gone already.
-    func remove(_ name: String) throws(RecordError) {
+    package func remove(_ name: String) throws(RecordError) {
         guard unsafe unlinkat(descriptor.rawValue, name, 0) == 0 || errno == ENOENT else {
             throw Self.failure("remove", "\(path)/\(name)")
         }

@@ -18,8 +18,10 @@ package struct RecordLock: ~Copyable {
 
     private let file: FileDescriptor
 
-    init(
-        folder: borrowing RecordFolder, within milliseconds: Int32, unless interruption: (_ left: Int32) -> String?
+    /// Takes the folder's lock: see ``RecordStore/lock(within:unless:)``.
+    package init(
+        folder: borrowing RecordFolder, within milliseconds: Int32,
+        unless interruption: (_ left: Int32) -> String? = { _ in nil }
     ) throws(RecordError) {
         file = try Self.acquire(folder, within: milliseconds, unless: interruption)
     }
@@ -27,7 +29,7 @@ package struct RecordLock: ~Copyable {
     private static func acquire(
         _ folder: borrowing RecordFolder, within milliseconds: Int32, unless interruption: (_ left: Int32) -> String?
     ) throws(RecordError) -> FileDescriptor {
-        let path = "\(RecordStore.folder)/\(name)"
+        let path = "\(folder.path)/\(name)"
         guard let file = try folder.open(name, O_RDWR | O_CREAT) else {
             throw .file(operation: "open", path: path, errno: .noSuchFileOrDirectory)
         }
