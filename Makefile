@@ -75,6 +75,7 @@ build: packages
 
 release: packages $(LINK)
 	$(SWIFT) build $(RELEASE)
+	$(SWIFT) build $(RELEASE:apertured=apertured-libvirt-hook)
 
 unit: packages
 	@./.ci/packages python3-jsonschema

@@ -23,6 +23,9 @@ export OBJCOPY ?= objcopy
 # The program to install: that of `make release`, or with BINARY=FILE any other build.
 BUILT = .build/release/apertured
 BINARY ?= $(BUILT)
+# The same for libvirt's hook, which `make install-libvirt` installs.
+BUILT_HOOK = .build/release/apertured-libvirt-hook
+HOOK ?= $(BUILT_HOOK)
 # What a package is made after: nothing is built where BINARY is another.
 BUILD = $(if $(filter $(BUILT),$(BINARY)),release)
 # The version is defined in the program alone.
@@ -35,13 +38,17 @@ export SOURCE_DATE_EPOCH
 
 ARCHITECTURE = $(shell dpkg --print-architecture)
 DEB = .build/apertured_$(VERSION)_$(ARCHITECTURE).deb
+DEB_LIBVIRT = .build/apertured-libvirt_$(VERSION)_$(ARCHITECTURE).deb
 STAGE = .build/deb
+STAGE_LIBVIRT = .build/deb-libvirt
 DIST = .build/dist
 # The packages of the tools that `make deb` needs.
 DEB_PACKAGES = dpkg-dev binutils python3-minimal xz-utils
 RPM = .build/apertured-$(VERSION)-1$(shell rpm --eval '%{?dist}').$(shell uname -m).rpm
+RPM_LIBVIRT = $(RPM:.build/apertured-%=.build/apertured-libvirt-%)
 RPM_STAGE = .build/rpm
 ARCH = .build/apertured-$(VERSION)-1-$(shell uname -m).pkg.tar.zst
+ARCH_LIBVIRT = $(ARCH:.build/apertured-%=.build/apertured-libvirt-%)
 # The oldest glibc that the package runs on: that of RHEL 9 and what is made of it.
 GLIBC = 2.34
 
@@ -68,14 +75,21 @@ COMPLETIONS_FISH = $(PREFIX)/share/fish/vendor_completions.d
 # Below /usr, Debian's zsh looks in share/zsh/vendor-completions instead.
 COMPLETIONS_ZSH = $(PREFIX)/share/zsh/site-functions
 
-.PHONY: order program install uninstall dist deb deb-check deb-packages rpm rpm-check rpm-packages arch arch-check \
+# libvirt's own folder, wherever apertured is installed: /etc/libvirt, unless libvirt was built for another prefix.
+HOOKS = /etc/libvirt/hooks/qemu.d
+
+.PHONY: order program install install-libvirt uninstall uninstall-libvirt dist deb deb-check deb-packages rpm rpm-check rpm-packages arch arch-check \
     arch-packages
 
 # Installing needs neither dpkg nor apt. The program is built first only if a source file is newer. pkg-config names a
 # missing C library.
 $(BUILT): Package.swift $(shell find Sources -type f) $(LINK)
-	@pkg-config --print-errors --exists libpci
+	@pkg-config --print-errors --exists libpci expat
 	$(SWIFT) build $(RELEASE)
+
+$(BUILT_HOOK): $(BUILT)
+	$(SWIFT) build $(RELEASE:apertured=apertured-libvirt-hook)
+	touch $@
 
 $(LINK): $(wildcard packaging/link/*)
 	packaging/link/prepare $@
@@ -87,7 +101,7 @@ order: release
 	packaging/link/profile $(BUILT)
 
 # What a package's build runs: it needs neither dpkg nor apt.
-program: $(BINARY)
+program: $(BINARY) $(HOOK)
 
 # A hook of packaging/initramfs, its mode, and its place.
 define hook
@@ -129,6 +143,20 @@ install: $(BINARY)
 	$(INSTALL) -D -m 644 completions/_apertured $(DESTDIR)$(COMPLETIONS_ZSH)/_apertured
 	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload
 
+# libvirt's hook. Its daemons' AppArmor profile lets them run what is in bin, and confines what is in libvirt's folder. A
+# link is no configuration file: nothing of it stays when a package is removed.
+install-libvirt: $(HOOK)
+	$(INSTALL) -D -m 755 $(HOOK) $(DESTDIR)$(PREFIX)/bin/apertured-libvirt-hook
+	$(STRIP) --strip-unneeded --remove-section=.comment $(DESTDIR)$(PREFIX)/bin/apertured-libvirt-hook
+	$(INSTALL) -d $(DESTDIR)$(HOOKS)
+	ln -sf $(PREFIX)/bin/apertured-libvirt-hook $(DESTDIR)$(HOOKS)/apertured
+	$(INSTALL) -D -m 644 man/apertured-libvirt-hook.8 $(DESTDIR)$(MANUALS)/man8/apertured-libvirt-hook.8
+	@[ -n "$(DESTDIR)" ] || packaging/scripts/reload-libvirt
+
+uninstall-libvirt:
+	rm -f $(DESTDIR)$(HOOKS)/apertured $(DESTDIR)$(PREFIX)/bin/apertured-libvirt-hook \
+	    $(DESTDIR)$(MANUALS)/man8/apertured-libvirt-hook.8
+
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/apertured $(DESTDIR)$(UNITS)/apertured@.service \
 	    $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf $(DESTDIR)$(RULES)/90-apertured.rules $(DESTDIR)$(CATALOG)/apertured.catalog \
@@ -149,34 +177,39 @@ deb: deb-packages $(BUILD)
 	rm -rf $(STAGE)
 	$(MAKE) install DESTDIR=$(CURDIR)/$(STAGE)/root PREFIX=/usr COMPLETIONS_ZSH=/usr/share/zsh/vendor-completions
 	packaging/normalize $(STAGE)/root/usr/bin/apertured
-	packaging/build-deb $(STAGE) $(VERSION) $(ARCHITECTURE) $(DEB)
+	packaging/build-deb apertured $(STAGE) $(VERSION) $(ARCHITECTURE) $(DEB)
+	rm -rf $(STAGE_LIBVIRT)
+	$(MAKE) install-libvirt DESTDIR=$(CURDIR)/$(STAGE_LIBVIRT)/root PREFIX=/usr
+	packaging/normalize $(STAGE_LIBVIRT)/root/usr/bin/apertured-libvirt-hook
+	packaging/build-deb apertured-libvirt $(STAGE_LIBVIRT) $(VERSION) $(ARCHITECTURE) $(DEB_LIBVIRT)
 
 deb-check: deb
 	@./.ci/packages lintian
-	packaging/check-glibc $(GLIBC) $$(find $(STAGE)/root/usr -type f -perm -u+x)
-	lintian --allow-root --pedantic --display-info --fail-on error,warning,info,pedantic --info $(DEB)
+	packaging/check-glibc $(GLIBC) $(STAGE)/root/usr/bin/* $(STAGE_LIBVIRT)/root/usr/bin/*
+	lintian --allow-root --pedantic --display-info --fail-on error,warning,info,pedantic --info $(DEB) $(DEB_LIBVIRT)
 
 deb-packages:
 	@./.ci/packages $(DEB_PACKAGES)
 
 rpm: rpm-packages $(BUILD)
-	packaging/build-rpm $(RPM_STAGE) $(VERSION) $(abspath $(BINARY)) $(RPM)
+	packaging/build-rpm $(RPM_STAGE) $(VERSION) $(abspath $(BINARY)) $(abspath $(HOOK)) $(RPM) $(RPM_LIBVIRT)
 
 rpm-check: deb rpm
 	@./.ci/packages libarchive-tools rpmlint
-	rpmlint --strict --config packaging/rpm/rpmlint.toml $(RPM) $(RPM_STAGE)/apertured.spec
+	rpmlint --strict --config packaging/rpm/rpmlint.toml $(RPM) $(RPM_LIBVIRT) $(RPM_STAGE)/apertured.spec
 	packaging/same-files $(DEB) $(RPM)
+	packaging/same-files $(DEB_LIBVIRT) $(RPM_LIBVIRT)
 
 rpm-packages:
 	@./.ci/packages binutils python3-minimal rpm
 
 # Of the last commit, as makepkg builds a source archive.
 arch: arch-packages dist $(BUILD)
-	packaging/build-arch $(DIST) $(BINARY) $(ARCH)
+	packaging/build-arch $(DIST) $(BINARY) $(HOOK) $(ARCH) $(ARCH_LIBVIRT)
 
 # The .deb is made of the working tree: with uncommitted changes the two may differ.
 arch-check: deb arch
-	@if [ -z "$$(git status --porcelain)" ]; then packaging/same-files $(DEB) $(ARCH); \
+	@if [ -z "$$(git status --porcelain)" ]; then packaging/same-files $(DEB) $(ARCH) && packaging/same-files $(DEB_LIBVIRT) $(ARCH_LIBVIRT); \
 	else echo "not compared with the .deb: something is not committed"; fi
 
 arch-packages:
