@@ -136,6 +136,7 @@ install: $(BINARY)
 	$(INSTALL) -d $(DESTDIR)$(PAGES)/docs
 	$(INSTALL) -m 644 README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(DESTDIR)$(PAGES)
 	$(INSTALL) -m 644 docs/*.md $(DESTDIR)$(PAGES)/docs
+	$(INSTALL) -D -m 644 packaging/examples/50-apertured.rules $(DESTDIR)$(PAGES)/examples/50-apertured.rules
 	$(INSTALL) -d $(DESTDIR)$(SCHEMAS)
 	$(INSTALL) -m 644 schema/*.json $(DESTDIR)$(SCHEMAS)
 	$(INSTALL) -D -m 644 completions/apertured.bash $(DESTDIR)$(COMPLETIONS_BASH)/apertured
