@@ -20,13 +20,14 @@ JOBS ?= $(shell nproc)
 SECONDS ?= 60
 FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 
-.PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units completions-check lint \
+.PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units completions-check \
+    proxmox-check lint \
     packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
 
-test: lint unit completions-check fuzzers units deb-check rpm-check arch-check lab-packages
+test: lint unit completions-check proxmox-check fuzzers units deb-check rpm-check arch-check lab-packages
 	$(LAB) run --quick --package $(DEB) --jobs $(JOBS)
 
 # On bare kernels and, with the package, on a full Debian 12 with systemd and udev.
@@ -90,6 +91,11 @@ unit: packages
 completions-check: build
 	@./.ci/packages bash bash-completion fish zsh python3-pyte
 	Tests/Completions/check .build/debug/apertured
+
+# The hookscript of Proxmox VE, on recorded configurations.
+proxmox-check:
+	@./.ci/packages perl
+	Tests/Proxmox/check
 
 # The unit, the udev rule, the catalog and the manuals, by systemd's and groff's own tools.
 units:

@@ -70,6 +70,7 @@ MANUALS = $(PREFIX)/share/man
 # The pages, in the folders that their links expect.
 PAGES = $(PREFIX)/share/doc/apertured
 SCHEMAS = $(PREFIX)/share/apertured/schema
+PROXMOX = $(PREFIX)/share/apertured/proxmox-hookscript
 COMPLETIONS_BASH = $(PREFIX)/share/bash-completion/completions
 COMPLETIONS_FISH = $(PREFIX)/share/fish/vendor_completions.d
 # Below /usr, Debian's zsh looks in share/zsh/vendor-completions instead.
@@ -137,6 +138,7 @@ install: $(BINARY)
 	$(INSTALL) -m 644 README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(DESTDIR)$(PAGES)
 	$(INSTALL) -m 644 docs/*.md $(DESTDIR)$(PAGES)/docs
 	$(INSTALL) -D -m 644 packaging/examples/50-apertured.rules $(DESTDIR)$(PAGES)/examples/50-apertured.rules
+	$(INSTALL) -D -m 755 packaging/examples/proxmox-hookscript $(DESTDIR)$(PROXMOX)
 	$(INSTALL) -d $(DESTDIR)$(SCHEMAS)
 	$(INSTALL) -m 644 schema/*.json $(DESTDIR)$(SCHEMAS)
 	$(INSTALL) -D -m 644 completions/apertured.bash $(DESTDIR)$(COMPLETIONS_BASH)/apertured
