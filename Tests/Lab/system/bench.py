@@ -34,7 +34,8 @@ class Bench:
         self.package = package
         self.logs = logs
         self.client = client
-        self.base = self.installed = None
+        # Of each disk that a case names: without the package, and with it.
+        self.bases, self.installed = {}, {}
         self._kernels = {}
         self._missing = {}
         self._lacking = self._broken = ""
@@ -55,8 +56,10 @@ class Bench:
             return
         say("the full guest's disk")
         try:
-            self.base = rootfs.obtain()
-            self.installed = image.obtain(self._kernels[INSTALLING_KERNEL], self.base, self.package, self.logs, say)
+            for disk in dict.fromkeys(case.disk for case in cases):
+                self.bases[disk] = rootfs.obtain(disk)
+                self.installed[disk] = image.obtain(self._kernels[INSTALLING_KERNEL], self.bases[disk], self.package,
+                                                    self.logs, say, disk)
         except debian.NotAvailable as reason:
             self._lacking = str(reason)
         except Broken as reason:

@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, disturbed, drivers, everyday, hotplug, images, package, upheaval
+from . import configured, disturbed, drivers, everyday, hotplug, images, package, rootfs, upheaval, virtualization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Case:
     code: str = ""  # of a refusal at boot
     configuration: str = ""  # a file of /run/apertured.conf.d
     modules: tuple = ()  # of the lab's own (modules/), by name: can be loaded, and found by their aliases
+    disk: rootfs.Disk = rootfs.BASE  # that it starts from
     quick: bool = False
 
 
@@ -74,6 +75,9 @@ CASES = (
     Case("dies-guarded", drivers.dies_guarded, modules=("lab_dead",)),
     Case("mappings-held", drivers.mappings_held, modules=("lab_mappings",)),
     Case("variant-at-boot", drivers.variant_at_boot, modules=("lab_vfio_pci",)),
+    # A real libvirtd, and a guest in the guest.
+    Case("libvirt-domain", virtualization.libvirt_domain, disk=rootfs.LIBVIRT),
+    Case("libvirt-refused", virtualization.libvirt_refused, disk=rootfs.LIBVIRT),
 
     Case("enabled-at-boot-5.10", everyday.enabled_at_boot, "5.10"),
     Case("enabled-at-boot-6.12", everyday.enabled_at_boot, "6.12"),

@@ -15,15 +15,14 @@ MODULES = "virtio_pci virtio_blk ext4 crc32c_generic bochs"
 
 @dataclasses.dataclass(frozen=True)
 class Tool:
-    suite: str
-    packages: tuple
+    disk: rootfs.Disk
     configure: str
     # Makes the image of the kernel $kernel for the first time. What comes later is the product's own doing.
     make: str
 
 
 INITRAMFS_TOOLS = Tool(
-    "bookworm", ("initramfs-tools",),
+    rootfs.Disk(packages=("initramfs-tools",)),
     "printf 'MODULES=list\\nCOMPRESS=gzip\\n' >/etc/initramfs-tools/conf.d/lab; echo CONFIG_RD_GZIP=y >/boot/config-$kernel; "
     # Without it update-initramfs knows no kernel.
     ">/boot/vmlinuz-$kernel; "
@@ -38,7 +37,7 @@ def initramfs_tools(test):
 
 
 def through(test, tool):
-    test.start_from(rootfs.obtain(suite=tool.suite, more=tool.packages))
+    test.start_from(rootfs.obtain(tool.disk))
     kernel = install(test, tool)
     image = f"/boot/initrd.img-{kernel}"
     with test.boot(own=test.take(image), deadline=1800) as guest:

@@ -4,6 +4,7 @@ It holds no kernel and no modules, nothing of the lab's and nothing of apertured
 memory with each boot (boot.py), the package under test is installed by a boot of its own (image.py).
 """
 
+import dataclasses
 import hashlib
 import os
 import shutil
@@ -13,7 +14,6 @@ import tempfile
 import debian
 import kernels
 
-SUITE = "bookworm"
 # What a small Debian server has of what the scenarios touch. libstdc++6, libudev1 and libpci3 are the package's own
 # business: apt would install them with it, dpkg in a machine without a network can't.
 PACKAGES = ("systemd", "systemd-sysv", "udev", "dbus", "kmod", "pciutils", "libpci3", "libstdc++6",
@@ -29,25 +29,49 @@ MASKED = ("getty@tty1.service", "serial-getty@ttyS0.service", "serial-getty@ttyS
           "e2scrub_reap.service", "systemd-random-seed.service", "systemd-update-utmp.service",
           "systemd-update-utmp-runlevel.service", "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount",
           "sys-kernel-tracing.mount", "modprobe@configfs.service", "modprobe@fuse.service")
-SIZE = "768M"
 
 
-def obtain(refresh=False, suite=SUITE, more=()):
-    """The path of the image; raises debian.NotAvailable with the reason if it can't be made. `more`: packages beside
-    those of every disk."""
-    packages = (*PACKAGES, *more)
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """What a scenario starts from: the release of Debian, the packages beside those of every disk, the size, and what is
+    run in the tree, $1."""
+    suite: str = "bookworm"
+    packages: tuple = ()
+    size: str = "768M"
+    commands: str = ""
+
+    @property
+    def name(self):
+        # The suite last, so that no name with its hyphen begins with another's.
+        return "+".join((*self.packages, self.suite))
+
+
+BASE = Disk()
+# libvirt's daemon starts when it is asked, takes the time that it needs (it tries its emulator, in an emulator), and does
+# not end by itself when nobody has spoken to it for two minutes.
+LIBVIRT = Disk(
+    packages=("libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "libexpat1", "policykit-1"), size="2G",
+    commands="""set -eu
+rm "$1/etc/systemd/system/multi-user.target.wants/libvirtd.service"
+mkdir "$1/etc/systemd/system/libvirtd.service.d"
+printf '[Service]\\nTimeoutStartSec=30min\\nEnvironment=LIBVIRTD_ARGS=\\n' >"$1/etc/systemd/system/libvirtd.service.d/lab.conf"
+""")
+
+
+def obtain(disk=BASE, refresh=False):
+    """The path of the image; raises debian.NotAvailable with the reason if it can't be made."""
+    packages = (*PACKAGES, *disk.packages)
     # The name says what went in, so that a change here makes a new one.
-    recipe = hashlib.sha256(repr((suite, packages, EXCLUDED, MASKED, SIZE, _MASK, _PACK)).encode()).hexdigest()[:12]
-    # Without `more` first, and so that no name begins with another's.
-    kind = f"{'+'.join([*more, suite])}-"
-    image = os.path.join(kernels.cache(), "system", f"{kind}{recipe}.ext4")
+    recipe = (disk.suite, packages, EXCLUDED, MASKED, disk.size, _MASK + disk.commands, _PACK)
+    recipe = hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
+    image = os.path.join(kernels.cache(), "system", f"{disk.name}-{recipe}.ext4")
     if os.path.exists(image) and not refresh:
         return image
     if os.geteuid() != 0:
         # Ownership inside the image: without root it would take a user namespace that can write to this cache.
         raise debian.NotAvailable("the full guest's disk is made by root, once")
     os.makedirs(os.path.dirname(image), exist_ok=True)
-    _make(image, suite, packages, kind)
+    _make(image, disk, packages)
     return image
 
 
@@ -67,23 +91,23 @@ umount "$MOUNT"
 """
 
 
-def _make(image, suite, packages, kind):
+def _make(image, disk, packages):
     main, security = debian.mirrors(debian.configured_sources())
-    lines = [f"deb [signed-by={main.signed_by}] {main.uri} {suite} main"]
+    lines = [f"deb [signed-by={main.signed_by}] {main.uri} {disk.suite} main"]
     if security:
-        lines.append(f"deb [signed-by={security.signed_by}] {security.uri} {suite}-security main")
+        lines.append(f"deb [signed-by={security.signed_by}] {security.uri} {disk.suite}-security main")
     with tempfile.TemporaryDirectory(prefix="lab-") as work:
         fresh, mount = os.path.join(work, "image"), os.path.join(work, "tree")
         os.mkdir(mount)
-        environment = dict(os.environ, UNITS=" ".join(MASKED), IMAGE=fresh, MOUNT=mount, SIZE=SIZE,
+        environment = dict(os.environ, UNITS=" ".join(MASKED), IMAGE=fresh, MOUNT=mount, SIZE=disk.size,
                            PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=null", "--quiet",
                    f"--include={','.join(packages)}", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED),
-                   f"--customize-hook={_MASK}",
+                   f"--customize-hook={_MASK}", f"--customize-hook={disk.commands or 'true'}",
                    # The options above are kept as a file: what a scenario installs must be installed whole.
                    '--customize-hook=rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
                    '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*',
-                   f"--customize-hook={_PACK}", suite, "/dev/null", *lines]
+                   f"--customize-hook={_PACK}", disk.suite, "/dev/null", *lines]
         made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if made.returncode != 0 or not os.path.exists(fresh):
             reason = made.stderr.strip().splitlines() or ["no message"]
@@ -92,9 +116,9 @@ def _make(image, suite, packages, kind):
         beside = f"{image}.{os.getpid()}"
         copy(fresh, beside)
         os.replace(beside, image)
-        for name in os.listdir(os.path.dirname(image)):
-            if name.startswith(kind) and name != os.path.basename(image):
-                os.remove(os.path.join(os.path.dirname(image), name))
+        for other in os.listdir(os.path.dirname(image)):
+            if other.startswith(f"{disk.name}-") and other != os.path.basename(image):
+                os.remove(os.path.join(os.path.dirname(image), other))
 
 
 def copy(source, destination):

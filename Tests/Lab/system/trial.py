@@ -53,7 +53,8 @@ class Trial:
     def boot(self, bare=False, **options):
         """`bare`: without the package installed; it is at /run/lab instead."""
         if not os.path.exists(self._disk):
-            rootfs.copy(self.bench.base if bare else self.bench.installed, self._disk)
+            disks = self.bench.bases if bare else self.bench.installed
+            rootfs.copy(disks[self.case.disk], self._disk)
         if bare:
             options["files"] = {image.PACKAGE: self.bench.package}
         if self.case.configuration:
