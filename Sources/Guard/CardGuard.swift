@@ -30,12 +30,17 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private static var recheckInterval: Int64 { 2000 }
     /// The time to the next try of an eviction while another run of apertured holds the lock, in milliseconds.
     private static var retryInterval: Int64 { 5000 }
+    /// How long a start waits at boot for processes that have the card, and how often it looks, in milliseconds. The
+    /// display manager starts after the claim, so it waits as long.
+    private static var bootPatience: Int64 { 30_000 }
+    private static var bootInterval: Int32 { 500 }
 
     private let address: PCIAddress
     private let host: H
     private let tree: FileTree
     private let lockMilliseconds: Int32
     private let notifier: ServiceNotifier
+    private let boot: Boot
     private let tell: (GuardEvent) -> Void
     private var source: Source
 
@@ -43,6 +48,12 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private var check: ClaimCheck<H>
     /// How the last claim ended, for the status line.
     private var claimed = ""
+    /// Until when the start waits for processes that have the card; `nil` before it has waited.
+    private var bootDeadline: Int64?
+    /// Whether the splash was asked to end, or could not be.
+    private var isSplashAsked = false
+    /// Whether the guard has told that it is ready.
+    private var isReady = false
     /// Why the last reload changed nothing; `nil` after a good one.
     private var reloadComplaint: String?
 
@@ -51,10 +62,11 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     ///   - source: Wakes the guard. It must listen already, so that no event before the claim is missed.
     ///   - tree: The root below which the configuration is read.
     ///   - lockMilliseconds: How long to wait for another run of apertured.
+    ///   - boot: Tells whether it is worth waiting for a process that has the card.
     ///   - tell: Receives each event; it logs.
     package init(
         _ address: PCIAddress, host: H, source: Source, tree: FileTree, lockMilliseconds: Int32,
-        notifier: ServiceNotifier, tell: @escaping (GuardEvent) -> Void
+        notifier: ServiceNotifier, boot: Boot, tell: @escaping (GuardEvent) -> Void
     ) {
         self.address = address
         self.host = host
@@ -62,6 +74,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         self.tree = tree
         self.lockMilliseconds = lockMilliseconds
         self.notifier = notifier
+        self.boot = boot
         self.tell = tell
         check = ClaimCheck(host: host, address: address, options: options, tell: tell)
     }
@@ -94,12 +107,14 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         do {
             try recover()
             options = try readOptions()
+            if tree.exists(Boot.splash) { _ = try awaitUsers() }
             claimed = try claim()
         } catch ReclaimError.record(.interrupted) {
             // A signal came while this waited for the lock, so nothing was begun.
             throw try stop()
         }
         check = newCheck()
+        isReady = true
         tell(.guarding)
         do {
             try notifier.tellSurely(.ready, .status(claimed), unless: { host.interruption() != nil })
@@ -174,6 +189,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             return sentence(outcome)
         case .refused:
             if try isStandingInUse(outcome.plan) { return "Claimed, and in use." }
+            if !isReady, try awaitUsers() { return try claim() }
             outcome.plan.refusals.forEach { tell(.claimRefused($0)) }
             tellStatus("Refused: \(outcome.plan.refusals.map(\.message).joined(separator: " "))")
             throw GuardEnd.refused
@@ -184,6 +200,44 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             guard host.interruption() != nil else { throw GuardEnd.failed }
             // A signal interrupted the claim and everything is as it was, so this is no failure.
             throw try stop()
+        }
+    }
+
+    /// Waits for the processes that have the card, while the machine boots: see ``BootUse``. It asks nobody but the boot
+    /// splash to end. The lock is free meanwhile.
+    /// - Returns: Whether it has waited, and another try may succeed.
+    private func awaitUsers() throws -> Bool {
+        var hasWaited = false
+        var awaited: [Holder] = []
+        while true {
+            let snapshot = try host.read(.claim(address))
+            let plan = Planner.plan(for: address, in: snapshot, options: options)
+            guard let use = BootUse(plan, in: snapshot) else { return hasWaited }
+            let deadline = bootDeadline ?? boot.now() + Self.bootPatience
+            guard boot.now() < deadline, boot.isUnderWay() else { return false }
+            bootDeadline = deadline
+            if awaited != use.holders {
+                awaited = use.holders
+                tell(.waiting(awaited))
+                let who = awaited.map(\.description).joined(separator: ", ")
+                tellStatus("Waiting, for \(Self.bootPatience / 1000) seconds at most: the card is in use: \(who).")
+            }
+            if let splash = use.splash, !isSplashAsked { askToEnd(splash) }
+            host.pause(milliseconds: Self.bootInterval)
+            source.notifyWatchdog()
+            hasWaited = true
+            if host.interruption() != nil { throw try stop() }
+        }
+    }
+
+    private func askToEnd(_ splash: Holder) {
+        isSplashAsked = true
+        tell(.endingSplash(splash))
+        do {
+            try boot.endSplash()
+        } catch {
+            // It may still end by itself.
+            tell(.splashNotAsked("\(error)"))
         }
     }
 

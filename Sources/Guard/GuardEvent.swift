@@ -14,6 +14,12 @@ package enum GuardEvent: Sendable {
     case configurationRefused(Refusal)
     /// A claim, a release or an undo reports its progress.
     case claim(ClaimEvent)
+    /// The machine boots, and the guard waits for these processes, which have the card.
+    case waiting([Holder])
+    /// The guard asks the boot splash to end, because it has the card.
+    case endingSplash(Holder)
+    /// The boot splash could not be asked to end; with the reason.
+    case splashNotAsked(String)
     /// The card is claimed, by this run or before it.
     case claimed(ClaimOutcome)
     /// The plan refuses the claim; nothing was written.

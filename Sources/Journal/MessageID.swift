@@ -5,6 +5,8 @@ package enum MessageID: String, Hashable, Sendable, CaseIterable {
     case claimStarted = "52abea6fbd78487ea6664f112a9148bc"
     /// A claim was refused, for the reason in the code; nothing was written.
     case claimRefused = "a81d6be882554845aa7df861023becb2"
+    /// A process has the GPU while the machine boots; the claim waits for it.
+    case waitingForUsers = "153f492dd50f4d5ab1565fbac996b436"
     /// A firmware framebuffer's driver was unbound.
     case framebufferEvicted = "cba66d0077b141f7bc3f14e84eece078"
     /// A virtual console left the GPU's text mode.
@@ -71,9 +73,9 @@ extension MessageID {
     /// The fields that every entry of this kind carries, because its text in the catalog uses them.
     package var fields: [FieldName] {
         switch self {
-        case .claimStarted, .claimedAndProven, .claimFailed, .failed, .undone, .recovered, .ruleTakenBack,
-            .releasedByOther, .deviceGone, .releaseStarted,
-            .released, .guardStarted, .guardStopped, .automaticStartOff, .ueventsLost, .notReservedEarly:
+        case .claimStarted, .waitingForUsers, .claimedAndProven, .claimFailed, .failed, .undone, .recovered,
+            .ruleTakenBack, .releasedByOther, .deviceGone, .releaseStarted, .released, .guardStarted, .guardStopped,
+            .automaticStartOff, .ueventsLost, .notReservedEarly:
             [.gpu]
         case .framebufferEvicted, .consoleHandedOver, .driverUnbound, .lateFramebuffer, .lateFramebufferInUse,
             .takenAway, .deviceDead, .notRestorable:

@@ -40,6 +40,10 @@ private final class Stage {
     let script = Script()
     let manager: Manager
     var told: [String] = []
+    var isBooting = false
+    /// What the splash does when it is asked to end; how often it was.
+    var endSplash: () throws -> Void = {}
+    var asked = 0
 
     init(@MachineBuilder _ parts: () -> [any Part]) throws {
         host = try FixtureHost(parts)
@@ -50,6 +54,14 @@ private final class Stage {
         CardGuard(
             try #require(PCIAddress(gpu)), host: host, source: script,
             tree: FileTree(root: FilePath(host.folder.path)), lockMilliseconds: 0, notifier: manager.notifier,
+            boot: Boot(
+                isUnderWay: { [self] in isBooting },
+                endSplash: { [self] in
+                    asked += 1
+                    try endSplash()
+                },
+                // A look takes no time, and a pause what it says.
+                now: { [self] in Int64(host.paused) }),
             tell: tell
         ).run()
     }
@@ -62,6 +74,8 @@ private final class Stage {
         case .configurationRefused(let refusal): told.append("configuration \(refusal.code.rawValue)")
         case .claimed(let outcome): told.append("claimed \(outcome.bars)")
         case .claimRefused(let refusal): told.append("refused \(refusal.code.rawValue)")
+        case .waiting(let holders): told.append("waiting for \(holders.map(\.command).joined(separator: ", "))")
+        case .endingSplash(let splash): told.append("asking \(splash.command)")
         case .claimFailed(_, let undo): told.append("claim failed, undone \(undo?.isComplete ?? true)")
         case .lateFramebuffer(let conflict): told.append("late \(conflict.entry.name)")
         case .lateFramebufferInUse(let conflict, _): told.append("late \(conflict.entry.name), in use")
@@ -286,5 +300,148 @@ struct CardGuardTests {
             timeout.extend()
         }
         #expect(manager.texts == Array(repeating: "EXTEND_TIMEOUT_USEC=300000000", count: 3))
+    }
+}
+
+@Suite("Card guard at boot")
+struct CardGuardBootTests {
+    /// A card that a process has open through its native driver, while the machine boots.
+    private static func held(by command: String, unit: String?) throws -> Stage {
+        let stage = try Stage {
+            GPU(gpu, driver: "amdgpu")
+            Process(700, command, holds: "/dev/dri/card0")
+        }
+        try stage.host.folder.makeFolder("/sys/devices/pci0000:00/\(gpu)/drm/card0")
+        if let unit { try stage.host.folder.write("0::/\(unit)\n", to: "/proc/700/cgroup") }
+        stage.isBooting = true
+        return stage
+    }
+
+    private static func end(_ process: Int32, on stage: Stage) throws {
+        try stage.host.folder.remove("/proc/\(process)")
+    }
+
+    @Test("A process that has the card while the machine boots is waited for, and nobody is asked to end")
+    func waits() throws {
+        let stage = try Self.held(by: "Xorg", unit: "system.slice/gdm.service")
+        var status: String?
+        stage.host.beforePause = { number in
+            status = stage.status
+            #expect(stage.host.writes.isEmpty)
+            if number == 4 { #expect(throws: Never.self) { try Self.end(700, on: stage) } }
+        }
+        #expect(try stage.run() == .stopped)
+        #expect(stage.told == ["waiting for Xorg", "claimed 1 of 1 BAR mapped", "guarding", "stopped"])
+        #expect(
+            status
+                == "Waiting, for 30 seconds at most: the card is in use: Xorg (pid 700, gdm.service) holds /dev/dri/card0."
+        )
+        #expect(stage.asked == 0)
+        #expect(stage.host.paused == 2500)
+    }
+
+    @Test(
+        "A boot splash that has the card is asked to end, once; who only calls itself so is not",
+        arguments: [
+            ("plymouthd", "system.slice/plymouth-start.service", 1), ("plymouthd", nil, 1),
+            ("plymouthd", "user.slice/user-1000.slice/session-2.scope", 0),
+            ("plymouthd", "user.slice/user-1000.slice/user@1000.service/app.slice/plymouth-start.service", 0),
+            ("Xorg", "system.slice/plymouth-start.service", 0),
+        ])
+    func splash(_ command: String, _ unit: String?, _ times: Int) throws {
+        let stage = try Self.held(by: command, unit: unit)
+        stage.endSplash = { try Self.end(700, on: stage) }
+        stage.host.beforePause = { number in
+            if number == 2, times == 0 { #expect(throws: Never.self) { try Self.end(700, on: stage) } }
+        }
+        #expect(try stage.run() == .stopped)
+        #expect(stage.asked == times)
+        #expect(stage.told.filter { $0.hasPrefix("asking") }.count == times)
+        #expect(stage.told.contains("claimed 1 of 1 BAR mapped"))
+    }
+
+    @Test("After 30 seconds, and where the machine has booted, the claim is refused as ever")
+    func bounded() throws {
+        let stage = try Self.held(by: "Xorg", unit: nil)
+        #expect(try stage.run() == .refused)
+        #expect(stage.told == ["waiting for Xorg", "refused in-use"])
+        #expect(stage.host.paused == 30_000)
+        #expect(stage.host.writes.isEmpty)
+
+        let later = try Self.held(by: "Xorg", unit: nil)
+        later.isBooting = false
+        #expect(try later.run() == .refused)
+        #expect(later.told == ["refused in-use"])
+        #expect(later.host.paused == 0)
+
+        let ended = try Self.held(by: "Xorg", unit: nil)
+        ended.host.beforePause = { number in if number == 1 { ended.isBooting = false } }
+        #expect(try ended.run() == .refused)
+        #expect(ended.host.paused == 1000)
+    }
+
+    @Test("A splash that cannot be asked is waited for all the same")
+    func cannotAsk() throws {
+        let stage = try Self.held(by: "plymouthd", unit: nil)
+        stage.endSplash = { throw Errno.noSuchFileOrDirectory }
+        stage.host.beforePause = { number in
+            if number == 1 { #expect(throws: Never.self) { try Self.end(700, on: stage) } }
+        }
+        #expect(try stage.run() == .stopped)
+        #expect(stage.asked == 1)
+        #expect(stage.told.contains { $0.hasPrefix("splashNotAsked(") })
+        #expect(stage.told.contains("claimed 1 of 1 BAR mapped"))
+    }
+
+    @Test("A stop ends the wait; a guest, and a refusal for another reason, are not waited for")
+    func ends() throws {
+        let stage = try Self.held(by: "Xorg", unit: nil)
+        stage.host.beforePause = { number in if number == 1 { stage.host.interruptedAfterEffects = 0 } }
+        #expect(try stage.run() == .stopped)
+        #expect(stage.told == ["waiting for Xorg", "stopped"])
+        #expect(stage.host.writes.isEmpty)
+
+        let other = try Stage {
+            GPU(gpu, driver: "amdgpu", group: nil)
+            Process(700, "Xorg", holds: "/dev/dri/card0")
+        }
+        try other.host.folder.makeFolder("/sys/devices/pci0000:00/\(gpu)/drm/card0")
+        other.isBooting = true
+        #expect(try other.run() == .refused)
+        #expect(other.host.paused == 0)
+
+        let guest = try Stage {
+            GPU(gpu)
+            Process(900, "qemu-system-x86", holds: "/dev/vfio/1")
+        }
+        #expect(try guest.host.claim().isClaimed)
+        guest.isBooting = true
+        try guest.host.kernel.appear(FirmwareFramebuffer(.efifb, fb))
+        #expect(try guest.run() == .stopped)
+        #expect(guest.told.first == "guarding")
+        #expect(guest.host.paused == 0)
+    }
+
+    @Test("A splash that draws to the card's framebuffer is asked before the claim, which would have to wait for it")
+    func framebuffer() throws {
+        let stage = try Stage {
+            GPU(gpu)
+            FirmwareFramebuffer(.efifb, fb)
+            Process(812, "plymouthd", holds: "/dev/fb0")
+        }
+        stage.isBooting = true
+        stage.host.kernel.heldForPauses = .max
+        try stage.host.folder.write("812\n", to: "/run/plymouth/pid")
+        stage.endSplash = {
+            #expect(stage.host.writes.isEmpty)
+            stage.host.kernel.heldForPauses = 0
+            try Self.end(812, on: stage)
+        }
+        #expect(try stage.run() == .stopped)
+        #expect(
+            stage.told == [
+                "waiting for plymouthd", "asking plymouthd", "claimed 1 of 1 BAR mapped", "guarding", "stopped",
+            ])
+        #expect(stage.asked == 1)
     }
 }

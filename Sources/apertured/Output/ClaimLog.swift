@@ -172,6 +172,11 @@ struct ClaimLog {
         case .configurationWarning(let warning): warn(warning)
         case .configurationRefused(let refusal): refuseByConfiguration(refusal)
         case .claim(let event): tell(event)
+        case .waiting(let holders):
+            let who = holders.map(\.description).joined(separator: ", ")
+            write(.waitingForUsers, .notice, "in use while the machine boots, so the claim waits: \(who)")
+        case .endingSplash(let splash): write(nil, .notice, "asking the boot splash to end: \(splash)")
+        case .splashNotAsked(let reason): write(nil, .warning, "the boot splash could not be asked to end: \(reason)")
         case .claimed(let outcome): succeed(outcome)
         case .claimRefused(let refusal): refuse(refusal)
         case .claimFailed(let failure, let undo): fail(failure, undo: undo)

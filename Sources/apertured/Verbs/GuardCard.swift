@@ -51,7 +51,8 @@ struct GuardCard: Verb {
         }
         let card = CardGuard(
             address, host: host, source: loop, tree: tree, lockMilliseconds: locking.lockMilliseconds,
-            notifier: notifier, tell: log.tell)
+            notifier: notifier, boot: Boot(isUnderWay: ServiceManager.isStarting, endSplash: ServiceManager.endSplash),
+            tell: log.tell)
         if let status = ExitStatus(card.run()) { throw status }
     }
 

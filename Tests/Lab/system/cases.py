@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, disturbed, drivers, everyday, hotplug, images, package, rootfs, upheaval, virtualization
+from . import configured, disturbed, drivers, everyday, hotplug, images, package, rootfs, splash, upheaval, virtualization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +75,14 @@ CASES = (
     Case("dies-guarded", drivers.dies_guarded, modules=("lab_dead",)),
     Case("mappings-held", drivers.mappings_held, modules=("lab_mappings",)),
     Case("variant-at-boot", drivers.variant_at_boot, modules=("lab_vfio_pci",)),
+    # Plymouth, on the card that is to go.
+    Case("splash-native", splash.splash_native, disk=rootfs.PLYMOUTH),
+    Case("splash-native-7.x", splash.splash_native, "7.x", disk=rootfs.PLYMOUTH),
+    Case("splash-efifb", splash.splash_framebuffer, disk=rootfs.PLYMOUTH),
+    Case("splash-efifb-7.x", splash.splash_framebuffer, "7.x", disk=rootfs.PLYMOUTH),
+    Case("splash-simpledrm", splash.splash_framebuffer, "6.12-simpledrm", disk=rootfs.PLYMOUTH),
+    Case("splash-efidrm", splash.splash_framebuffer, "7.2-efidrm", disk=rootfs.PLYMOUTH),
+    Case("in-use-at-boot", splash.splash_stays),
     # A real libvirtd, and a guest in the guest.
     Case("libvirt-domain", virtualization.libvirt_domain, disk=rootfs.LIBVIRT),
     Case("libvirt-refused", virtualization.libvirt_refused, disk=rootfs.LIBVIRT),

@@ -56,6 +56,11 @@ rm "$1/etc/systemd/system/multi-user.target.wants/libvirtd.service"
 mkdir "$1/etc/systemd/system/libvirtd.service.d"
 printf '[Service]\\nTimeoutStartSec=30min\\nEnvironment=LIBVIRTD_ARGS=\\n' >"$1/etc/systemd/system/libvirtd.service.d/lab.conf"
 """)
+# A theme that draws, and that looks for a screen at once.
+PLYMOUTH = Disk(
+    packages=("plymouth", "plymouth-themes"),
+    commands="""printf '[Daemon]\\nTheme=spinner\\nShowDelay=0\\nDeviceTimeout=8\\n' >"$1/etc/plymouth/plymouthd.conf"
+""")
 
 
 def obtain(disk=BASE, refresh=False):
