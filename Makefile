@@ -108,6 +108,7 @@ lint: packages
 	.ci/links
 	.ci/modules
 	.ci/docstrings
+	Tests/Lab/system/stories.py
 
 packages:
 	@./.ci/packages $(PACKAGES)

@@ -14,12 +14,19 @@ FIRMWARE = {
     "ovmf": ("/usr/share/ovmf/OVMF.fd", "/usr/share/qemu/OVMF.fd"),
     "seabios": (),  # QEMU's default
 }
+# The device, and the kernel's words that switch it on.
+IOMMU = {
+    "intel": ("intel-iommu,intremap=on,caching-mode=on", "intel_iommu=on"),
+    "amd": ("amd-iommu,intremap=on", ""),
+    # It does not remap interrupts, so VFIO must be told that this is known.
+    "virtio": ("virtio-iommu-pci,addr=1d.0", "vfio_iommu_type1.allow_unsafe_interrupts=1"),
+}
 
 
 class Machine:
     """Boots a kernel with an initramfs and yields the lines of its second serial port."""
 
-    def __init__(self, kernel, initramfs, console, firmware="ovmf", devices=(), arguments="", iommu=True, memory=1024,
+    def __init__(self, kernel, initramfs, console, firmware="ovmf", devices=(), arguments="", iommu="intel", memory=1024,
                  deadline=180, report="stdio,signal=off"):
         self.console = console
         self._folder = tempfile.TemporaryDirectory(prefix="lab-")
@@ -44,7 +51,7 @@ class Machine:
             self.command += ["-bios", image]
         if iommu:
             # The IOMMU has to come before the devices it translates for.
-            self.command += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
+            self.command += ["-device", IOMMU[iommu][0]]
         for device in devices:
             self.command += ["-device", device]
         self.command += ["-qmp", f"unix:{self.control},server=on,wait=off"]
@@ -60,7 +67,7 @@ class Machine:
         # ("timer doesn't work through Interrupt-remapped IO-APIC", seen on 5.10).
         words = ["console=ttyS0", "loglevel=6", "panic=-1", "no_timer_check", "rdinit=/init"]
         if iommu:
-            words.append("intel_iommu=on")
+            words += IOMMU[iommu][1].split()
         return " ".join([*words, *extra.split()])
 
     def lines(self):

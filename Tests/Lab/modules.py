@@ -14,6 +14,8 @@ import subprocess
 WANTED = (
     # VFIO itself
     "vfio", "vfio-pci", "vfio_iommu_type1", "vfio_virqfd", "iommufd",
+    # an IOMMU that is no part of the processor
+    "virtio-iommu",
     # the native driver of the emulated cards, under its old and its new name
     "bochs", "bochs-drm",
     # drivers of the other functions in a slot, and of a neighbour in the IOMMU group

@@ -37,7 +37,7 @@ class Scenario:
     given: str = ""  # words of guest/vocabulary.sh, run before the probe
     meanwhile: str = ""  # the same, right before the claim
     finally_: str = ""  # the same, after it
-    iommu: bool = True
+    iommu: str = "intel"  # a name of machine.IOMMU, or "" for none
     client: str = "client"  # or node_client: through an iommufd; or real_client: a QEMU inside the machine
     modules: tuple = ()  # of the lab's own (modules/), by name: can be loaded, and found by their aliases
     driver: str = "vfio-pci"  # the VFIO driver that the claim ends with
@@ -71,7 +71,7 @@ SCENARIOS = (
     # The story: an eviction, a neighbour left alone, a refusal.
     S("claim-efifb-0380", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", quick=True),
     S("two-gpus", "6.1", "-", BOCHS, "two-gpus-claim-second", "clear", "0", "mapped", "-", quick=True),
-    S("no-iommu", "6.1", "efifb", BOCHS, "root-port", "-", "3", "-", "-", code="no-iommu", iommu=False, quick=True),
+    S("no-iommu", "6.1", "efifb", BOCHS, "root-port", "-", "3", "-", "-", code="no-iommu", iommu="", quick=True),
 
     # Debian's kernels × both classes, under OVMF.
     S("5.10-efifb-0300", "5.10", "efifb", VGA, "root-port", "EBUSY", "0", "mapped", "evict"),
@@ -161,6 +161,9 @@ SCENARIOS = (
     # the card goes back, and what the rescan has changed by then is named.
     S("iommu-pt", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", arguments="iommu=pt"),
     S("iommu-nopt", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", arguments="iommu=nopt"),
+    S("iommu-amd", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", iommu="amd"),
+    S("iommu-amd-7.x", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", iommu="amd"),
+    S("iommu-virtio", "6.12", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", iommu="virtio"),
     S("iommu-pt-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped", "evict,rescan",
       arguments="iommu=pt"),
     S("iommu-pt-rescan-5.10", "5.10-simplefb", "BOOTFB", BOCHS, "root-bus", "EBUSY", "4", "-", "evict,rescan",

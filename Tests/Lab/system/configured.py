@@ -7,7 +7,7 @@ from .trial import unit
 
 def refusal(test):
     """No IOMMU: refused once, with the reason where a person looks for it; the card is the host's."""
-    with test.boot(iommu=False) as guest:
+    with test.boot(iommu="") as guest:
         expect_refused(test, guest, REFUSED, "no-iommu", "no-iommu")
         explained = guest.text(f"journalctl -b -x --no-pager MESSAGE_ID={REFUSED}")
         test.expect("journalctl -x explains it", "Nothing was written." in explained)

@@ -43,7 +43,7 @@ class Answer:
 class Guest:
     """A context manager: the machine is gone when it ends, whichever way."""
 
-    def __init__(self, kernel, disk, log, cards=("bochs-display", "bochs-display"), iommu=True, arguments="",
+    def __init__(self, kernel, disk, log, cards=("bochs-display", "bochs-display"), iommu="intel", arguments="",
                  files=None, texts=None, deadline=600, devices=(), settings=(), patience=300,
                  again=False, own=None):
         """`cards` go into slots 1, 2, … as card1, card2, …; None leaves one empty. `devices`: QEMU's words for more.

@@ -6,6 +6,7 @@ from . import rootfs
 from .expectations import expect_active, expect_native
 from .guest import ADDRESS
 from .image import PACKAGE
+from .stories import INITRAMFS, Teller
 from .trial import property_of, unit
 
 CARD = f"/sys/bus/pci/devices/{ADDRESS[1]}"
@@ -40,12 +41,13 @@ def through(test, tool):
     test.start_from(rootfs.obtain(tool.disk))
     kernel = install(test, tool)
     image = f"/boot/initrd.img-{kernel}"
+    tell = Teller(INITRAMFS, test)
     with test.boot(own=test.take(image), deadline=1800) as guest:
         test.expect_driver(guest, 1, "bochs-drm")
         test.expect("the native driver came in the image", native_in_image(guest))
-        enabled = guest.run(f"apertured enable {ADDRESS[1]}", **MINUTES)
-        test.expect("enable succeeds", enabled.status == 0, enabled.text)
-        test.expect("it says that the initramfs was made", f"{ADDRESS[1]}: initramfs: made" in enabled.text, enabled.text)
+        tell(guest, "apertured status", ADDRESS[1], "bochs-drm")
+        tell(guest, "apertured enable 0000:01:00.0", f"{ADDRESS[1]}: initramfs: made", **MINUTES)
+        tell(guest, "reboot")
         guest.power_off()
     reserved = test.take(image)
     with test.boot(own=reserved) as guest:
@@ -53,7 +55,8 @@ def through(test, tool):
         expect_native(test, guest, 1, 0)
         expect_native(test, guest, 2, 1)
         test.expect("the native driver came in the image", native_in_image(guest))
-        test.expect("the image reserved the card", guest.run(f"[ -e /run/apertured-initramfs/{ADDRESS[1]} ]").status == 0)
+        tell(guest, "cat /run/apertured-initramfs/0000:01:00.0", "vfio-pci")
+        tell(guest, "systemctl status apertured@0000:01:00.0.service", "Claimed and proven: 2 BARs mapped.")
         test.expect_mapped(guest, 1)
         # A release leaves no trace of the reservation.
         stopped = guest.run(f"systemctl stop {unit(1)}")
@@ -72,8 +75,8 @@ def through(test, tool):
         test.expect_driver(guest, 1, "bochs-drm")
         expect_no_override(test, guest)
         test.expect("its unit was not started", property_of(guest, 1, "ActiveState") == "inactive")
-        disabled = guest.run(f"apertured disable {ADDRESS[1]}", **MINUTES)
-        test.expect("disable succeeds", disabled.status == 0, disabled.text)
+        tell(guest, "apertured disable --now 0000:01:00.0", **MINUTES)
+        tell.end()
         guest.power_off()
     with test.boot(own=test.take(image), deadline=1800) as guest:
         test.expect_driver(guest, 1, "bochs-drm")

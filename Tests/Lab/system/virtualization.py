@@ -6,6 +6,7 @@ by then.
 
 from .expectations import TAKEN, expect_active, expect_status
 from .guest import ADDRESS
+from .stories import LIBVIRT, Teller
 from .trial import property_of, unit
 
 # Two minutes here are a second on a machine. The daemon asks its emulator what it can do before the first start.
@@ -26,7 +27,7 @@ def domain(name, number, managed="", slot=0):
             f"<memballoon model='none'/>{card}</devices></domain>\n")
 
 
-DOMAINS = {"managed": domain("managed", 1, "yes", 2), "unmanaged": domain("unmanaged", 2, "no", 2),
+DOMAINS = {"guest": domain("guest", 1, "yes", 2), "unmanaged": domain("unmanaged", 2, "no", 2),
            "enabled": domain("enabled", 3, "yes", 1), "plain": domain("plain", 4)}
 TEXTS = {f"lab-domains/{name}.xml": text for name, text in DOMAINS.items()}
 
@@ -70,21 +71,28 @@ def libvirt_domain(test):
         test.expect("the hook is where libvirt looks for it", guest.run(f"[ -x {HOOK} ]").status == 0)
         define(test, guest, *DOMAINS)
         test.expect_driver(guest, 2, "bochs-drm")
-        for name in ("managed", "unmanaged"):
-            expect_started(test, guest, name)
-            test.expect_state(guest, 2, "active")
-            test.expect_driver(guest, 2, "vfio-pci")
-            expect_used(test, guest, 2)
-            if name == "managed":
-                restarted = guest.run("systemctl restart libvirtd.service", PATIENCE)
-                test.expect("libvirt's daemon is restarted", restarted.status == 0, restarted.text)
-                expect_state(test, guest, name, "running")
-                test.expect_state(guest, 2, "active")
-                expect_used(test, guest, 2)
-            expect_destroyed(test, guest, name)
-            test.expect_state(guest, 2, "inactive")
-            test.expect_driver(guest, 2, "bochs-drm")
-            test.expect("nothing is remembered of it", not remembered(guest), lambda: remembered(guest))
+        tell = Teller(LIBVIRT, test)
+        tell(guest, "apt install ./apertured_*.deb ./apertured-libvirt_*.deb")
+        tell(guest, "apertured status", ADDRESS[2])
+        tell(guest, "apertured plan 0000:02:00.0")
+        tell(guest, "virsh start guest", seconds=PATIENCE)
+        expect_state(test, guest, "guest", "running")
+        expect_given(test, guest)
+        tell(guest, "systemctl status apertured@0000:02:00.0.service", "Claimed and proven: 2 BARs mapped.")
+        restarted = guest.run("systemctl restart libvirtd.service", PATIENCE)
+        test.expect("libvirt's daemon is restarted", restarted.status == 0, restarted.text)
+        expect_state(test, guest, "guest", "running")
+        expect_given(test, guest)
+        tell(guest, "virsh destroy guest", seconds=PATIENCE)
+        expect_state(test, guest, "guest", "shut off")
+        tell(guest, "systemctl is-active apertured@0000:02:00.0.service")
+        tell(guest, "apertured status 0000:02:00.0", "host")
+        tell.end()
+        expect_back(test, guest)
+        expect_started(test, guest, "unmanaged")
+        expect_given(test, guest)
+        expect_destroyed(test, guest, "unmanaged")
+        expect_back(test, guest)
         taken = guest.journal(f"MESSAGE_ID={TAKEN}")
         test.expect("no guard has seen another driver", not taken, f"{len(taken)} times")
         # The other card was claimed before.
@@ -105,22 +113,22 @@ def libvirt_refused(test):
     and stop the unit by the example for polkit, and nothing else."""
     with test.boot(texts=TEXTS, **OPTIONS) as guest:
         expect_active(test, guest)
-        define(test, guest, "managed")
+        define(test, guest, "guest")
         guest.run("mkdir -p /run/apertured.conf.d; printf '[GPU]\\nAddress=%s\\nId=10de:1c82\\n' "
                   f"{ADDRESS[2]} >/run/apertured.conf.d/50-guest.conf")
-        refused = guest.run("virsh start managed", PATIENCE)
+        refused = guest.run("virsh start guest", PATIENCE)
         test.expect("virsh does not start the domain", refused.status != 0, refused.text)
         test.expect("and shows the refusal",
                     f"apertured: {ADDRESS[2]} is not claimed. Refused: " in refused.text
                     and "is not the one that was meant: Id=10de:1c82" in refused.text, refused.text)
-        expect_state(test, guest, "managed", "shut off")
+        expect_state(test, guest, "guest", "shut off")
         test.expect_state(guest, 2, "failed")
         test.expect_driver(guest, 2, "bochs-drm")
         test.expect("nothing is remembered of it", not remembered(guest), lambda: remembered(guest))
         guest.run("rm /run/apertured.conf.d/50-guest.conf")
-        expect_started(test, guest, "managed")
+        expect_started(test, guest, "guest")
         test.expect_state(guest, 2, "active")
-        expect_destroyed(test, guest, "managed")
+        expect_destroyed(test, guest, "guest")
         test.expect_state(guest, 2, "inactive")
         expect_delegated(test, guest)
 
@@ -139,6 +147,18 @@ def expect_delegated(test, guest):
     stopped = guest.run(f"setpriv --reuid member --init-groups {start.replace('start', 'stop')}", PATIENCE)
     test.expect("and stop it", stopped.status == 0, stopped.text)
     test.expect_state(guest, 2, "inactive")
+
+
+def expect_given(test, guest):
+    test.expect_state(guest, 2, "active")
+    test.expect_driver(guest, 2, "vfio-pci")
+    expect_used(test, guest, 2)
+
+
+def expect_back(test, guest):
+    test.expect_state(guest, 2, "inactive")
+    test.expect_driver(guest, 2, "bochs-drm")
+    test.expect("nothing is remembered of it", not remembered(guest), lambda: remembered(guest))
 
 
 def expect_used(test, guest, slot):
