@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import threading
 import time
 
 import debian
@@ -37,8 +38,9 @@ class Bench:
         # Of each disk that a case names: without the package, and with it.
         self.bases, self.installed = {}, {}
         self._kernels = {}
-        self._missing = {}
-        self._lacking = self._broken = ""
+        # Of a kernel, or of a disk, that is not to be had: the reason. And of a disk on which nothing can be installed.
+        self._missing, self._broken = {}, {}
+        self._making = threading.Lock()
         os.makedirs(logs, exist_ok=True)
 
     def prepare(self, cases, say=lambda text: None):
@@ -51,27 +53,37 @@ class Bench:
                 self._missing[name] = str(reason)
         self._own_modules = own_modules.Shelf()
         self._own_modules.fill([case for case in cases if case.modules], self._kernels, say)
-        self._lacking = self._missing.get(INSTALLING_KERNEL, "")
-        if self._lacking:
+        if INSTALLING_KERNEL in self._missing:
             return
         say("the full guest's disk")
-        try:
-            for disk in dict.fromkeys(case.disk for case in cases):
+        for disk in dict.fromkeys(case.disk for case in cases):
+            if disk == rootfs.BASE:
+                self._obtain(disk, say)
+
+    def _obtain(self, disk, say=lambda text: None):
+        """Another disk is made when the first case needs it: some take longer than most cases."""
+        with self._making:
+            if any(disk in known for known in (self.installed, self._missing, self._broken)):
+                return
+            try:
                 self.bases[disk] = rootfs.obtain(disk)
                 self.installed[disk] = image.obtain(self._kernels[INSTALLING_KERNEL], self.bases[disk], self.package,
                                                     self.logs, say, disk)
-        except debian.NotAvailable as reason:
-            self._lacking = str(reason)
-        except Broken as reason:
-            self._broken = f"installing the package: {reason}"
+            except debian.NotAvailable as reason:
+                self._missing[disk] = str(reason)
+            except Broken as reason:
+                self._broken[disk] = f"installing the package: {reason}"
 
     def run(self, case, _follow=None):
         started = time.monotonic()
-        missing = self._lacking or self._missing.get(case.kernel)
-        if missing:
-            return Result(case, "not run", [missing])
-        if self._broken:
-            return Result(case, "failed", [self._broken])
+        for needed in (INSTALLING_KERNEL, case.kernel):
+            if needed in self._missing:
+                return Result(case, "not run", [self._missing[needed]])
+        self._obtain(case.disk)
+        if case.disk in self._missing:
+            return Result(case, "not run", [self._missing[case.disk]])
+        if case.disk in self._broken:
+            return Result(case, "failed", [self._broken[case.disk]])
         if case.modules and self._own_modules.lacking(case):
             return Result(case, *self._own_modules.lacking(case))
         kernel = self._kernels[case.kernel]

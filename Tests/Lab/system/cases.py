@@ -29,7 +29,7 @@ BOUNCE = "[GPU]\nAddress=0000:01:00.0\nResidue=bounce\nAllowNative=bochs\n"
 # Two functions of one slot, each on its own.
 APART = "[GPU]\nOnlyFunction=yes\nMultiple=yes\n"
 
-CASES = (
+_CASES = (
     Case("enabled-at-boot", everyday.enabled_at_boot, quick=True),
     Case("start-and-stop", everyday.start_and_stop),
     Case("stop-while-starting", everyday.stop_while_starting),
@@ -111,3 +111,14 @@ CASES = (
     Case("start-and-stop-6.12-simpledrm", everyday.start_and_stop, "6.12-simpledrm"),
     Case("start-and-stop-7.2-efidrm", everyday.start_and_stop, "7.2-efidrm"),
 )
+
+# All of Debian 12's on Debian 13 as well, with the kernel that it comes with; initramfs-tools makes a disk of its own.
+_DEBIAN_13 = tuple(
+    dataclasses.replace(case, name=f"{case.name}-debian13", kernel="6.12", disk=rootfs.DEBIAN_13, quick=False)
+    for case in _CASES if case.kernel == "6.1" and case.disk == rootfs.BASE and case.name != "initramfs-tools")
+_NEWEST = tuple(
+    dataclasses.replace(case, name=f"{case.name}-newest", kernel="7.x", disk=rootfs.DEBIAN_NEWEST, quick=False)
+    for case in _CASES
+    if case.name in ("enabled-at-boot", "start-and-stop", "shut-down", "hotplug", "plugged-again", "hotplug-pciehp",
+                     "removed-and-back", "disable-and-uninstall", "removed"))
+CASES = (*_CASES, *_DEBIAN_13, *_NEWEST)

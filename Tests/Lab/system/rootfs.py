@@ -56,6 +56,9 @@ rm "$1/etc/systemd/system/multi-user.target.wants/libvirtd.service"
 mkdir "$1/etc/systemd/system/libvirtd.service.d"
 printf '[Service]\\nTimeoutStartSec=30min\\nEnvironment=LIBVIRTD_ARGS=\\n' >"$1/etc/systemd/system/libvirtd.service.d/lab.conf"
 """)
+# systemd 257, and the newest that Debian has.
+DEBIAN_13 = Disk(suite="trixie", size="1G")
+DEBIAN_NEWEST = Disk(suite="forky", size="1G")
 # A theme that draws, and that looks for a screen at once.
 PLYMOUTH = Disk(
     packages=("plymouth", "plymouth-themes"),
