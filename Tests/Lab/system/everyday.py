@@ -6,7 +6,7 @@ from .expectations import (EVICTED, GUARD_STOPPED, RECOVERED, RELEASED, RELEASED
                            device, expect_active, expect_claimed_at_try, expect_native, expect_proven, expect_status,
                            expect_told, neighbour, record, rungs_taken)
 from .guest import ADDRESS, SIBLING
-from .trial import message, property_of, ready_at, unit
+from .trial import message, monotonic, property_of, ready_at, unit
 
 
 # Another card's event may load the native driver before the rule sees this one's: a race that a slow machine can lose,
@@ -49,6 +49,8 @@ def expect_enabled_at_boot(test, guest):
     test.expect("the unit is ready before multi-user.target", 0 < ready < target, f"{ready} and {target}")
     begun = int(guest.text(f"systemctl show -P ActiveEnterTimestampMonotonic {device(1)}")) / 1e6
     test.saw["device to READY"] = f"{ready - begun:.1f} s"
+    found = [monotonic(entry) for entry in guest.journal(f"_KERNEL_DEVICE=+pci:{ADDRESS[1]}")]
+    test.saw["kernel's line to READY"] = f"{ready - min(found):.1f} s" if found else "no line"
     # All of it, and what no other process could share.
     for name in ("VmRSS", "RssAnon"):
         kilobytes = guest.text(f"grep {name} /proc/{property_of(guest, 1, 'MainPID')}/status").split()[1]

@@ -101,9 +101,10 @@ umount "$MOUNT"
 
 def _make(image, disk, packages):
     main, security = debian.mirrors(debian.configured_sources())
-    lines = [f"deb [signed-by={main.signed_by}] {main.uri} {disk.suite} main"]
+    # Testing's lists are valid for a week, and a mirror may stand still for longer.
+    lines = [f"deb [signed-by={main.signed_by} check-valid-until=no] {main.uri} {disk.suite} main"]
     if security:
-        lines.append(f"deb [signed-by={security.signed_by}] {security.uri} {disk.suite}-security main")
+        lines.append(f"deb [signed-by={security.signed_by} check-valid-until=no] {security.uri} {disk.suite}-security main")
     with tempfile.TemporaryDirectory(prefix="lab-") as work:
         fresh, mount = os.path.join(work, "image"), os.path.join(work, "tree")
         os.mkdir(mount)
@@ -118,8 +119,8 @@ def _make(image, disk, packages):
                    f"--customize-hook={_PACK}", disk.suite, "/dev/null", *lines]
         made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if made.returncode != 0 or not os.path.exists(fresh):
-            reason = made.stderr.strip().splitlines() or ["no message"]
-            raise debian.NotAvailable(f"the full guest's disk: {reason[-1]}")
+            said = [line for line in made.stderr.splitlines() if line.startswith("E: ")] or ["no message"]
+            raise debian.NotAvailable(f"the full guest's disk: {said[0]}")
         # Beside its place first: no half an image is ever ready. A copy keeps the holes that a move would fill.
         beside = f"{image}.{os.getpid()}"
         copy(fresh, beside)
