@@ -49,10 +49,10 @@ class Machine:
         image = next((path for path in FIRMWARE[firmware] if os.path.exists(path)), None)
         if image:
             self.command += ["-bios", image]
-        if iommu:
-            # The IOMMU has to come before the devices it translates for.
-            self.command += ["-device", IOMMU[iommu][0]]
-        for device in devices:
+        # An IOMMU has to come before the devices it translates for. AMD's takes the first slot that is free, which must not
+        # be another's; QEMU's cards move nothing that it would have to translate.
+        translator = [IOMMU[iommu][0]] if iommu else []
+        for device in [*devices, *translator] if iommu == "amd" else [*translator, *devices]:
             self.command += ["-device", device]
         self.command += ["-qmp", f"unix:{self.control},server=on,wait=off"]
         self.deadline = deadline

@@ -162,7 +162,9 @@ SCENARIOS = (
     S("iommu-pt", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", arguments="iommu=pt"),
     S("iommu-nopt", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", arguments="iommu=nopt"),
     S("iommu-amd", "6.1", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", iommu="amd"),
-    S("iommu-amd-7.x", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", iommu="amd"),
+    # "No southbridge IOAPIC found": this kernel does not remap interrupts by QEMU's table.
+    S("iommu-amd-7.x", "7.x", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", iommu="amd",
+      arguments="vfio_iommu_type1.allow_unsafe_interrupts=1"),
     S("iommu-virtio", "6.12", "efifb", BOCHS, "root-port", "EBUSY", "0", "mapped", "evict", iommu="virtio"),
     S("iommu-pt-rescan", "6.12-simpledrm", SIMPLEDRM, BOCHS, "root-port", "EBUSY", "0", "mapped", "evict,rescan",
       arguments="iommu=pt"),
