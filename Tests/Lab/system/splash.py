@@ -23,16 +23,14 @@ TEXTS = {"systemd/system/display-manager.service": MANAGER,
 
 
 def splash_native(test):
-    """The splash came up with a native driver, on the card that is to go: it is asked to end, and the claim follows,
-    before the display manager. The host's card stays with its driver."""
+    """The splash comes up with an early native driver: the claim is made before the display manager, and the host's card
+    stays with its driver. In an emulated machine Plymouth is mostly too slow to have the card by then; if it has, it is
+    asked to end."""
     with test.boot(arguments=EARLY, texts=TEXTS) as guest:
         expect_active(test, guest)
         expect_shown(test, guest)
-        expect_told(test, guest, WAITS, "that it waits")
-        asked = said(guest, "asking the boot splash to end: plymouthd")
-        test.expect("the splash was asked to end, once", asked == 1, f"{asked} times")
+        expect_asked(test, guest)
         expect_claimed(test, guest)
-        # The splash was on both cards.
         test.expect_driver(guest, 2, "bochs-drm")
         stopped = guest.run(f"systemctl stop {unit(1)}")
         test.expect("systemctl stop succeeds", stopped.status == 0, stopped.text)
@@ -44,7 +42,7 @@ def splash_framebuffer(test):
     with test.boot(arguments=f"{SPLASH} modprobe.blacklist=bochs", texts=TEXTS) as guest:
         expect_active(test, guest)
         expect_shown(test, guest)
-        test.saw["waited"] = f"{said(guest, 'in use while the machine boots')} times"
+        expect_asked(test, guest)
         expect_claimed(test, guest)
 
 
@@ -69,6 +67,14 @@ def said(guest, words):
     """How often the guard has said that."""
     lines = [message(entry) for entry in guest.journal(f"APERTURED_GPU={ADDRESS[1]}")]
     return len([line for line in lines if words in line])
+
+
+def expect_asked(test, guest):
+    """Where the splash had the card, it was waited for, and asked once."""
+    waited = said(guest, "in use while the machine boots, so the claim waits: plymouthd")
+    asked = said(guest, "asking the boot splash to end: plymouthd")
+    test.saw["splash on the card"] = "yes" if waited else "no"
+    test.expect("the splash was asked to end if it was in the way", asked == (1 if waited else 0), f"{waited}, {asked}")
 
 
 def expect_shown(test, guest):
