@@ -20,9 +20,8 @@ JOBS ?= $(shell nproc)
 SECONDS ?= 60
 FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 
-.PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units completions-check \
-    proxmox-check lint \
-    packages lab-packages clean
+.PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units \
+    completions-check proxmox-check lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo

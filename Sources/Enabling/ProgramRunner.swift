@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// Runs systemctl, and the tools that make initramfs images.
+/// Runs programs of systemd, and the tools that make initramfs images.
 package protocol ProgramRunner {
     /// Runs a program, whose output goes where this process's does, and waits until it ends. There is no deadline: an
     /// image takes minutes on a slow machine.

@@ -233,12 +233,8 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private func askToEnd(_ splash: Holder) {
         isSplashAsked = true
         tell(.endingSplash(splash))
-        do {
-            try boot.endSplash()
-        } catch {
-            // It may still end by itself.
-            tell(.splashNotAsked("\(error)"))
-        }
+        // One that cannot be asked may still end by itself.
+        if let reason = boot.endSplash() { tell(.splashNotAsked(reason)) }
     }
 
     /// Whether the card is claimed already, and the only reason for the refusal is the guest that has it open. The

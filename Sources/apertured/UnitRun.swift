@@ -1,5 +1,6 @@
 internal import Aperture
 internal import CLinux
+internal import Enabling
 internal import Glibc
 internal import Journal
 
@@ -65,7 +66,6 @@ extension UnitRun {
 /// Asks systemd through systemctl, which needs no libsystemd.
 enum ServiceManager {
     private static let program = "/usr/bin/systemctl"
-    private static let runner = "/usr/bin/systemd-run"
 
     /// Whether the system is starting up. False without a service manager.
     static func isStarting() -> Bool {
@@ -75,15 +75,13 @@ enum ServiceManager {
 
     /// Asks Plymouth to end, in a unit of its own: its socket's name only exists in the first network namespace. Returns
     /// at once.
-    static func endSplash() throws(SplashError) {
-        let (output, status) = run(
-            runner,
-            [
-                "--no-ask-password", "--no-block", "--quiet", "--collect", "--property=Type=oneshot",
-                "--property=TimeoutStartSec=10", "--description=End the boot splash", "plymouth", "quit",
-            ])
-        guard output != nil else { throw SplashError(description: "\(runner) could not be started") }
-        guard status == 0 else { throw SplashError(description: "\(runner) failed: wait status \(status)") }
+    /// - Returns: Why it could not be asked; `nil` when it was.
+    static func endSplash() -> String? {
+        MachinePrograms().run([
+            "/usr/bin/systemd-run", "--no-ask-password", "--no-block", "--quiet", "--collect",
+            "--property=Type=oneshot", "--property=TimeoutStartSec=10", "--description=End the boot splash",
+            "plymouth", "quit",
+        ])
     }
 
     /// Whether the system is shutting down. systemd then runs a unit's ExecStop= too, but nothing must be released: the
@@ -102,24 +100,20 @@ enum ServiceManager {
     }
 
     /// The output of systemctl, a few lines; `nil` when systemd does not run, or systemctl cannot be started.
-    private static func ask(_ words: String...) -> String? { run(program, words).output }
-
-    /// - Returns: What the program prints, a few lines, `nil` when it was not run; and how it ended, as waitpid(2) tells
-    ///   it.
-    private static func run(_ program: String, _ words: [String]) -> (output: String?, status: CInt) {
+    private static func ask(_ words: String...) -> String? {
         var ends: [CInt] = [0, 0]
-        guard unsafe access("/run/systemd/system", F_OK) == 0, unsafe pipe(&ends) == 0 else { return (nil, 0) }
+        guard unsafe access("/run/systemd/system", F_OK) == 0, unsafe pipe(&ends) == 0 else { return nil }
         defer { _ = close(ends[0]) }
         let arguments: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + words).map { unsafe strdup($0) } + [nil]
         defer { unsafe arguments.forEach { unsafe free($0) } }
         var process: pid_t = 0
         let result = unsafe clinux_spawn(&process, program, arguments, environ, ends[1])
         _ = close(ends[1])
-        guard result == 0 else { return (nil, 0) }
+        guard result == 0 else { return nil }
         let answer = read(ends[0])
         var status: CInt = 0
         while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
-        return (String(decoding: answer, as: UTF8.self), status)
+        return String(decoding: answer, as: UTF8.self)
     }
 
     private static func read(_ descriptor: CInt) -> [UInt8] {
@@ -132,9 +126,4 @@ enum ServiceManager {
             bytes += piece
         }
     }
-}
-
-/// Why the boot splash could not be asked to end.
-struct SplashError: Error, CustomStringConvertible {
-    let description: String
 }
