@@ -51,11 +51,12 @@ let package = Package(
         .target(name: "PCIAccess", dependencies: ["CPCI"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
+        .target(name: "Units", dependencies: ["CLinux"], swiftSettings: settings),
         .target(
             name: "VFIO", dependencies: ["Aperture", "CLinux", "KernelFiles", systemPackage], swiftSettings: settings),
         .target(
             name: "Reclaim",
-            dependencies: ["Aperture", "CLinux", "KernelFiles", "Record", "VFIO", systemPackage],
+            dependencies: ["Aperture", "CLinux", "KernelFiles", "Record", "Units", "VFIO", systemPackage],
             swiftSettings: settings),
         .target(
             name: "Guard",
@@ -82,7 +83,7 @@ let package = Package(
         // The hook of apertured-libvirt, a program of its own.
         .target(
             name: "LibvirtHook",
-            dependencies: ["Aperture", "CExpat", "CLinux", "KernelFiles", "Record", systemPackage],
+            dependencies: ["Aperture", "CExpat", "KernelFiles", "Record", "Units", systemPackage],
             swiftSettings: settings),
         .executableTarget(
             name: "apertured-libvirt-hook", dependencies: ["CLinux", "KernelFiles", "LibvirtHook"],
@@ -101,7 +102,7 @@ let package = Package(
         // Tests.
         .target(
             name: "Fixtures",
-            dependencies: ["Aperture", "KernelFiles", "Reclaim", "Record", "Report", "VFIO", systemPackage],
+            dependencies: ["Aperture", "KernelFiles", "Reclaim", "Record", "Report", "Units", "VFIO", systemPackage],
             path: "Tests/Fixtures", swiftSettings: settings),
         .testTarget(
             name: "ApertureTests",
@@ -128,7 +129,7 @@ let package = Package(
         .testTarget(name: "PCIAccessTests", dependencies: ["Fixtures", "PCIAccess"], swiftSettings: settings),
         .testTarget(
             name: "ReclaimTests",
-            dependencies: ["Aperture", "Fixtures", "KernelFiles", "Reclaim", "Record", "VFIO", systemPackage],
+            dependencies: ["Aperture", "Fixtures", "KernelFiles", "Reclaim", "Record", "Units", "VFIO", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "VFIOTests", dependencies: ["Aperture", "Fixtures", "KernelFiles", "VFIO", systemPackage],
@@ -142,7 +143,8 @@ let package = Package(
         .testTarget(
             name: "LibvirtHookTests",
             dependencies: [
-                "Aperture", "apertured-libvirt-hook", "Fixtures", "KernelFiles", "LibvirtHook", "Record", systemPackage,
+                "Aperture", "apertured-libvirt-hook", "Fixtures", "KernelFiles", "LibvirtHook", "Record", "Units",
+                systemPackage,
             ],
             resources: [.copy("Domains")], swiftSettings: settings),
         .target(name: "CCalls", path: "Tests/CCalls"),

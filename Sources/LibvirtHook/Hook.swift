@@ -1,6 +1,7 @@
 internal import Aperture
 package import KernelFiles
 internal import Record
+internal import Units
 
 /// Starts the units of a domain's GPUs before libvirt prepares them, and stops those again that it has started.
 package struct Hook<Manager: UnitManager> {

@@ -1,4 +1,5 @@
 package import Aperture
+package import Units
 
 /// What the service manager says of a GPU's unit.
 package struct UnitState: Hashable, Sendable {
@@ -34,22 +35,4 @@ package protocol UnitManager {
     func start(_ card: PCIAddress) throws(UnitError)
     /// Stops the unit, and returns when it has ended: its card is the host's again.
     func stop(_ card: PCIAddress) throws(UnitError)
-}
-
-/// Why the service manager did not do something.
-package enum UnitError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The job failed, with systemctl's exit status.
-    case failed(status: Int32)
-    /// The job was not done within so many seconds.
-    case late(seconds: Int32)
-    /// There is no service manager to ask, or systemctl could not be run.
-    case unreachable(String)
-
-    package var description: String {
-        switch self {
-        case .failed(let status): "systemctl ended with status \(status)"
-        case .late(let seconds): "not done within \(seconds) seconds"
-        case .unreachable(let reason): reason
-        }
-    }
 }

@@ -6,6 +6,7 @@ import LibvirtHook
 import Record
 import SystemPackage
 import Testing
+import Units
 
 /// A service manager that does at once what it is asked, and notes it.
 final class ScriptedManager: UnitManager {
