@@ -72,6 +72,7 @@ _apertured_options() {
         "${selection[@]}"
         --force "Go on even if a process may have the GPU open, where the kernel allows it"
         --unload "Unload nvidia's kernel modules, which keep a GPU busy, if no other GPU needs them"
+        --stop "Stop this service if it has the GPU open, and start it again after the release"
     )
     locking=(
         --lock-wait "Seconds to wait for another run of apertured, and for each that is waiting already"
@@ -157,7 +158,7 @@ _apertured() {
             index=$((index + 1))
             ;;
         --root=*) root=("${words[index]}") ;;
-        --residue | --allow-native | --driver | --function | --wait | --lock-wait | --write-deadline | --output)
+        --residue | --allow-native | --driver | --function | --stop | --wait | --lock-wait | --write-deadline | --output)
             index=$((index + 1))
             ;;
         -* | yes*) ;;
@@ -191,7 +192,7 @@ _apertured() {
         _filedir
         return
         ;;
-    --function | --wait | --lock-wait | --write-deadline) return ;;
+    --function | --stop | --wait | --lock-wait | --write-deadline) return ;;
     esac
 
     case $cur,$verb in

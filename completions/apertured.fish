@@ -13,7 +13,7 @@ function __apertured_words
             case --
                 echo -- --
                 return
-            case --residue --allow-native --driver --function --wait --lock-wait --write-deadline --root --output
+            case --residue --allow-native --driver --function --stop --wait --lock-wait --write-deadline --root --output
                 set skip 1
             case '-*'
             case '*'
@@ -99,6 +99,7 @@ complete -c apertured -n $policy -l allow-native -x -a '(__apertured_ask native-
 complete -c apertured -n $policy -l driver -x -k -a '(__apertured_ask drivers)' -d 'The VFIO driver to bind'
 complete -c apertured -n $policy -l force -d 'Go on even if a process may have the GPU open, where the kernel allows it'
 complete -c apertured -n $policy -l unload -d 'Unload nvidia\'s kernel modules, which keep a GPU busy, if no other GPU needs them'
+complete -c apertured -n $policy -l stop -x -d 'Stop this service if it has the GPU open, and start it again after the release'
 
 set -l selection '__apertured_verb doctor plan claim verify'
 complete -c apertured -n $selection -l only-function -d 'Take this function alone, and leave the rest of its slot'

@@ -109,6 +109,8 @@ package struct ConfigurationParser {
                 return flaw(place, "Driver=\(value) is no VFIO driver: vfio-pci, or a variant such as mlx5_vfio_pci")
             }
             sections[last].driver = String(value)
+        case "Stop":
+            stop(value, place)
         case "Unload":
             let wish = value.isEmpty ? false : Self.boolean(value)
             sections[last].unloadsNative = wish ?? false
@@ -164,6 +166,20 @@ package struct ConfigurationParser {
             }
         }
         sections[last].allowedNativeDrivers = drivers
+    }
+
+    /// Adds to a list, as `AllowNative=` does.
+    private mutating func stop(_ value: Substring, _ place: ConfigurationPlace) {
+        let last = sections.count - 1
+        var units = value.isEmpty ? [] : sections[last].stoppableUnits ?? []
+        for name in value.split(whereSeparator: \.isWhitespace) where !units.contains(String(name)) {
+            if let objection = ServiceName.objection(to: name) {
+                warn(place, "Stop=\(name) is \(objection); ignored")
+            } else {
+                units.append(String(name))
+            }
+        }
+        sections[last].stoppableUnits = units
     }
 
     /// Adds to a list, as `AllowNative=` does.

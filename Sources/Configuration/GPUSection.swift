@@ -38,6 +38,8 @@ package struct GPUSection: Hashable, Sendable {
     package var driver: String?
     /// `Unload=`; a bad value is false.
     package var unloadsNative: Bool?
+    /// `Stop=`, in the order of the file, each once.
+    package var stoppableUnits: [String]?
 
     /// `Multiple=`: whether the section may match several cards.
     package var allowsMultiple = false
@@ -91,5 +93,6 @@ package struct GPUSection: Hashable, Sendable {
         // An empty value chooses the best match again.
         if let driver { options.driver = driver.isEmpty ? nil : driver }
         if let unloadsNative { options.unloadsNative = unloadsNative }
+        if let stoppableUnits { options.stoppableUnits = stoppableUnits }
     }
 }

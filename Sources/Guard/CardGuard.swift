@@ -211,7 +211,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         var awaited: [Holder] = []
         while true {
             let snapshot = try host.read(.claim(address))
-            let plan = Planner.plan(for: address, in: snapshot, options: options)
+            let plan = Planner.plan(for: address, in: snapshot, options: host.resolved(options))
             guard let use = BootUse(plan, in: snapshot) else { return hasWaited }
             let deadline = bootDeadline ?? boot.now() + Self.bootPatience
             guard boot.now() < deadline, boot.isUnderWay() else { return false }

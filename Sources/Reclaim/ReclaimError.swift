@@ -46,7 +46,9 @@ extension ReclaimError: CustomStringConvertible {
             "cannot go on: " + refusals.map(\.description).joined(separator: "; ")
         case .noProgress(let rung, let remaining):
             "rung \(rung.rawValue) was taken and did not help: "
-                + remaining.map { "BAR \($0.bar) still holds \($0.entry)" }.joined(separator: ", ")
+                + (rung == .stop
+                    ? "the services have the card open again"
+                    : remaining.map { "BAR \($0.bar) still holds \($0.entry)" }.joined(separator: ", "))
         case .lostBARs(let lost):
             "\(Refusal.Code.barUnassigned.rawValue): the rescan left a BAR without room: "
                 + "\(lost.joined(separator: "; ")). Reboot, with Above 4G Decoding switched on in the firmware or with "

@@ -92,6 +92,15 @@ package struct ClaimRecord: Hashable, Sendable {
     package var proof: Proof?
     /// The system service that made the claim, `apertured@0000:01:00.0.service`; `nil` for a claim by hand.
     package var unit: String?
+    /// The system services that the claim has stopped, or was about to, in the order of stopping: they are started when the
+    /// card is the host's again. Empty in the record of a program that stopped none.
+    package var stoppedUnits: [String] = []
+
+    /// Those of ``stoppedUnits`` that the current run has stopped, or was about to.
+    package var unitsStoppedByRun: [String] {
+        let targets = marks.filter { $0.action == PlanStep.Action.stopUnit.rawValue }.map(\.target)
+        return stoppedUnits.filter(targets.contains)
+    }
 
     /// Whether the current run has removed the card for a rescan, or was about to.
     package var hasRemovedCard: Bool {

@@ -39,6 +39,7 @@ package enum RecordCodec {
             "since": record.since.map { .number(Int($0)) } ?? .null,
             "proof": record.proof.map { .object(["time": .number(Int($0.time)), "bars": .number($0.bars)]) } ?? .null,
             "unit": .string(record.unit),
+            "stoppedUnits": .array(record.stoppedUnits.map { .string($0) }),
         ])
         return Array((json.text + "\n").utf8)
     }
@@ -125,6 +126,7 @@ package enum RecordCodec {
             ClaimRecord.Proof(time: Int64(try item.number("time")), bars: try item.number("bars"))
         }
         record.unit = try fields.optionalIfPresent("unit")?.name()
+        record.stoppedUnits = try services(fields)
         return record
     }
 
@@ -134,6 +136,17 @@ package enum RecordCodec {
             let name = try item.name()
             guard NvidiaModules.names.contains(name) else {
                 throw Failure(reason: "\(item.place) names \(name), which is not a module that a claim unloads")
+            }
+            return name
+        }
+    }
+
+    /// Empty for a record of a program that stopped no services yet.
+    private static func services(_ fields: RecordFields) throws(Failure) -> [String] {
+        try fields.arrayIfPresent("stoppedUnits").map { (item) throws(Failure) in
+            let name = try item.string()
+            guard ServiceName.objection(to: name) == nil else {
+                throw Failure(reason: "\(item.place) is not the name of a service that a claim stops")
             }
             return name
         }

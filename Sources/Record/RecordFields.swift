@@ -109,7 +109,7 @@ struct RecordFields {
         return range
     }
 
-    private func string() throws(Failure) -> String {
+    func string() throws(Failure) -> String {
         guard case .string(let text) = json else { throw Failure(reason: "\(place) is not text") }
         return text
     }

@@ -46,6 +46,7 @@ struct Excerpt {
             switch name {
             case "mountinfo": return mounts(try MountTable.parse(bytes))
             case "cgroup": return groups(bytes)
+            case "status": return lines(bytes) { $0.hasPrefix("PPid:") }
             case "information": return lines(bytes) { $0.hasPrefix("Device Minor:") }
             default: return nil
             }

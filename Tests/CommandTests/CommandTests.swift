@@ -57,6 +57,28 @@ struct CommandTests {
         #expect((object["refusals"] as? [Any])?.isEmpty == true)
     }
 
+    @Test("A plan that stops a service shows it, as text and as JSON")
+    func stops() throws {
+        let host = try FixtureHost {
+            GPU(gpu, driver: "amdgpu")
+            CardNode(0, of: gpu)
+            Process(700, "Xorg", holds: "/dev/dri/card0", of: "gdm.service")
+        }
+        try host.folder.makeFolder("/etc/systemd/system")
+        try host.folder.symlink("/etc/systemd/system/display-manager.service", destination: "gdm.service")
+        let words = ["plan", gpu, "--stop", "display-manager.service", "--root", host.folder.path]
+        let text = try CommandLine.run(words)
+        #expect(text.status == 0)
+        #expect(
+            text.output.contains(
+                "  1. stop-unit gdm.service: Xorg (pid 700, gdm.service) holds /dev/dri/card0\n"
+                    + "       stop gdm.service > /usr/bin/systemctl\n  2. await-close /dev/dri/card0: "))
+        let steps = try #require(try CommandLine.run(words + ["--json"]).object["steps"] as? [[String: Any]])
+        #expect(steps.prefix(2).map { $0["action"] as? String } == ["stop-unit", "await-close"])
+        #expect(steps.prefix(2).map { $0["rung"] as? String } == ["stop", "stop"])
+        #expect(steps.first?["value"] as? String == "stop gdm.service")
+    }
+
     @Test("A refused plan prints the refusal and exits 3")
     func refusedPlan() throws {
         let host = try FixtureHost { GPU(gpu, group: nil) }

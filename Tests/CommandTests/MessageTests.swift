@@ -25,6 +25,15 @@ struct MessageTests {
         return host
     }
 
+    /// A display manager has the card.
+    private static func shown() throws -> FixtureHost {
+        try FixtureHost {
+            GPU(gpu, driver: "amdgpu", group: 3)
+            CardNode(0, of: gpu)
+            Process(700, "Xorg", holds: "/dev/dri/card0", of: "gdm.service")
+        }
+    }
+
     private static func masked() throws -> FixtureHost {
         try FixtureHost {
             MaskedMemoryMap()
@@ -77,6 +86,11 @@ struct MessageTests {
         Row("apertured: \(gpu): refused: no-iommu: ", ["plan", gpu], ungrouped),
         Row("apertured: error: cannot ", ["plan", gpu], broken),
         Row("apertured: \(gpu): refused: no-iommu: ", ["claim", gpu], ungrouped),
+        Row("apertured: \(gpu): refused: in-use: ", ["plan", gpu, "--stop", "lightdm.service"], shown),
+        Row("apertured: \(gpu): error: step stop-unit ", ["claim", gpu, "--stop", "gdm.service"], shown),
+        Row(
+            "apertured: error: --stop apertured@x.service: apertured's own.",
+            ["plan", gpu, "--stop", "apertured@x.service"], nil),
         Row("apertured: \(gpu): claiming \(gpu)", ["claim", gpu], machine),
         Row("apertured: \(gpu): error: step unbind-framebuffer ", ["claim", gpu], machine),
         Row("apertured: \(gpu): debug: set-driver-override of \(gpu) ", ["claim", gpu, "--verbose"], machine),

@@ -62,6 +62,46 @@ struct ConfigurationParserTests {
         let name: String
     }
 
+    @Test("Which services a claim may stop: a list that adds, an empty value clears it, and bad names are no services")
+    func services() throws {
+        let configuration = parse(
+            """
+            [GPU]
+            Stop=display-manager.service nvidia-persistenced.service
+            Stop=gdm.service display-manager.service
+            [GPU]
+            Stop=gdm.service
+            Stop=
+            [GPU]
+            Stop=gdm apertured@0000:01:00.0.service a/b.service -x.service getty@.service @x.service ollama@1.service
+            Stop=.service a.socket
+            [GPU]
+            """)
+        #expect(
+            configuration.sections.map(\.stoppableUnits) == [
+                ["display-manager.service", "nvidia-persistenced.service", "gdm.service"], [], ["ollama@1.service"],
+                nil,
+            ])
+        #expect(configuration.warnings.map(\.place.line) == [8, 8, 8, 8, 8, 8, 9, 9])
+        #expect(
+            configuration.warnings.first?.message
+                == "Stop=gdm is no name of a service, such as display-manager.service; ignored")
+        #expect(configuration.warnings.dropFirst().first?.message.contains("apertured's own") == true)
+        let address = try #require(PCIAddress("0000:01:00.0"))
+        let cards = [CardFacts(address: address, id: nil)]
+        for (count, units) in [(1, configuration.sections[0].stoppableUnits ?? []), (2, []), (3, ["ollama@1.service"])]
+        {
+            var sections = Array(configuration.sections.prefix(count))
+            for index in sections.indices { sections[index].allowsMultiple = true }
+            guard case .allowed(let options) = Configuration(sections: sections).verdict(for: address, among: cards)
+            else {
+                Issue.record("the card is refused")
+                return
+            }
+            #expect(options.stoppableUnits == units)
+        }
+    }
+
     @Test("Which functions go, and to which driver")
     func functions() throws {
         let configuration = Configuration([

@@ -3,6 +3,7 @@ package import KernelFiles
 package import Reclaim
 package import Record
 package import SystemPackage
+package import Units
 package import VFIO
 
 /// A host made of files, which fails where it is told to. What the kernel would do after a write is ``FixtureKernel``'s.
@@ -261,6 +262,44 @@ package final class FixtureHost: Host {
         }
     }
 
+    // MARK: - Services
+
+    /// The services that do not stop, or do not start.
+    package var unitErrors: [String: UnitError] = [:]
+    /// Services whose processes do not end with them at once; they have so many pauses left.
+    package var lingering: [String: Int] = [:]
+    /// Every service that was stopped or started, in order: `stop gdm.service`.
+    package private(set) var unitCalls: [String] = []
+    /// Is told of every service that was stopped or started.
+    package var afterUnitCall: ((_ call: String) -> Void)?
+    /// Whether the system is shutting down.
+    package var isShuttingDown = false
+
+    package func unitName(_ name: String) -> String { real.unitName(name) }
+
+    package func isStopping() -> Bool { isShuttingDown }
+
+    package func isActive(unit: String) throws(UnitError) -> Bool { kernel.isActive(unit) }
+
+    package func stop(unit: String) throws(UnitError) { try call("stop", unit) }
+
+    package func start(unit: String) throws(UnitError) { try call("start", unit) }
+
+    private func call(_ verb: String, _ unit: String) throws(UnitError) {
+        let wasDead = begin()
+        defer { finish() }
+        guard !wasDead else { throw .unreachable("killed") }
+        beforeWrite?(KernelPath.systemctl, "\(verb) \(unit)")
+        unitCalls.append("\(verb) \(unit)")
+        if let error = unitErrors["\(verb) \(unit)"] { throw error }
+        do {
+            try verb == "stop" ? kernel.stop(unit, lingers: lingering[unit] != nil) : kernel.start(unit)
+        } catch {
+            throw .unreachable("\(error)")
+        }
+        afterUnitCall?("\(verb) \(unit)")
+    }
+
     package func rescan(
         _ path: String, for address: PCIAddress, override: String
     ) throws(FileTreeError) {
@@ -282,6 +321,10 @@ package final class FixtureHost: Host {
         pauses += 1
         paused += Int(milliseconds)
         if let limit = kernel.heldForPauses, pauses >= limit { kernel.closeHeld() }
+        for (unit, left) in lingering {
+            lingering[unit] = left - 1
+            if left <= 1 { try? kernel.endProcesses(of: unit) }
+        }
     }
 
     // MARK: - Records

@@ -81,7 +81,47 @@ package final class FixtureKernel {
     /// A process ends, and closes what it held.
     package func end(_ process: Int32) throws {
         machine.holders.removeAll { $0.pid == process }
+        machine.processes.removeAll { $0.holder.pid == process }
         try folder.remove("/proc/\(process)")
+    }
+
+    /// A process begins.
+    package func begin(_ process: Process) throws {
+        process.place(in: &machine)
+        try files.write(process)
+        if let service = process.service { stopped[service] = nil }
+    }
+
+    // MARK: - Services
+
+    private var stopped: [String: [Process]] = [:]
+
+    /// Whether the service runs; one that no process belongs to does not.
+    func isActive(_ unit: String) -> Bool {
+        stopped[unit] == nil && machine.processes.contains { $0.service == unit }
+    }
+
+    /// The service's processes end, and those of the sessions that it has opened.
+    /// - Parameter lingers: Whether they end later: ``endProcesses(of:)``.
+    func stop(_ unit: String, lingers: Bool) throws {
+        guard isActive(unit) else { return }
+        stopped[unit] = machine.processes.filter { $0.service == unit }
+        if !lingers { try endProcesses(of: unit) }
+    }
+
+    func endProcesses(of unit: String) throws {
+        for process in stopped[unit] ?? [] where folder.exists("/proc/\(process.holder.pid)") {
+            try end(process.holder.pid)
+        }
+        machine.processes.removeAll { $0.service == unit }
+    }
+
+    /// The same processes begin again, each with its node open if that is there.
+    func start(_ unit: String) throws {
+        for process in stopped.removeValue(forKey: unit) ?? [] where !folder.exists("/proc/\(process.holder.pid)") {
+            process.place(in: &machine)
+            try files.write(process)
+        }
     }
 
     // MARK: - Modules

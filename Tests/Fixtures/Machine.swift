@@ -12,8 +12,12 @@ package struct Machine {
     package var bootParameters: [UInt8]?
     package var vfio = Snapshot.VFIODriver.registered
     package var holders: [Holder] = []
+    /// The processes, with what they belong to.
+    package var processes: [Process] = []
     package var modules: [KernelModule] = []
     package var isMasked = false
+    /// The nodes of cards, each with its folder in sysfs.
+    package var nodes: [(path: String, folder: String)] = []
     /// The functions that the udev rule has reserved.
     package var reserved: [String] = []
 

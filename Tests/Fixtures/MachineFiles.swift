@@ -24,7 +24,11 @@ struct MachineFiles {
         try writeVirtualFunctions(machine.functions)
         for framebuffer in machine.framebuffers { try write(framebuffer, among: machine.functions) }
         for console in machine.consoles { try write(console) }
-        for holder in machine.holders { try write(holder) }
+        for node in machine.nodes {
+            try folder.makeFolder(node.folder)
+            try folder.write("", to: node.path)
+        }
+        for process in machine.processes { try write(process) }
         for address in machine.reserved {
             try folder.write("E:APERTURED_OVERRIDE=vfio-pci\n", to: "/run/udev/data/+pci:\(address)")
         }
@@ -146,10 +150,15 @@ struct MachineFiles {
         try folder.write(console.isBound == true ? "1\n" : "0\n", to: "\(path)/bind")
     }
 
-    private func write(_ holder: Holder) throws {
+    func write(_ process: Process) throws {
+        let holder = process.holder
         try folder.write("\(holder.command)\n", to: "/proc/\(holder.pid)/comm")
         try folder.makeFolder("/proc/\(holder.pid)/fd")
         // An absolute link, as procfs shows it.
         try folder.symlink("/proc/\(holder.pid)/fd/7", destination: holder.node)
+        if let group = process.group { try folder.write("0::\(group)\n", to: "/proc/\(holder.pid)/cgroup") }
+        if let parent = process.parent {
+            try folder.write("Name:\t\(holder.command)\nPPid:\t\(parent)\n", to: "/proc/\(holder.pid)/status")
+        }
     }
 }

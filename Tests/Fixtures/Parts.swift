@@ -280,12 +280,45 @@ package struct KernelModule: Part {
 /// A process with a node open.
 package struct Process: Part {
     let holder: Holder
+    /// Its control group: `/system.slice/gdm.service`.
+    let group: String?
+    /// The process that started it.
+    let parent: Int32?
+    /// The service that it ends with.
+    let service: String?
 
-    package init(_ pid: Int32, _ command: String, holds node: String) {
+    /// - Parameters:
+    ///   - service: The system service that it ends with, and belongs to unless a group says otherwise.
+    ///   - group: Its control group.
+    ///   - parent: The process that started it.
+    package init(
+        _ pid: Int32, _ command: String, holds node: String, of service: String? = nil, group: String? = nil,
+        parent: Int32? = nil
+    ) {
         holder = Holder(pid: pid, command: command, node: node)
+        self.service = service
+        self.group = group ?? service.map { "/system.slice/\($0)" }
+        self.parent = parent
     }
 
-    package func place(in machine: inout Machine) { machine.holders.append(holder) }
+    package func place(in machine: inout Machine) {
+        machine.holders.append(holder)
+        machine.processes.append(self)
+    }
+}
+
+/// A card's node, which stays with a driver and without one.
+package struct CardNode: Part {
+    let path: String
+    let folder: String
+
+    /// `/dev/dri/cardN` of the function.
+    package init(_ number: Int, of address: String) {
+        path = "/dev/dri/card\(number)"
+        folder = "/sys/devices/pci0000:00/\(address)/drm/card\(number)"
+    }
+
+    package func place(in machine: inout Machine) { machine.nodes.append((path, folder)) }
 }
 
 /// /proc/iomem read without CAP_SYS_ADMIN.

@@ -5,6 +5,7 @@ import Reclaim
 import Record
 import SystemPackage
 import Testing
+import Units
 import VFIO
 
 /// Everything that can go wrong with every effect of every kind of plan: the machine ends claimed and proven, or as it
@@ -114,6 +115,18 @@ struct FaultMatrixTests {
             #expect(try Releaser(host: host).recover(record)?.isComplete == true)
             #expect(try host.folder.state() == start.files)
         }
+    }
+
+    @Test("A service that does not stop is a step that failed", arguments: ["gdm.service", "persistenced.service"])
+    func services(_ unit: String) throws {
+        let host = try FaultedPlan.stopping.machine()
+        let start = try Start(of: host)
+        host.unitErrors = ["stop \(unit)": .failed(status: 1)]
+        let outcome = try host.claim(options: FaultedPlan.stopping.options)
+        let failure = try #require(outcome.stepFailure)
+        #expect(failure.step.action == .stopUnit && failure.step.target == unit)
+        #expect(failure.description.contains("systemctl ended with status 1"))
+        try expectUndone(outcome, host, start, losing: false, "\(unit)")
     }
 
     @Test("A failing proof takes everything back")

@@ -73,8 +73,27 @@ struct FaultedPlan: CustomTestStringConvertible {
             return options
         }(), writes: 2)
 
+    static let stopping = FaultedPlan(
+        name: "a display manager that has the card",
+        machine: {
+            try FixtureHost {
+                GPU(gpu, driver: "amdgpu")
+                CardNode(0, of: gpu)
+                Process(650, "gdm3", holds: "/dev/null", of: "gdm.service")
+                Process(
+                    700, "Xorg", holds: "/dev/dri/card0", of: "gdm.service",
+                    group: "/user.slice/user-1000.slice/session-2.scope", parent: 650)
+                Process(701, "persistenced", holds: "/dev/dri/card0", of: "persistenced.service")
+            }
+        },
+        options: {
+            var options = ClaimOptions()
+            options.stoppableUnits = ["gdm.service", "persistenced.service"]
+            return options
+        }(), writes: 3)
+
     static let all = [
-        evict, bounce, loading, unloading,
+        evict, bounce, loading, unloading, stopping,
         FaultedPlan(
             name: "rescan",
             machine: {

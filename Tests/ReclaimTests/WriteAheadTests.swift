@@ -23,13 +23,17 @@ struct WriteAheadTests {
                 let record = try #require(try host.record(of: address), name)
                 #expect(record.state == .claiming, name)
                 // A wait is a step, and no write.
-                #expect(record.marks.count { $0.action != PlanStep.Action.awaitRelease.rawValue } == writes, name)
+                let waits = [PlanStep.Action.awaitRelease, .awaitClose].map(\.rawValue)
+                #expect(record.marks.count { !waits.contains($0.action) } == writes, name)
                 #expect(record.marks.last?.path == path, name)
                 #expect(record.marks.last?.value == value, name)
                 let action = record.marks.last?.action
                 if action == PlanStep.Action.removeDevice.rawValue { #expect(record.hasRemovedCard, name) }
                 if action == PlanStep.Action.bindNative.rawValue {
                     #expect(record.nativeDrivers == ["bochs-drm"], name)
+                }
+                if action == PlanStep.Action.stopUnit.rawValue {
+                    #expect(record.stoppedUnits.last.map { "stop \($0)" } == value, name)
                 }
                 if action == PlanStep.Action.unloadModule.rawValue {
                     #expect(record.unloadedModules.last.map(KernelPath.module) == path, name)
@@ -70,7 +74,7 @@ struct WriteAheadTests {
         let effects = host.effects
         #expect(try claimer.claim(address).isClaimed)
         // A wait has no effect but its mark.
-        let waits = plan.name == "a framebuffer that is held" ? 1 : 0
+        let waits = ["a framebuffer that is held", FaultedPlan.stopping.name].contains(plan.name) ? 1 : 0
         #expect(host.effects - effects == 2 * steps - waits + 2)
         let record = try #require(try host.record(of: address))
         #expect(record.state == .claimed)

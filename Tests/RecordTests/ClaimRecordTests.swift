@@ -40,6 +40,16 @@ struct ClaimRecordTests {
         #expect(again.completed(at: 300, bars: nil, by: nil, device: 8) == expected)
     }
 
+    @Test("The services of the claim stay with it, and those of the run are told from its marks")
+    func services() throws {
+        var run = try record([.setDriverOverride])
+        run.stoppedUnits = ["a.service", "b.service"]
+        run.marks.append(.init(action: "stop-unit", target: "b.service", path: "/x", value: "stop b.service"))
+        #expect(run.unitsStoppedByRun == ["b.service"])
+        let standing = run.completed(at: 1, bars: nil, by: nil, device: 7)
+        #expect(standing.stoppedUnits == ["a.service", "b.service"] && standing.unitsStoppedByRun.isEmpty)
+    }
+
     @Test("A record is about its own device, unless its run removed that", arguments: [7, 8, nil] as [UInt64?])
     func stale(_ device: UInt64?) throws {
         #expect(try record([.setDriverOverride, .rescanBus]).isStale(for: device) == (device != 7))

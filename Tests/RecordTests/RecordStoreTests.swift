@@ -37,6 +37,7 @@ struct RecordStoreTests {
             stuckWrite: .init(path: "/sys/y", process: 4711, started: .max), device: .max)
         (record.since, record.proof) = (1_790_000_000, .init(time: 1_790_000_001, bars: 2))
         record.unit = "apertured@0000:01:00.0.service"
+        record.stoppedUnits = ["display-manager.service", "a\\x2db@c.service"]
         return record
     }
 

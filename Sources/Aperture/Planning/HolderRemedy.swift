@@ -38,7 +38,7 @@ package enum HolderRemedy {
 
 extension Holder {
     /// Whether it has the node open for a graphical session, which closes it.
-    fileprivate var isForSession: Bool { pid == 1 || unit == "systemd-logind.service" }
+    var isForSession: Bool { pid == 1 || unit == "systemd-logind.service" }
 }
 
 /// How a person makes a holder close what it has open.
@@ -80,9 +80,9 @@ private struct Way: Hashable {
         let number = unit.dropLast(".scope".count)
         if holder.isForSession {
             (kind, name, id) = (.other, "the graphical session that \(holder.command) has it open for (loginctl)", "")
-        } else if let user = holder.user, Self.isUnit(unit) {
+        } else if let user = holder.user, ServiceName.isUnit(unit) {
             (kind, name, id) = (.userUnit(of: user), "\(unit) of user \(user)", Self.quoted(unit))
-        } else if holder.isSystemUnit, unit.hasSuffix(".service"), Self.isUnit(unit) {
+        } else if holder.isSystemUnit, unit.hasSuffix(".service"), ServiceName.isUnit(unit) {
             (kind, name, id) = (.service, unit, Self.quoted(unit))
         } else if holder.isSystemUnit, isScope, unit.hasPrefix("machine-qemu"), let guest = holder.guest,
             Self.isPlain(guest)
@@ -112,11 +112,6 @@ private struct Way: Hashable {
         case .session: "loginctl terminate-session \(list)"
         case .process, .other, nil: nil
         }
-    }
-
-    /// Whether a unit can have this name (`unit_name_is_valid()`), and no command takes it for an option.
-    private static func isUnit(_ name: String) -> Bool {
-        !name.hasPrefix("-") && !name.isEmpty && name.utf8.allSatisfy { isPlain($0) || ":\\@".utf8.contains($0) }
     }
 
     /// Whether a shell takes the word as it is, and no command takes it for an option.

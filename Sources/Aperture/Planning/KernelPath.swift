@@ -28,6 +28,8 @@ package enum KernelPath {
     package static let vfioDriver = "vfio-pci"
     /// The program that loads modules.
     package static let modprobe = "/sbin/modprobe"
+    /// What stops and starts services.
+    package static let systemctl = "/usr/bin/systemctl"
 
     /// The function's folder.
     package static func device(_ address: PCIAddress) -> String { "\(pciDevices)/\(address)" }

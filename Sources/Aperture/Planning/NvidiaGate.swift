@@ -9,14 +9,21 @@ struct NvidiaGate {
     let options: ClaimOptions
     /// The functions of the claim that nvidia drives.
     private let cards: [PCIFunction]
+    /// Whether services are stopped first that have the cards open. What is counted now may be theirs, and is judged when
+    /// they have stopped.
+    private let isStopping: Bool
 
     private(set) var steps: [PlanStep] = []
     private(set) var refusals: [Refusal] = []
 
     private var nvidia: NvidiaModules { snapshot.nvidia }
 
-    /// - Parameter functions: The functions that the claim is to unbind.
-    init(_ functions: [PCIFunction], snapshot: Snapshot, options: ClaimOptions) {
+    /// - Parameters:
+    ///   - functions: The functions that the claim is to unbind.
+    ///   - snapshot: Without the holders that are stopped first.
+    ///   - isStopping: Whether services are stopped first that have the cards open.
+    init(_ functions: [PCIFunction], snapshot: Snapshot, options: ClaimOptions, isStopping: Bool) {
+        self.isStopping = isStopping
         cards = functions.filter { $0.driver == NvidiaModules.core }
         self.snapshot = snapshot
         self.options = options
@@ -40,7 +47,8 @@ struct NvidiaGate {
     /// Whether anything may keep the cards busy. An unknown count may not be zero. Whatever is counted, an unknown
     /// module or an unseen process, the unbind would wait for it.
     private var isKept: Bool {
-        let isCounted = nvidia.module(NvidiaModules.core).map { $0.references != 0 } ?? !keepers.isEmpty
+        let count = isStopping ? nil : nvidia.module(NvidiaModules.core)
+        let isCounted = count.map { $0.references != 0 } ?? !keepers.isEmpty
         return isCounted || !users.isEmpty
     }
 
@@ -115,7 +123,7 @@ struct NvidiaGate {
                 return cannotUnload(
                     "\(stranger) needs \(module.name)", remedy: "Unload it first: modprobe -r \(stranger).")
             }
-            if let users = nvidia.users(of: module), users > 0 {
+            if !isStopping, let users = nvidia.users(of: module), users > 0 {
                 return cannotUnload(
                     "\(module.name) is in use (\(KernelPath.module(module.name))/refcnt), by a user that /proc does "
                         + "not show",

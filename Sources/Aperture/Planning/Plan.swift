@@ -64,6 +64,9 @@ package struct ClaimOptions: Hashable, Sendable {
     package var force = false
     /// Unload the host driver's kernel modules that keep the card busy; only nvidia's do.
     package var unloadsNative = false
+    /// The system services that a claim may stop when they have the card open, each once. Aliases are resolved before a
+    /// plan is made (`Host.unitName`).
+    package var stoppableUnits: [String] = []
 
     /// The defaults: nothing that a person has to allow.
     package init() {}

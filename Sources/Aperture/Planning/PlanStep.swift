@@ -4,6 +4,10 @@ package struct PlanStep: Hashable, Sendable {
     package enum Action: String, Hashable, Sendable {
         /// Loads the module of a VFIO driver, or of a host driver on the way back.
         case loadDriver = "load-driver"
+        /// Stops a service that has the card open, and that the administrator has listed.
+        case stopUnit = "stop-unit"
+        /// Waits until no process has the card open.
+        case awaitClose = "await-close"
         /// Lets only one driver bind the function.
         case setDriverOverride = "set-driver-override"
         /// Lets every driver bind the function again.
@@ -38,6 +42,8 @@ package struct PlanStep: Hashable, Sendable {
         case restoreFramebufferOverride = "restore-framebuffer-override"
         /// Gives the VGA text console its terminals back.
         case restoreConsole = "restore-console"
+        /// Starts a service again that the claim has stopped.
+        case startUnit = "start-unit"
     }
 
     /// The groups of steps, in order. The snapshot is read again after each rung; the next one is done only if it is
@@ -45,6 +51,8 @@ package struct PlanStep: Hashable, Sendable {
     package enum Rung: String, Hashable, Sendable, CaseIterable {
         /// Loads the VFIO drivers.
         case prepare
+        /// Stops the services that have the card open.
+        case stop
         /// Sets or restores `driver_override`.
         case override
         /// Takes the boot VGA device from the text console and vga16fb.
@@ -69,6 +77,8 @@ package struct PlanStep: Hashable, Sendable {
         case rebind
         /// On the way back: gives the VGA text console its terminals back.
         case console
+        /// On the way back, when the card is there again: starts the services that the claim has stopped.
+        case start
     }
 
     /// A bus with drivers, by the name of its folder in /sys/bus.
@@ -101,6 +111,12 @@ package struct PlanStep: Hashable, Sendable {
         /// Waits until /proc/iomem no longer has the entry, and writes nothing. The entry stays while a process has
         /// `node` open.
         case wait(for: IomemEntry, node: String)
+        /// Stops a system service, through systemctl, and waits until it has stopped.
+        case stop(unit: String)
+        /// Starts a system service, through systemctl.
+        case start(unit: String)
+        /// Waits until no process has one of these nodes open, and writes nothing.
+        case awaitClose([String])
     }
 
     /// What must be read back after the effect.
@@ -115,6 +131,8 @@ package struct PlanStep: Hashable, Sendable {
         case gone(String)
         /// The function is there again, with this override.
         case returned(PCIAddress, override: String)
+        /// The system service is not running.
+        case inactive(String)
         /// Nothing is read back: the effect itself waits until it is so.
         case seen
     }
@@ -123,7 +141,8 @@ package struct PlanStep: Hashable, Sendable {
     package let action: Action
     /// The group that the step belongs to.
     package let rung: Rung
-    /// The kernel's name of what the step acts on: a PCI address, a platform device, a console, a driver or a module.
+    /// The kernel's name of what the step acts on: a PCI address, a platform device, a console, a driver or a module. Or
+    /// systemd's name of a service; for a wait, device nodes.
     package let target: String
     /// What is done.
     package let effect: Effect
@@ -154,8 +173,8 @@ extension ClaimOptions {
 }
 
 extension PlanStep.Effect {
-    /// The file that is written. To load a module, the program that does it; to unload one, its folder in /sys/module;
-    /// for a wait, the device node.
+    /// The file that is written. To load a module, or to stop or start a service, the program that does it; to unload a
+    /// module, its folder in /sys/module; for a wait, the device node.
     package var path: String {
         switch self {
         case .setOverride(_, let device): "\(device)/driver_override"
@@ -170,11 +189,13 @@ extension PlanStep.Effect {
         case .load: KernelPath.modprobe
         case .unload(let module): KernelPath.module(module)
         case .wait(_, let node): node
+        case .stop, .start: KernelPath.systemctl
+        case .awaitClose(let nodes): nodes.first ?? ""
         }
     }
 
     /// What is written there, byte for byte: a lone line feed clears an override (`driver_set_override()`). To load a
-    /// module, its name; empty where nothing is written.
+    /// module, its name; for a service, `stop` or `start` and its name; empty where nothing is written.
     package var value: String {
         switch self {
         case .setOverride(let driver, _): driver ?? "\n"
@@ -183,7 +204,9 @@ extension PlanStep.Effect {
         case .remove, .rescan: "1"
         case .switchConsole(_, let isBound): isBound ? "1" : "0"
         case .load(let module): module
-        case .unload, .wait: ""
+        case .stop(let unit): "stop \(unit)"
+        case .start(let unit): "start \(unit)"
+        case .unload, .wait, .awaitClose: ""
         }
     }
 }

@@ -1,15 +1,18 @@
 /// Orders the steps of one claim.
 ///
-/// The order matters. The override is set first, so that no native driver can bind in between. A framebuffer is evicted
-/// before its card is removed, or it would go on drawing at the old address. A GPU's companions are unbound before the
-/// GPU that they depend on. vfio-pci is bound last, when the BARs are free.
+/// The order matters. Services that have the card open are stopped before anything else is touched. The override is set
+/// next, so that no native driver can bind in between. A framebuffer is evicted before its card is removed, or it would
+/// go on drawing at the old address. A GPU's companions are unbound before the GPU that they depend on. vfio-pci is bound
+/// last, when the BARs are free.
 struct StepList {
     let gpu: PCIFunction
     let functions: [PCIFunction]
     /// The VFIO driver of each function.
     let drivers: [PCIAddress: String]
     let evidence: ConflictFinder.Result
+    /// Without the holders that the plan's own first steps end.
     let snapshot: Snapshot
+    let stops: StopGate
     let kernel: KernelRelease
     let options: ClaimOptions
 
@@ -25,7 +28,9 @@ struct StepList {
         self.functions = functions
         self.drivers = drivers
         self.evidence = evidence
-        self.snapshot = snapshot
+        stops = StopGate(
+            functions.filter { !$0.isOnVFIO }, evidence.conflicts, snapshot: snapshot, options: options)
+        self.snapshot = stops.snapshot
         self.kernel = kernel
         self.options = options
     }
@@ -35,6 +40,7 @@ struct StepList {
         let conflicts = evidence.conflicts
         let ladder = residueLadder(conflicts)
         prepare(unclaimed)
+        steps += stops.steps
         for function in unclaimed { override(function) }
         if gpu.bootVGA == true { legacyVGA() }
         // A native driver's probe removes a framebuffer together with its driver; some kernels keep one without a
@@ -42,7 +48,7 @@ struct StepList {
         let isBounced = ladder?.steps.first?.rung == .bounce
         evict(conflicts.filter { !(isBounced && $0.residue != nil) })
         wait(conflicts.filter(\.isHeld))
-        let nvidia = NvidiaGate(unclaimed, snapshot: snapshot, options: options)
+        let nvidia = NvidiaGate(unclaimed, snapshot: snapshot, options: options, isStopping: !stops.units.isEmpty)
         steps += nvidia.steps
         refusals += nvidia.refusals
         for function in unclaimed.reversed() where !nvidia.decides(on: function) { unbind(function) }

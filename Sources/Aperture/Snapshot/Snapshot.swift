@@ -125,6 +125,13 @@ package struct Holder: Hashable, Sendable {
     /// The guest's name, as a QEMU process's command line gives it; `nil` for another process, for a guest without a
     /// name, and when it could not be read. It only tells a person which guest is meant: the process can change it.
     package var guest: String?
+    /// For a process of a login session: the system service whose process opened the session, `gdm.service`. For one of a
+    /// user's own service manager: those that opened the user's sessions. A session without such a service counts by its
+    /// scope's name.
+    package var sessionServices: Set<String> = []
+    /// Whether the process is a part of the user's desktop (`session.slice`), and so ends with the session that shows it,
+    /// whatever other sessions the user has.
+    package var endsWithAnySession = false
 
     /// A process and the node it has open, as /proc shows them.
     package init(

@@ -35,7 +35,7 @@ package struct Claimer<H: Host> {
     /// The plan that a claim would begin with. Nothing is written.
     /// - Throws: ``ReclaimError/snapshot(_:)``.
     package func plan(for address: PCIAddress) throws(ReclaimError) -> Plan {
-        Planner.plan(for: address, in: try host.read(.claim(address)), options: settings.options)
+        Planner.plan(for: address, in: try host.read(.claim(address)), options: host.resolved(settings.options))
     }
 
     /// Claims the GPU, after it has recovered from an interrupted run. A failure after the first write is in the
@@ -43,10 +43,10 @@ package struct Claimer<H: Host> {
     /// - Throws: Only before the first write of this claim: when the record or the snapshot cannot be read, or when an
     ///   interrupted run cannot be recovered.
     package func claim(_ address: PCIAddress) throws(ReclaimError) -> ClaimOutcome {
-        let record = try recover(address)
+        let former = try recover(address)
         var snapshot = try host.read(.claim(address))
-        let standing = record.flatMap { stands($0, in: snapshot) ? $0 : nil }
-        let plan = Planner.plan(for: address, in: snapshot, options: settings.options)
+        let standing = former.flatMap { stands($0, in: snapshot) ? $0 : nil }
+        let plan = Planner.plan(for: address, in: snapshot, options: host.resolved(settings.options))
         tell(.planned(plan))
         var outcome = ClaimOutcome(result: .nothingToDo, plan: plan)
         switch plan.verdict {
@@ -63,7 +63,8 @@ package struct Claimer<H: Host> {
                 if let standing { return renew(standing, outcome) }
                 // The card was on vfio-pci already. A release undoes what the udev rule did, and keeps other changes.
                 let prior = PriorState(plan, in: snapshot, beforeRule: true)
-                let record = ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior)
+                var record = ClaimRecord(gpu: address, state: .claimed, prior: prior, start: prior)
+                record.stoppedUnits = former?.stoppedUnits ?? []
                 try host.store(completed(record, outcome))
                 if plan.functions.contains(where: \.isOverriddenByRule) { outcome.result = .claimed }
             }
@@ -76,6 +77,8 @@ package struct Claimer<H: Host> {
                 start: PriorState(plan, in: snapshot, beforeRule: false), wasClaimed: standing != nil,
                 device: device(address))
             record.unloadedModules = standing?.unloadedModules ?? []
+            // Also of a claim that no longer counts: nobody else remembers them.
+            record.stoppedUnits = former?.stoppedUnits ?? []
             (record.since, record.proof, record.unit) = (standing?.since, standing?.proof, standing?.unit)
             attempt(&outcome) { (outcome) throws(ReclaimError) in
                 try host.store(record)
@@ -140,7 +143,7 @@ package struct Claimer<H: Host> {
             // A rescan can leave a BAR without room. Its row in `resource` is then empty, as if the BAR did not exist.
             let lost = record.start.lostBARs(in: snapshot)
             guard lost.isEmpty else { throw .lostBARs(lost) }
-            plan = Planner.plan(for: first.address, in: snapshot, options: settings.options)
+            plan = Planner.plan(for: first.address, in: snapshot, options: host.resolved(settings.options))
             // Record a framebuffer that appeared meanwhile, so that a release restores it too.
             record.start = record.start.adding(PriorState(plan, in: snapshot, beforeRule: false))
             record.prior = record.prior.adding(PriorState(plan, in: snapshot, beforeRule: true))
@@ -171,6 +174,7 @@ package struct Claimer<H: Host> {
         try host.heedInterruption()
         switch step.effect {
         case .bind(_, let driver, .pci): record.nativeDrivers.insert(driver)
+        case .stop(let unit) where !record.stoppedUnits.contains(unit): record.stoppedUnits.append(unit)
         case .unload(let module) where !record.unloadedModules.contains(module): record.unloadedModules.append(module)
         default: break
         }

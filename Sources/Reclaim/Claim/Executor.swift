@@ -1,6 +1,7 @@
 package import Aperture
 internal import KernelFiles
 package import SystemPackage
+internal import Units
 
 /// Does one step of a plan, and reads back whether it took effect.
 package struct Executor<H: Host> {
@@ -14,6 +15,11 @@ package struct Executor<H: Host> {
 
     /// The time between two looks during that wait, in milliseconds. The last close of a framebuffer raises no event.
     private static var releaseInterval: Int32 { 100 }
+    /// How long to wait until the last process of a stopped service has closed the card, in milliseconds. A user's own
+    /// service manager stops ten seconds after the user's last session (logind.conf(5), `UserStopDelaySec=`).
+    private static var closeDeadline: Int32 { 30_000 }
+    /// The time between two looks at the processes, in milliseconds.
+    private static var closeInterval: Int32 { 500 }
 
     /// - Parameters:
     ///   - scope: Of the snapshots that are read while a step waits.
@@ -40,6 +46,9 @@ package struct Executor<H: Host> {
             case .wait(let entry, _): try awaitRelease(of: entry, step)
             case .load(let module): try host.load(module: module)
             case .unload(let module): try host.unload(module: module)
+            case .stop(let unit): try host.stop(unit: unit)
+            case .start(let unit): try host.start(unit: unit)
+            case .awaitClose(let nodes): try awaitClose(of: nodes, step)
             case .rescan(let address, let override?): try host.rescan(step.path, for: address, override: override)
             default: try host.write(step.value, to: step.path)
             }
@@ -52,6 +61,8 @@ package struct Executor<H: Host> {
                 step: step, errno: error.errno, found: error.description, stuckProcess: error.stuckProcess)
         } catch let error as ModuleError {
             throw StepFailure(step: step, errno: nil, found: error.description, stuckProcess: error.stuckProcess)
+        } catch let error as UnitError {
+            throw StepFailure(step: step, errno: nil, found: error.description)
         } catch {
             throw StepFailure(step: step, errno: nil, found: "\(error)")
         }
@@ -71,6 +82,8 @@ package struct Executor<H: Host> {
                 if !host.exists(path) { throw mismatch(step, errno, "\(path) does not exist") }
             case .gone(let path):
                 if host.exists(path) { throw mismatch(step, errno, "\(path) still exists") }
+            case .inactive(let unit):
+                if try host.isActive(unit: unit) { throw mismatch(step, errno, "\(unit) is still active") }
             case .seen: break
             case .returned(let address, let override):
                 let path = KernelPath.device(address)
@@ -125,6 +138,35 @@ package struct Executor<H: Host> {
             }
             host.pause(milliseconds: min(Self.releaseInterval, releaseDeadline - waited))
             waited += Self.releaseInterval
+        }
+    }
+
+    // MARK: - Processes that end with a service
+
+    private func awaitClose(of nodes: [String], _ step: PlanStep) throws(StepFailure) {
+        var waited: Int32 = 0
+        while true {
+            let snapshot: Snapshot
+            do {
+                snapshot = try host.snapshot(scope, withHolders: true)
+            } catch {
+                throw StepFailure(step: step, errno: nil, found: error.description)
+            }
+            // Where not everybody is seen, the next plan decides.
+            let holders = snapshot.holders.filter { nodes.contains($0.node) }
+            if holders.isEmpty { return }
+            if heedsInterruption, let signal = host.interruption() {
+                throw StepFailure(
+                    step: step, errno: nil, found: "interrupted by \(signal) while the last close was waited for")
+            }
+            guard waited < Self.closeDeadline else {
+                let who = holders.map(\.description).joined(separator: ", ")
+                throw StepFailure(
+                    step: step, errno: nil,
+                    found: "after \(Self.closeDeadline) ms \(who). \(HolderRemedy.ending(holders))", code: .inUse)
+            }
+            host.pause(milliseconds: Self.closeInterval)
+            waited += Self.closeInterval
         }
     }
 }

@@ -1,6 +1,7 @@
 package import Aperture
 package import KernelFiles
 package import Record
+package import Units
 package import VFIO
 
 /// The machine as a claim uses it: reads, writes, records and the proof. Every write of the program goes through it.
@@ -30,6 +31,22 @@ package protocol Host {
 
     /// Unloads a kernel module. Fails when something uses it.
     func unload(module: String) throws(ModuleError)
+
+    /// The name of a system service's own unit file, which its processes' control groups have; the name itself when it is
+    /// no alias, or cannot be resolved.
+    func unitName(_ name: String) -> String
+
+    /// Stops a system service, and returns when it has stopped.
+    func stop(unit: String) throws(UnitError)
+
+    /// Starts a system service. In a unit, the start is only put into systemd's queue; see ``Services/start(_:waits:)``.
+    func start(unit: String) throws(UnitError)
+
+    /// Whether a system service runs.
+    func isActive(unit: String) throws(UnitError) -> Bool
+
+    /// Whether the system is shutting down; false where that is not known.
+    func isStopping() -> Bool
 
     /// Writes to a bus's `rescan` file, and sets this driver override on the function that appears. A native driver can
     /// still be faster: the kernel offers no way to hold it back.
@@ -78,6 +95,17 @@ extension Host {
     /// open.
     package func read(_ scope: SnapshotScope, withHolders: Bool = true) throws(ReclaimError) -> Snapshot {
         do { return try snapshot(scope, withHolders: withHolders) } catch { throw .snapshot(error) }
+    }
+
+    /// The options with the units' own names, each once: a plan compares them with those of processes.
+    package func resolved(_ options: ClaimOptions) -> ClaimOptions {
+        var resolved = options
+        resolved.stoppableUnits = []
+        for name in options.stoppableUnits.map(unitName)
+        where !resolved.stoppableUnits.contains(name) && ServiceName.objection(to: name) == nil {
+            resolved.stoppableUnits.append(name)
+        }
+        return resolved
     }
 
     /// - Throws: ``ReclaimError/interrupted(by:)`` when a signal asks this process to stop. Call it before a write.

@@ -4,6 +4,7 @@ internal import Glibc
 package import KernelFiles
 package import Record
 internal import SystemPackage
+package import Units
 package import VFIO
 
 /// The machine itself, or a tree of files in its shape.
@@ -92,6 +93,28 @@ package struct MachineHost: Host {
                 isUnloading: isUnloading)
         }
         return ModuleLoader(deadline: writeDeadline, tick: goOn)
+    }
+
+    /// From the links in the folders of units, below the root.
+    package func unitName(_ name: String) -> String { UnitAliases(tree: tree).name(of: name) }
+
+    /// Through systemctl, with a deadline.
+    package func stop(unit: String) throws(UnitError) { try services().stop(unit) }
+
+    /// Through systemctl. Only a process that belongs to no unit waits for the start, with a deadline.
+    package func start(unit: String) throws(UnitError) { try services().start(unit, waits: ownUnit() == nil) }
+
+    /// Through systemctl.
+    package func isActive(unit: String) throws(UnitError) -> Bool { try services().isActive(unit) }
+
+    /// Through systemctl. A system whose manager cannot be asked is not shutting down.
+    package func isStopping() -> Bool { (try? services().isStopping()) ?? false }
+
+    private func services() throws(UnitError) -> Services {
+        guard tree.isMachine else {
+            throw .unreachable("services belong to the machine itself, and not to another root")
+        }
+        return Services(SystemctlProgram(tick: tick))
     }
 
     /// Writes with ``writeDeadline``; a second thread sets the override.

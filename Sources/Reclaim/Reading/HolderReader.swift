@@ -83,14 +83,20 @@ package struct HolderReader {
                 reading.unknown = reading.unknown ?? "what \(who) has open could not be read: \(why)"
             }
         }
+        let sessions = SessionReader(tree: tree)
         var guests = GuestReader(tree: tree, tick: tick)
         for (process, nodes) in held.sorted(by: { $0.key < $1.key }) {
             let (command, unit) = (command(of: process), ControlGroup(of: "\(process)", in: tree))
             let guest = guests.name(of: process, command, holding: nodes)
-            reading.holders += nodes.sorted().map {
-                Holder(
-                    pid: process, command: command, node: $0, unit: unit.unit, isSystemUnit: unit.isSystemUnit,
+            let services = sessions.services(of: process, unit)
+            reading.holders += nodes.sorted().map { node in
+                var holder = Holder(
+                    pid: process, command: command, node: node, unit: unit.unit, isSystemUnit: unit.isSystemUnit,
                     user: unit.user, guest: guest)
+                holder.sessionServices = services
+                // The sound server is in that slice too, and serves all sessions of the user.
+                holder.endsWithAnySession = unit.isDesktop && !node.hasPrefix("/dev/snd/")
+                return holder
             }
         }
         return reading
@@ -228,6 +234,8 @@ struct ControlGroup {
     private(set) var isSystemUnit = false
     /// The id of the user whose own manager has the unit: `user@1000.service/app.slice/steam.service`.
     private(set) var user: UInt32?
+    /// Whether that manager has it in `session.slice`, for the essential parts of a desktop (systemd.special(7)).
+    private(set) var isDesktop = false
 
     /// - Parameter process: A process ID, or `self`.
     init(of process: String, in tree: FileTree) {
@@ -239,6 +247,7 @@ struct ControlGroup {
             unit = String(last).printable
             isSystemUnit = units.count == 1
             user = units.count == 2 ? Self.user(ofManager: units[0]) : nil
+            isDesktop = user != nil && line.split(separator: "/").contains("session.slice")
         }
     }
 }

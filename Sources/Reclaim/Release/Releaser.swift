@@ -1,12 +1,14 @@
 package import Aperture
 package import Record
+internal import Units
 
 /// Restores a recorded state. A release restores the state before the claim, an undo the state before the run, and the
 /// udev rule's reservation is undone in the same way.
 ///
 /// The loop is that of a claim: read a snapshot, make a plan, do the plan's next rung, and repeat until a plan has
 /// nothing left to do. The plan compares the present state with the recorded one, so it does not matter what happened
-/// between. A step that fails is reported, and the other steps are still made.
+/// between. A step that fails is reported, and the other steps are still made. The services that the claim has stopped
+/// are started last, when nothing is left to restore.
 package struct Releaser<H: Host> {
     private let host: H
     private let tell: (ClaimEvent) -> Void
@@ -38,6 +40,7 @@ package struct Releaser<H: Host> {
         try host.expectNoStuckWrite(record)
         if host.isReplaced(record) {
             try host.forgetRecord(of: address)
+            startUnits(of: record)
             return Self.refuse(
                 "The card at \(address) is not the one that was claimed.",
                 remedy: "The claimed card is gone and its record is now removed; there is nothing to release.")
@@ -49,7 +52,11 @@ package struct Releaser<H: Host> {
                     remedy: "Run `apertured recover` first.")
             }
             try host.forgetRecord(of: address)
-            return ReleaseOutcome(result: .kept)
+            let left = record.stoppedUnits.map {
+                "\($0), which the claim has stopped, stays so: systemctl start \($0)."
+            }
+            left.forEach { tell(.warning($0)) }
+            return ReleaseOutcome(result: .kept, announced: left)
         }
         let destination = Destination(before: record)
         let plan = try plan(to: destination)
@@ -108,7 +115,9 @@ package struct Releaser<H: Host> {
             guard record.wasClaimed else { return try host.removeRecord(of: record.gpu) }
             // After the claim's own rescan the same card has a new sysfs directory, so record its new inode.
             let device = record.hasRemovedCard ? host.identity(ofDevice: KernelPath.device(record.gpu)) : record.device
-            try host.save(record.standing(of: device))
+            var standing = record.standing(of: device)
+            standing.stoppedUnits.removeAll(where: record.unitsStoppedByRun.contains)
+            try host.save(standing)
         }
     }
 
@@ -131,11 +140,18 @@ package struct Releaser<H: Host> {
         }
     }
 
+    /// Removes the record of a card that is gone, and starts the services that its claim has stopped.
+    package func abandon(_ record: ClaimRecord) throws(ReclaimError) {
+        try host.forgetRecord(of: record.gpu)
+        startUnits(of: record)
+    }
+
     /// Removes the record of a card that was replaced: the prior state says nothing about the new card.
     private func forget(_ record: ClaimRecord) -> Restoration {
         var result = Restoration()
         result.losses = ["The card at \(record.gpu) is not the one that was claimed, which is gone."]
         result.losses.forEach { tell(.lost($0)) }
+        start(record.stoppedUnits, &result)
         conclude(&result) { () throws(RecordError) in try host.removeRecord(of: record.gpu) }
         return result
     }
@@ -148,12 +164,73 @@ package struct Releaser<H: Host> {
         conclusion: () throws(RecordError) -> Void
     ) throws(ReclaimError) -> Restoration {
         var result = try goBack(to: destination, from: plan)
+        let units = destination.stoppedUnits
         if result.isFinished {
+            if !units.isEmpty { awaitNodes(of: destination) }
+            start(units, &result)
             conclude(&result, conclusion)
         } else {
+            lose(units.map { "\($0), which the claim has stopped, stays so until the card is restored." }, &result)
             keep(record, after: result)
         }
         return result
+    }
+
+    private func lose(_ losses: [String], _ result: inout Restoration) {
+        result.losses += losses
+        losses.forEach { tell(.lost($0)) }
+    }
+
+    // MARK: - Services
+
+    /// How long to wait for the node of the host's driver, in milliseconds. udev gives it its name and its rights.
+    private static var nodeDeadline: Int32 { 10_000 }
+
+    /// Waits until the host's driver has its node, as a display server looks for it when it starts, and may not look
+    /// again.
+    private func awaitNodes(of destination: Destination) {
+        var waited: Int32 = 0
+        while waited < Self.nodeDeadline {
+            // What cannot be read is not waited for: the services are started all the same.
+            guard let snapshot = try? host.snapshot(.release(destination.gpu), withHolders: false) else { return }
+            let late = destination.state.functions.compactMap { snapshot.function(at: $0.address) }.filter { card in
+                card.pciClass.isDisplay && card.isDriven(in: snapshot)
+                    && !card.nodes.contains { $0.hasPrefix("/dev/dri/card") && host.exists($0) }
+            }
+            if late.isEmpty { return }
+            host.pause(milliseconds: Self.interval)
+            waited += Self.interval
+        }
+        tell(
+            .warning(
+                "\(destination.gpu) has no /dev/dri node after \(Self.nodeDeadline / 1000) s: the services are started "
+                    + "without it"))
+    }
+
+    private func startUnits(of record: ClaimRecord) {
+        var result = Restoration()
+        start(record.stoppedUnits, &result)
+    }
+
+    /// Starts the services, the last that was stopped first. One that does not start is a loss: the card is restored. At
+    /// shutdown nothing is started.
+    private func start(_ units: [String], _ result: inout Restoration) {
+        guard !units.isEmpty, !host.isStopping() else { return }
+        for unit in units.reversed() {
+            let step = PlanStep.start(unit)
+            tell(.undoing(step))
+            result.performed.append(step)
+            do throws(UnitError) {
+                try host.start(unit: unit)
+                tell(.undone(step))
+            } catch {
+                lose(
+                    [
+                        "\(unit), which the claim has stopped, could not be started: \(error). `systemctl status \(unit)`"
+                            + " tells more."
+                    ], &result)
+            }
+        }
     }
 
     /// Updates or removes the record. The card is restored even when this fails.
@@ -264,12 +341,20 @@ private struct Destination {
     var nativeDrivers: Set<String> = []
     var hasRemovedCard = false
     var unloadedModules: [String] = []
+    /// The services that run in that state.
+    var stoppedUnits: [String] = []
 
     /// The state before the claim.
-    init(before record: ClaimRecord) { self.init(record, state: record.prior) }
+    init(before record: ClaimRecord) {
+        self.init(record, state: record.prior)
+        stoppedUnits = record.stoppedUnits
+    }
 
     /// The state before the present run.
-    init(startOf record: ClaimRecord) { self.init(record, state: record.start, isClaimed: record.wasClaimed) }
+    init(startOf record: ClaimRecord) {
+        self.init(record, state: record.start, isClaimed: record.wasClaimed)
+        stoppedUnits = record.wasClaimed ? record.unitsStoppedByRun : record.stoppedUnits
+    }
 
     private init(_ record: ClaimRecord, state: PriorState, isClaimed: Bool = false) {
         gpu = record.gpu
@@ -292,6 +377,14 @@ private struct Destination {
         ReleasePlanner.plan(
             backTo: state, isClaimed: isClaimed, in: snapshot, boundByUs: nativeDrivers, removedByUs: hasRemovedCard,
             unloadedByUs: unloadedModules, ignoresUnknownHolders: force)
+    }
+}
+
+extension PCIFunction {
+    /// Whether a driver of the host has it that makes a `/dev/dri` node. nvidia alone leaves that to another module.
+    fileprivate func isDriven(in snapshot: Snapshot) -> Bool {
+        guard let driver, !isOnVFIO else { return false }
+        return driver != NvidiaModules.core || snapshot.nvidia.module("nvidia_drm") != nil
     }
 }
 

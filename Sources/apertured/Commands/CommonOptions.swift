@@ -110,6 +110,12 @@ struct PolicyOptions: ParsableArguments {
     @Flag(help: "Unload nvidia's kernel modules, which keep a GPU busy, if no other GPU needs them.")
     var unload = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Stop this service if it has the GPU open, and start it again after the release; may be repeated.",
+            valueName: "service"))
+    var stop: [String] = []
+
     var claimOptions: ClaimOptions {
         var options = selection.claimOptions
         options.residue = residue
@@ -117,6 +123,7 @@ struct PolicyOptions: ParsableArguments {
         options.driver = driver
         options.force = force
         options.unloadsNative = unload
+        for name in stop where !options.stoppableUnits.contains(name) { options.stoppableUnits.append(name) }
         return options
     }
 
@@ -124,6 +131,11 @@ struct PolicyOptions: ParsableArguments {
         for name in allowNative where NativeDriver.bouncing(named: name) == nil {
             let names = NativeDriver.allowedToBounce.map(\.module).joined(separator: ", ")
             throw ValidationError("--allow-native \(name): only these may be asked to probe once: \(names).")
+        }
+        for name in stop {
+            if let objection = ServiceName.objection(to: name) {
+                throw ValidationError("--stop \(name): \(objection).")
+            }
         }
         if let driver, !VFIODrivers.isNamed(driver) {
             throw ValidationError(

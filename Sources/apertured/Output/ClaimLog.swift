@@ -40,6 +40,8 @@ struct ClaimLog {
             write(nil, .notice, "an earlier run was interrupted while \(state.rawValue): recovering from it first")
         case .releasing: write(.releaseStarted, .info, "releasing the card")
         case .undoing(let step): tellIntention(step, "back: ")
+        case .undone(let step) where step.action == .startUnit:
+            write(nil, .notice, "systemd starts \(step.target) again", [.init(.step, step.action.rawValue)])
         case .undone(let step): tellCompletion(step)
         case .notUndone(let failure):
             let step = JournalEntry.Field(.step, failure.step.action.rawValue)
@@ -77,6 +79,7 @@ struct ClaimLog {
         case .unbindFramebuffer: write(.framebufferEvicted, .info, "evicted \(step.target)", device)
         case .handOverConsole: write(.consoleHandedOver, .info, "handed over to \(step.target)", device)
         case .unbindDriver: write(.driverUnbound, .info, "unbound \(step.target)", device)
+        case .stopUnit: write(nil, .notice, "stopped \(step.target)", [.init(.step, step.action.rawValue)])
         case .rescanBus, .bindNative:
             write(.rungTaken, .info, "took the rung \(step.rung.rawValue)", [.init(.rung, step.rung.rawValue)])
         default: tellCompletion(step)

@@ -60,9 +60,11 @@ package final class ProgressLine {
     }
 
     private func begin(_ step: PlanStep, _ gpu: PCIAddress) {
-        if case .wait(_, let node) = step.effect {
-            begin("the last close of \(node)", about: "\(gpu)", milliseconds: closeDeadline)
-        } else {
+        switch step.effect {
+        case .wait(_, let node): begin("the last close of \(node)", about: "\(gpu)", milliseconds: closeDeadline)
+        case .awaitClose: begin("the last close of \(step.target)", about: "\(gpu)", milliseconds: 30_000)
+        case .stop, .start: begin("systemd: \(step.value)", about: "\(gpu)", milliseconds: 60_000)
+        default:
             begin("the kernel: \(step.action.rawValue) \(step.target)", about: "\(gpu)", milliseconds: writeDeadline)
         }
     }

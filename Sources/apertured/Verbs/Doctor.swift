@@ -21,6 +21,7 @@ struct Doctor: Verb {
             Terminal.fail(error)
             throw ExitStatus.failed
         }
+        let options = host.resolved(options)
         let wanted = addresses.isEmpty ? Self.cards(of: snapshot) : addresses
         var facts = DoctorReader(tree: tree).read(for: snapshot)
         readConfiguration(of: wanted, into: &facts)

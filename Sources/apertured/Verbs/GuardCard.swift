@@ -51,8 +51,12 @@ struct GuardCard: Verb {
         }
         let card = CardGuard(
             address, host: host, source: loop, tree: tree, lockMilliseconds: locking.lockMilliseconds,
-            notifier: notifier, boot: Boot(isUnderWay: ServiceManager.isStarting, endSplash: ServiceManager.endSplash),
-            tell: log.tell)
+            notifier: notifier, boot: Boot(isUnderWay: ServiceManager.isStarting, endSplash: ServiceManager.endSplash)
+        ) { event in
+            // A service that is stopped may take longer than the whole start may.
+            if case .claim(.stepping(let step)) = event, step.rung == .stop { timeout.extend() }
+            log.tell(event)
+        }
         if let status = ExitStatus(card.run()) { throw status }
     }
 

@@ -72,7 +72,7 @@ struct PostStop: Verb {
             // Remove the record of a card that is gone or was replaced.
             let device = host.identity(ofDevice: KernelPath.device(address))
             if let record = try host.loadRecord(of: address), device == nil || record.isStale(for: device) {
-                try host.forgetRecord(of: address)
+                try Releaser(host: host, tell: log.tell).abandon(record)
             }
             return result
         }

@@ -1,0 +1,50 @@
+/// Stops and starts services of the machine.
+package struct Services {
+    /// For questions, in seconds.
+    private static let patience: Int32 = 20
+    /// For a stop, in seconds: a display manager takes a few, and more where a session does not end.
+    private static let stopPatience: Int32 = 60
+    /// For a start that is waited for, in seconds.
+    private static let startPatience: Int32 = 60
+
+    private let systemctl: SystemctlProgram
+
+    /// - Parameter systemctl: Another program for a test.
+    package init(_ systemctl: SystemctlProgram = SystemctlProgram()) {
+        self.systemctl = systemctl
+    }
+
+    /// Stops the service, and returns when it has stopped. systemd does a stop before a start of another service,
+    /// whichever of the two is ordered first (`job_compare()`, systemd.unit(5), `Before=`): so this is right in a unit
+    /// whose own start is running.
+    package func stop(_ unit: String) throws(UnitError) {
+        _ = try systemctl.run(["stop", unit], within: Self.stopPatience)
+    }
+
+    /// Starts the service; one that is active is left alone.
+    /// - Parameter waits: Whether to return when it has started. Otherwise the start is only put into systemd's queue. It
+    ///   must not be waited for in a unit: a service that is ordered after the unit starts when the unit's own start or
+    ///   stop has ended, which would wait for this.
+    package func start(_ unit: String, waits: Bool) throws(UnitError) {
+        if waits {
+            _ = try systemctl.run(["start", unit], within: Self.startPatience)
+        } else {
+            _ = try systemctl.run(["start", "--no-block", unit], within: Self.patience)
+        }
+    }
+
+    /// Whether the service runs, or is on its way there or back.
+    package func isActive(_ unit: String) throws(UnitError) -> Bool {
+        let answer = try systemctl.run(["show", "--property=ActiveState", unit], within: Self.patience)
+        let line = answer.split(whereSeparator: \.isNewline).first { $0.hasPrefix("ActiveState=") }
+        guard let state = line?.dropFirst("ActiveState=".count) else {
+            throw .unreachable("systemctl show does not tell the state of \(unit)")
+        }
+        return state != "inactive" && state != "failed"
+    }
+
+    /// Whether the system is shutting down.
+    package func isStopping() throws(UnitError) -> Bool {
+        try systemctl.run(["show", "--property=SystemState"], within: Self.patience).hasPrefix("SystemState=stopping")
+    }
+}
