@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, disturbed, drivers, everyday, hotplug, images, package, rootfs, splash, upheaval, virtualization
+from . import configured, desktop, disturbed, drivers, everyday, hotplug, images, package, rootfs, splash, upheaval, virtualization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Case:
 # Without a word from the administrator no rung would end what is left behind there.
 RESCAN = "[GPU]\nAddress=0000:01:00.0\nResidue=rescan\n"
 BOUNCE = "[GPU]\nAddress=0000:01:00.0\nResidue=bounce\nAllowNative=bochs\n"
+DESKTOP = "[GPU]\nAddress=0000:02:00.0\nStop=display-manager.service\n"
 # Two functions of one slot, each on its own.
 APART = "[GPU]\nOnlyFunction=yes\nMultiple=yes\n"
 
@@ -84,6 +85,8 @@ _CASES = (
     Case("splash-simpledrm", splash.splash_framebuffer, "6.12-simpledrm", disk=rootfs.PLYMOUTH),
     Case("splash-efidrm", splash.splash_framebuffer, "7.2-efidrm", disk=rootfs.PLYMOUTH),
     Case("in-use-at-boot", splash.splash_stays),
+    # A real display server.
+    Case("desktop", desktop.leaves_and_returns, configuration=DESKTOP, disk=rootfs.DESKTOP),
     # A real libvirtd, and a guest in the guest. Neither has passed yet: libvirtd needs longer than a busy lab waits.
     Case("libvirt-domain", virtualization.libvirt_domain, disk=rootfs.LIBVIRT, apart=True),
     Case("libvirt-refused", virtualization.libvirt_refused, disk=rootfs.LIBVIRT, apart=True),

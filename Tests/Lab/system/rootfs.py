@@ -64,6 +64,20 @@ PLYMOUTH = Disk(
     packages=("plymouth", "plymouth-themes"),
     commands="""printf '[Daemon]\\nTheme=spinner\\nShowDelay=0\\nDeviceTimeout=8\\n' >"$1/etc/plymouth/plymouthd.conf"
 """)
+# greetd shows weston instead of a greeter, as its own user, when it is asked to: at boot there may be no card yet.
+DESKTOP = Disk(
+    packages=("greetd", "weston", "libpam-systemd"), size="2G",
+    commands="""set -eu
+ln -sf /usr/lib/systemd/system/multi-user.target "$1/etc/systemd/system/default.target"
+ln -sf /usr/lib/systemd/system/greetd.service "$1/etc/systemd/system/display-manager.service"
+cat >"$1/etc/greetd/config.toml" <<'END'
+[terminal]
+vt = 7
+[default_session]
+command = "weston --backend=drm-backend.so --use-pixman --continue-without-input --idle-time=0 --log=/tmp/weston.log"
+user = "_greetd"
+END
+""")
 
 
 def obtain(disk=BASE, refresh=False):
