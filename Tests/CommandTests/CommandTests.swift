@@ -77,6 +77,9 @@ struct CommandTests {
         #expect(steps.prefix(2).map { $0["action"] as? String } == ["stop-unit", "await-close"])
         #expect(steps.prefix(2).map { $0["rung"] as? String } == ["stop", "stop"])
         #expect(steps.first?["value"] as? String == "stop gdm.service")
+        let doctor = try CommandLine.run(["doctor"] + words.dropFirst())
+        let told = doctor.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(told.contains("gdm.service) holds /dev/dri/card0. The claim stops gdm.service."))
     }
 
     @Test("A refused plan prints the refusal and exits 3")

@@ -41,6 +41,7 @@ struct StopGateTests {
         #expect(stop.path == "/usr/bin/systemctl" && stop.value == "stop lightdm.service")
         #expect(stop.reason == "Xorg (pid 700, lightdm.service) holds /dev/dri/card0")
         #expect(plan.nextRung.map(\.action) == [.stopUnit, .awaitClose])
+        #expect(plan.notices.contains { $0.hasPrefix("lightdm.service stops until the release") })
     }
 
     @Test("Without the key nothing is stopped, and the refusal is what it was")

@@ -93,10 +93,17 @@ struct CardFindings {
             return Finding(.nvidiaModules, .unknown, "nvidia's modules", "Who uses them is not known.")
         }
         let isUnloaded = plan.steps.contains { $0.rung == .unload }
+        if !isUnloaded, !stoppedUnits.isEmpty {
+            return Finding(
+                .nvidiaModules, .note, "nvidia's modules",
+                "Whether they keep the card busy (\(modules)) is decided when the services have stopped.")
+        }
         return Finding(
             .nvidiaModules, .ok, "nvidia's modules",
             isUnloaded ? "The claim unloads \(modules)." : "None of them keeps the card busy (\(modules)).")
     }
+
+    private var stoppedUnits: [String] { plan.steps.filter { $0.action == .stopUnit }.map(\.target) }
 
     private var holders: Finding? {
         guard !isRefused(.inUse, .holdersUnknown) else { return nil }
@@ -106,7 +113,8 @@ struct CardFindings {
         guard unique.isEmpty else {
             let list = unique.map(\.description).joined(separator: ", ")
             return Finding(
-                .holders, .note, "Users", "\(list).",
+                .holders, .note, "Users",
+                "\(list)." + (stoppedUnits.isEmpty ? "" : " The claim stops \(stoppedUnits.joined(separator: ", "))."),
                 remedy: gpu.isOnVFIO ? "\(HolderRemedy.guest(unique)) before you release the card." : nil)
         }
         if let why = snapshot.holdersUnknown {

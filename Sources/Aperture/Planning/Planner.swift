@@ -61,7 +61,8 @@ package struct Planner: Sendable {
             address: address, gpu: gpu, functions: functions, drivers: drivers, choices: selection.choices,
             conflicts: evidence.conflicts, attributions: evidence.attributions, refusals: refusals,
             steps: refusals.isEmpty ? steps.steps : [], warnings: refusals.isEmpty ? steps.warnings : [],
-            notices: refusals.isEmpty && !steps.steps.isEmpty ? notices(host.warnings, taking: functions) : [])
+            notices: refusals.isEmpty && !steps.steps.isEmpty
+                ? notices(host.warnings + steps.stops.losses, taking: functions) : [])
     }
 
     private func notices(_ losses: [String], taking functions: [PCIFunction]) -> [String] {

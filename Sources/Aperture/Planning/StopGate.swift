@@ -10,6 +10,13 @@ struct StopGate {
     /// The names of the units that are stopped.
     let units: [String]
 
+    /// What the host does not have while the claim lasts, a sentence.
+    var losses: [String] {
+        units.isEmpty
+            ? []
+            : ["\(units.joined(separator: ", ")) stops until the release, and the sessions that it has opened end."]
+    }
+
     /// - Parameters:
     ///   - functions: The functions that the claim is to unbind.
     ///   - conflicts: What is in the GPU's BARs.
