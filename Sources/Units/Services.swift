@@ -26,6 +26,9 @@ package struct Services {
     ///   must not be waited for in a unit: a service that is ordered after the unit starts when the unit's own start or
     ///   stop has ended, which would wait for this.
     package func start(_ unit: String, waits: Bool) throws(UnitError) {
+        // Its starts are counted, so that one that fails again and again is given up; a start after each claim is none of
+        // these. A service that is not loaded has no count, and its start fails.
+        _ = try? systemctl.run(["reset-failed", unit], within: Self.patience)
         if waits {
             _ = try systemctl.run(["start", unit], within: Self.startPatience)
         } else {

@@ -30,7 +30,8 @@ struct ServicesTests {
         try services.start("gdm.service", waits: false)
         #expect(
             try words == [
-                "--no-ask-password stop gdm.service", "--no-ask-password start gdm.service",
+                "--no-ask-password stop gdm.service", "--no-ask-password reset-failed gdm.service",
+                "--no-ask-password start gdm.service", "--no-ask-password reset-failed gdm.service",
                 "--no-ask-password start --no-block gdm.service",
             ])
     }
