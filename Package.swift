@@ -76,7 +76,7 @@ let package = Package(
             name: "apertured",
             dependencies: [
                 "Aperture", "CLinux", "Configuration", "Enabling", "Guard", "Journal", "JSONFormat", "KernelFiles",
-                "PCIAccess", "Reclaim", "Record", "Report", "Udev", "VFIO", argumentParser, systemPackage,
+                "PCIAccess", "Reclaim", "Record", "Report", "Udev", "Units", "VFIO", argumentParser, systemPackage,
             ],
             swiftSettings: settings),
 

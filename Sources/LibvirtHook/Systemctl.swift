@@ -13,22 +13,15 @@ package struct Systemctl: UnitManager {
     /// Makes no call yet.
     package init() {}
 
-    package func isStopping() throws(UnitError) -> Bool {
-        try run(["show", "--property=SystemState"], within: Self.patience).hasPrefix("SystemState=stopping")
-    }
+    package func isStopping() throws(UnitError) -> Bool { try Services().isStopping() }
 
     package func state(of card: PCIAddress) throws(UnitError) -> UnitState {
-        let output = try run(
-            ["show", "--property=ActiveState,LoadState,StatusText", Self.unit(card)], within: Self.patience)
-        let values = output.split(separator: "\n").reduce(into: [Substring: Substring]()) { values, line in
-            guard let equals = line.firstIndex(of: "=") else { return }
-            values[line[..<equals]] = line[line.index(after: equals)...]
-        }
+        let unit = Self.unit(card)
+        let values = try Services().properties(["ActiveState", "LoadState", "StatusText"], of: unit)
         guard let activity = values["ActiveState"], let loading = values["LoadState"] else {
-            throw .unreachable("systemctl show does not tell the state of \(Self.unit(card))")
+            throw .unreachable("systemctl show does not tell the state of \(unit)")
         }
-        return UnitState(
-            activity: String(activity), loading: String(loading), words: String(values["StatusText"] ?? ""))
+        return UnitState(activity: activity, loading: loading, words: values["StatusText"] ?? "")
     }
 
     package func start(_ card: PCIAddress) throws(UnitError) {

@@ -38,16 +38,35 @@ package struct Services {
 
     /// Whether the service runs, or is on its way there or back.
     package func isActive(_ unit: String) throws(UnitError) -> Bool {
-        let answer = try systemctl.run(["show", "--property=ActiveState", unit], within: Self.patience)
-        let line = answer.split(whereSeparator: \.isNewline).first { $0.hasPrefix("ActiveState=") }
-        guard let state = line?.dropFirst("ActiveState=".count) else {
-            throw .unreachable("systemctl show does not tell the state of \(unit)")
-        }
+        let state = try property("ActiveState", of: unit)
         return state != "inactive" && state != "failed"
+    }
+
+    /// Whether the system is starting up.
+    package func isStarting() throws(UnitError) -> Bool {
+        ["initializing", "starting"].contains(try property("SystemState"))
     }
 
     /// Whether the system is shutting down.
     package func isStopping() throws(UnitError) -> Bool {
-        try systemctl.run(["show", "--property=SystemState"], within: Self.patience).hasPrefix("SystemState=stopping")
+        try property("SystemState") == "stopping"
+    }
+
+    /// A unit's properties by name, as `systemctl show` writes them.
+    /// - Parameter unit: `nil` for the service manager's own.
+    package func properties(_ names: [String], of unit: String? = nil) throws(UnitError) -> [String: String] {
+        let words = ["show", "--property=\(names.joined(separator: ","))"] + (unit.map { [$0] } ?? [])
+        let lines = try systemctl.run(words, within: Self.patience).split(whereSeparator: \.isNewline)
+        return lines.reduce(into: [:]) { properties, line in
+            guard let equals = line.firstIndex(of: "=") else { return }
+            properties[String(line[..<equals])] = String(line[line.index(after: equals)...])
+        }
+    }
+
+    private func property(_ name: String, of unit: String? = nil) throws(UnitError) -> String {
+        guard let value = try properties([name], of: unit)[name] else {
+            throw .unreachable("systemctl show does not tell \(name)\(unit.map { " of \($0)" } ?? "")")
+        }
+        return value
     }
 }

@@ -57,6 +57,10 @@ struct ServicesTests {
         #expect(throws: UnitError.self) { try services("echo").isActive("gdm.service") }
         #expect(try services("echo SystemState=stopping").isStopping())
         #expect(try !services("echo SystemState=running").isStopping())
+        #expect(try services("echo SystemState=starting").isStarting())
+        #expect(try services("echo SystemState=initializing").isStarting())
+        #expect(try !services("echo SystemState=degraded").isStarting())
+        #expect(throws: UnitError.self) { try services("echo").isStarting() }
     }
 
     @Test("A call that does not end in time is ended")
