@@ -27,7 +27,6 @@ class Case:
 # Without a word from the administrator no rung would end what is left behind there.
 RESCAN = "[GPU]\nAddress=0000:01:00.0\nResidue=rescan\n"
 BOUNCE = "[GPU]\nAddress=0000:01:00.0\nResidue=bounce\nAllowNative=bochs\n"
-DESKTOP = "[GPU]\nAddress=0000:02:00.0\nStop=display-manager.service\n"
 # Two functions of one slot, each on its own.
 APART = "[GPU]\nOnlyFunction=yes\nMultiple=yes\n"
 
@@ -60,6 +59,8 @@ _CASES = (
     Case("watchdog", disturbed.watchdog),
     Case("wrong-name", configured.wrong_name),
     Case("initramfs-tools", images.initramfs_tools),
+    Case("dracut", images.dracut_12),
+    Case("dracut-debian13", images.dracut_13, "6.12"),
     Case("disable-and-uninstall", package.disable_and_uninstall),
     Case("new-user", package.new_user),
     Case("upgraded", upheaval.upgraded),
@@ -86,7 +87,7 @@ _CASES = (
     Case("splash-efidrm", splash.splash_framebuffer, "7.2-efidrm", disk=rootfs.PLYMOUTH),
     Case("in-use-at-boot", splash.splash_stays),
     # A real display server.
-    Case("desktop", desktop.leaves_and_returns, configuration=DESKTOP, disk=rootfs.DESKTOP),
+    Case("desktop", desktop.leaves_and_returns, disk=rootfs.DESKTOP),
     # A real libvirtd, and a guest in the guest. Neither has passed yet: libvirtd needs longer than a busy lab waits.
     Case("libvirt-domain", virtualization.libvirt_domain, disk=rootfs.LIBVIRT, apart=True),
     Case("libvirt-refused", virtualization.libvirt_refused, disk=rootfs.LIBVIRT, apart=True),
@@ -120,7 +121,7 @@ _CASES = (
 # some on the newest. They double the lab's time, and have not all been run yet.
 _DEBIAN_13 = tuple(
     dataclasses.replace(case, name=f"{case.name}-debian13", kernel="6.12", disk=rootfs.DEBIAN_13, quick=False, apart=True)
-    for case in _CASES if case.kernel == "6.1" and case.disk == rootfs.BASE and case.name != "initramfs-tools")
+    for case in _CASES if case.kernel == "6.1" and case.disk == rootfs.BASE and case.name not in ("initramfs-tools", "dracut"))
 _NEWEST = tuple(
     dataclasses.replace(case, name=f"{case.name}-newest", kernel="7.x", disk=rootfs.DEBIAN_NEWEST, quick=False, apart=True)
     for case in _CASES

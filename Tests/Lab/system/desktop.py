@@ -4,12 +4,16 @@ its greeter. weston draws without OpenGL, on the card's own DRM driver.
 
 from .expectations import expect_active, record
 from .guest import ADDRESS
+from .stories import DESKTOP, INACTIVE, Teller
 from .trial import unit
 
 # A display server starts here in half a minute.
 PATIENCE = 180
 OPTIONS = {"deadline": 2400, "patience": 600}
 DISPLAY = "display-manager.service"
+# As the page has it.
+CONFIGURATION = "/etc/apertured.conf.d/50-desktop.conf"
+SECTION = "[GPU]\\nAddress=0000:02:00.0\\nStop=display-manager.service\\n"
 # The names of the processes that have a node of slot 2's card open.
 HOLDERS = (f"for node in $(ls /sys/bus/pci/devices/{ADDRESS[2]}/drm); do for process in /proc/[0-9]*; do "
            "ls -l $process/fd 2>/dev/null | grep -q \"/dev/dri/$node$\" && cat $process/comm; done; done | sort | uniq -c")
@@ -28,7 +32,7 @@ def leaves_and_returns(test):
         expect_shown(test, guest, "at first")
         shown = guest.text(HOLDERS, PATIENCE)
         test.saw["holders"] = " ".join(shown.split())
-        expect_refused_without(test, guest)
+        expect_story(test, guest)
         for number in range(1, ROUNDS + 1):
             expect_round(test, guest, number)
         again = guest.text(HOLDERS, PATIENCE)
@@ -38,12 +42,27 @@ def leaves_and_returns(test):
         expect_round(test, guest, "after all of it")
 
 
-def expect_refused_without(test, guest):
-    """Without the key nothing is stopped."""
+def expect_story(test, guest):
+    """As the page tells it. Without the key nothing is stopped."""
+    tell = Teller(DESKTOP, test)
+    tell(guest, "apertured status --verbose", ADDRESS[2], "weston")
+    tell(guest, "apertured plan 0000:02:00.0", "in-use", "weston", status=3)
     refused = guest.run(f"apertured claim {ADDRESS[2]}", PATIENCE)
-    test.expect("without the key the claim is refused, with the display server's name",
+    test.expect("the claim is refused, with the display server's name",
                 refused.status == 3 and "in-use" in refused.text and "weston" in refused.text, refused.text)
     expect_shown(test, guest, "after the refusal")
+    tell(guest, "apertured plan 0000:02:00.0 --stop display-manager.service", "stop-unit", "greetd.service")
+    expect_shown(test, guest, "after the plan")
+    guest.run(f"mkdir -p /etc/apertured.conf.d; printf '{SECTION}' >{CONFIGURATION}")
+    tell(guest, "systemctl start apertured@0000:02:00.0.service", seconds=PATIENCE)
+    tell(guest, "systemctl status apertured@0000:02:00.0.service", "Claimed and proven: 2 BARs mapped.")
+    test.expect_mapped(guest, 2)
+    tell(guest, "systemctl is-active display-manager.service", "inactive", status=INACTIVE)
+    tell(guest, "systemctl stop apertured@0000:02:00.0.service", seconds=PATIENCE)
+    expect_shown(test, guest, "after the stop")
+    tell(guest, "systemctl is-active display-manager.service", "active")
+    tell(guest, "apertured status 0000:02:00.0", "host")
+    tell.end()
 
 
 def expect_round(test, guest, name):

@@ -6,7 +6,7 @@ by then.
 
 from .expectations import TAKEN, expect_active, expect_status
 from .guest import ADDRESS
-from .stories import LIBVIRT, Teller
+from .stories import INACTIVE, LIBVIRT, Teller
 from .trial import property_of, unit
 
 # Two minutes here are a second on a machine. The daemon asks its emulator what it can do before the first start.
@@ -85,7 +85,7 @@ def libvirt_domain(test):
         expect_given(test, guest)
         tell(guest, "virsh destroy guest", seconds=PATIENCE)
         expect_state(test, guest, "guest", "shut off")
-        tell(guest, "systemctl is-active apertured@0000:02:00.0.service")
+        tell(guest, "systemctl is-active apertured@0000:02:00.0.service", "inactive", status=INACTIVE)
         tell(guest, "apertured status 0000:02:00.0", "host")
         tell.end()
         expect_back(test, guest)
