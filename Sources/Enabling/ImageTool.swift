@@ -19,8 +19,8 @@ package enum ImageTool: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// The programs, each with the arguments that make the images of all kernels anew. The first that exists is run: on
-    /// Debian, dracut has an update-initramfs as well, which knows where the images are.
+    /// The programs, each with the arguments that make the images of all kernels anew. The first that exists is run:
+    /// where a package of dracut brings an update-initramfs as well, it knows where the images are.
     package var commands: [[String]] {
         let update = ["update-initramfs", "-u", "-k", "all"]
         return switch self {

@@ -33,9 +33,11 @@ INITRAMFS_TOOLS = Tool(
 _DRACUT = ("mkdir -p /etc/dracut.conf.d; printf '%s\\n' hostonly=no compress=gzip 'drivers=\" " + MODULES + " \"' "
            "'omit_dracutmodules+=\" i18n plymouth terminfo kernel-modules-extra lunmask nvdimm resume virtiofs \"' "
            ">/etc/dracut.conf.d/lab.conf; >/boot/vmlinuz-$kernel")
+# As dracut's own script for a new kernel does it.
+_MAKE = "dracut -q --force /boot/initrd.img-$kernel $kernel"
 # dracut 059 and 106.
-DRACUT_12 = Tool(rootfs.Disk(packages=("dracut",), size="1G"), _DRACUT, "update-initramfs -c -k $kernel")
-DRACUT_13 = Tool(rootfs.Disk(suite="trixie", packages=("dracut",), size="1G"), _DRACUT, "update-initramfs -c -k $kernel")
+DRACUT_12 = Tool(rootfs.Disk(packages=("dracut",), size="1G"), _DRACUT, _MAKE)
+DRACUT_13 = Tool(rootfs.Disk(suite="trixie", packages=("dracut",), size="1G"), _DRACUT, _MAKE)
 MINUTES = {"seconds": 900}
 
 

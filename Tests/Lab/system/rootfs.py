@@ -48,11 +48,14 @@ class Disk:
 
 BASE = Disk()
 # libvirt's daemon starts when it is asked, takes the time that it needs (it tries its emulator, in an emulator), and does
-# not end by itself when nobody has spoken to it for two minutes.
+# not end by itself when nobody has spoken to it for two minutes. The first boot enables what Debian's preset says, which is
+# everything: also its socket for TLS, which needs certificates.
 LIBVIRT = Disk(
     packages=("libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "libexpat1", "policykit-1"), size="2G",
     commands="""set -eu
 rm "$1/etc/systemd/system/multi-user.target.wants/libvirtd.service"
+mkdir -p "$1/etc/systemd/system-preset"
+printf 'disable %s\\n' libvirtd.service libvirtd-tls.socket libvirtd-tcp.socket >"$1/etc/systemd/system-preset/00-lab.preset"
 mkdir "$1/etc/systemd/system/libvirtd.service.d"
 printf '[Service]\\nTimeoutStartSec=30min\\nEnvironment=LIBVIRTD_ARGS=\\n' >"$1/etc/systemd/system/libvirtd.service.d/lab.conf"
 """)
