@@ -61,7 +61,7 @@ let package = Package(
         .target(
             name: "Guard",
             dependencies: [
-                "Aperture", "CLinux", "Configuration", "Journal", "KernelFiles", "Reclaim", "Record", "Udev",
+                "Aperture", "CLinux", "Configuration", "Journal", "KernelFiles", "Reclaim", "Record", "Udev", "Units",
                 "VFIO", systemPackage,
             ],
             swiftSettings: settings),

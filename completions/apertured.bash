@@ -47,7 +47,7 @@ _apertured_verbs() {
         recover "Undo or finish claims and releases that were interrupted" \
         enable "Claim a GPU at every boot: pin the card, enable its unit, and make the initramfs anew" \
         disable "Leave a GPU to the host at every boot: take back what enable did" \
-        guard "Claim a GPU and guard it until a signal comes" \
+        guard "Claim GPUs and guard them until a signal comes" \
         log "Show the journal of one GPU" \
         report "Write an archive of what plan and status read, for a bug report" \
         help "Show the help of a verb"
@@ -113,7 +113,12 @@ _apertured_options() {
             "${quiet[@]}" "${verbose[@]}" "${locking[@]}" "${root[@]}" "${json[@]}"
         )
         ;;
-    guard) options=("${verbose[@]}" "${locking[@]}" "${root[@]}") ;;
+    guard)
+        options=(
+            --on-stop "What becomes of the GPUs when the guard stops"
+            "${verbose[@]}" "${locking[@]}" "${root[@]}"
+        )
+        ;;
     report)
         options=(
             --output "The file to write, such as report.tar.gz; - is the standard output"
@@ -158,7 +163,7 @@ _apertured() {
             index=$((index + 1))
             ;;
         --root=*) root=("${words[index]}") ;;
-        --residue | --allow-native | --driver | --function | --stop | --wait | --lock-wait | --write-deadline | --output)
+        --residue | --on-stop | --allow-native | --driver | --function | --stop | --wait | --lock-wait | --write-deadline | --output)
             index=$((index + 1))
             ;;
         -* | yes*) ;;
@@ -174,6 +179,10 @@ _apertured() {
     case $prev in
     --residue)
         _apertured_offer < <(printf '%s\n' auto bounce rescan refuse)
+        return
+        ;;
+    --on-stop)
+        _apertured_offer < <(printf '%s\n' release keep)
         return
         ;;
     --allow-native)
@@ -199,8 +208,8 @@ _apertured() {
     -*) _apertured_options "$verb" ;;
     *,) _apertured_verbs ;;
     *,help) ((gpus > 0)) || _apertured_verbs ;;
-    *,status | *,doctor | *,recover) _apertured_ask gpus ;;
-    *,plan | *,claim | *,verify | *,release | *,enable | *,disable | *,guard | *,log | *,report)
+    *,status | *,doctor | *,recover | *,guard) _apertured_ask gpus ;;
+    *,plan | *,claim | *,verify | *,release | *,enable | *,disable | *,log | *,report)
         ((gpus > 0)) || _apertured_ask gpus
         ;;
     esac

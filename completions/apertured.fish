@@ -13,7 +13,7 @@ function __apertured_words
             case --
                 echo -- --
                 return
-            case --residue --allow-native --driver --function --stop --wait --lock-wait --write-deadline --root --output
+            case --residue --on-stop --allow-native --driver --function --stop --wait --lock-wait --write-deadline --root --output
                 set skip 1
             case '-*'
             case '*'
@@ -37,8 +37,8 @@ end
 function __apertured_wants_gpu
     set -l words (__apertured_words)
     contains -- -- $words; and return 1
-    contains -- "$words[1]" status doctor recover; and return 0
-    contains -- "$words[1]" plan claim verify release enable disable guard log report; and test (count $words) = 1
+    contains -- "$words[1]" status doctor recover guard; and return 0
+    contains -- "$words[1]" plan claim verify release enable disable log report; and test (count $words) = 1
 end
 
 # Whether options of journalctl may follow.
@@ -73,7 +73,7 @@ complete -c apertured -n __apertured_no_verb -a release -d 'Give a claimed GPU b
 complete -c apertured -n __apertured_no_verb -a recover -d 'Undo or finish claims and releases that were interrupted'
 complete -c apertured -n __apertured_no_verb -a enable -d 'Claim a GPU at every boot: pin the card, enable its unit, and make the initramfs anew'
 complete -c apertured -n __apertured_no_verb -a disable -d 'Leave a GPU to the host at every boot: take back what enable did'
-complete -c apertured -n __apertured_no_verb -a guard -d 'Claim a GPU and guard it until a signal comes'
+complete -c apertured -n __apertured_no_verb -a guard -d 'Claim GPUs and guard them until a signal comes'
 complete -c apertured -n __apertured_no_verb -a log -d 'Show the journal of one GPU'
 complete -c apertured -n __apertured_no_verb -a report -d 'Write an archive of what plan and status read, for a bug report'
 complete -c apertured -n __apertured_no_verb -a help -d 'Show the help of a verb'
@@ -123,6 +123,8 @@ complete -c apertured -n '__apertured_verb claim release recover guard verify' -
 set -l locking '__apertured_verb claim release recover guard'
 complete -c apertured -n $locking -l lock-wait -x -d 'Seconds to wait for another run of apertured, and for each that is waiting already'
 complete -c apertured -n $locking -l write-deadline -x -d 'Seconds that one write may take in the kernel before it is given up'
+
+complete -c apertured -n '__apertured_verb guard' -l on-stop -x -k -a 'release keep' -d 'What becomes of the GPUs when the guard stops'
 
 complete -c apertured -n '__apertured_verb report' -l output -r -F -d 'The file to write, such as report.tar.gz; - is the standard output'
 complete -c apertured -n '__apertured_verb report' -l force -d 'Replace the file, if it exists'

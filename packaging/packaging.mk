@@ -117,7 +117,8 @@ install: $(BINARY)
 	packaging/stamp $(VERSION) $(DESTDIR)$(PREFIX)/bin/apertured
 	$(INSTALL) -d $(DESTDIR)$(UNITS)
 	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/apertured@.service > $(DESTDIR)$(UNITS)/apertured@.service
-	chmod 644 $(DESTDIR)$(UNITS)/apertured@.service
+	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/apertured.service > $(DESTDIR)$(UNITS)/apertured.service
+	chmod 644 $(DESTDIR)$(UNITS)/apertured@.service $(DESTDIR)$(UNITS)/apertured.service
 	$(INSTALL) -D -m 644 systemd/apertured.device.conf $(DESTDIR)$(UNITS)/$(DEVICES)/apertured.conf
 	$(INSTALL) -d $(DESTDIR)$(RULES)
 	sed 's,/usr/bin/apertured ,$(PREFIX)/bin/apertured ,' systemd/90-apertured.rules > $(DESTDIR)$(RULES)/90-apertured.rules

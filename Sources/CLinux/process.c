@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -107,3 +108,5 @@ int clinux_process_wait(pid_t child, int milliseconds, struct clinux_tick tick, 
     }
     return 0;
 }
+
+void clinux_share_heap(void) { mallopt(M_ARENA_MAX, 1); }

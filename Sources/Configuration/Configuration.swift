@@ -65,6 +65,23 @@ package struct Configuration: Hashable, Sendable {
         return refusals.isEmpty ? .allowed(options) : .refused(refusals)
     }
 
+    /// The cards that `Enabled=` gives to the one guard of several cards, in the order of their addresses: a card that a
+    /// section with `Address=` names, there or not, and each that a section without it matches. The last such section that
+    /// has the key decides. Whether the card may be claimed is ``verdict(for:among:)``.
+    /// - Parameter cards: All display functions of the machine.
+    package func enabled(among cards: [CardFacts]) -> [PCIAddress] {
+        let addresses = Set(cards.map(\.address)).union(sections.compactMap(\.address))
+        return addresses.sorted().filter { address in
+            let card = cards.first { $0.address == address }
+            let about = sections.last { section in
+                guard section.isEnabled != nil else { return false }
+                if let pin = section.address { return pin == address }
+                return card.map(section.matches) ?? false
+            }
+            return about?.isEnabled == true
+        }
+    }
+
     private enum Relation {
         case applies
         case refuses(Refusal)

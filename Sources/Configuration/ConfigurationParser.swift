@@ -115,6 +115,10 @@ package struct ConfigurationParser {
             let wish = value.isEmpty ? false : Self.boolean(value)
             sections[last].unloadsNative = wish ?? false
             if wish == nil { warn(place, "Unload=\(value) is neither yes nor no; taken as no") }
+        case "Enabled":
+            let wish = value.isEmpty ? false : Self.boolean(value)
+            sections[last].isEnabled = wish ?? false
+            if wish == nil { warn(place, "Enabled=\(value) is neither yes nor no; taken as no") }
         case "Multiple":
             let wish = value.isEmpty ? false : Self.boolean(value)
             sections[last].allowsMultiple = wish ?? false

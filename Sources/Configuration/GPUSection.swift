@@ -41,6 +41,10 @@ package struct GPUSection: Hashable, Sendable {
     /// `Stop=`, in the order of the file, each once.
     package var stoppableUnits: [String]?
 
+    /// `Enabled=`: whether the one guard of several cards takes the card; `nil` keeps what earlier sections said. A bad value
+    /// is false.
+    package var isEnabled: Bool?
+
     /// `Multiple=`: whether the section may match several cards.
     package var allowsMultiple = false
 

@@ -1,6 +1,7 @@
 package import Aperture
 internal import Configuration
-package import Journal
+internal import Glibc
+internal import Journal
 package import KernelFiles
 package import Reclaim
 internal import Record
@@ -39,12 +40,15 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private let host: H
     private let tree: FileTree
     private let lockMilliseconds: Int32
-    private let notifier: ServiceNotifier
+    private let notifier: any StateReceiver
     private let boot: Boot
+    private let prepare: (ClaimOptions) -> Void
     private let tell: (GuardEvent) -> Void
     private var source: Source
 
     private var options = ClaimOptions()
+    /// What makes this the card's one guard.
+    private var guardLock: GuardLock?
     private var check: ClaimCheck<H>
     /// How the last claim ended, for the status line.
     private var claimed = ""
@@ -63,10 +67,12 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     ///   - tree: The root below which the configuration is read.
     ///   - lockMilliseconds: How long to wait for another run of apertured.
     ///   - boot: Tells whether it is worth waiting for a process that has the card.
+    ///   - prepare: Called before each claim, with its options, and before the host's lock is taken.
     ///   - tell: Receives each event; it logs.
     package init(
         _ address: PCIAddress, host: H, source: Source, tree: FileTree, lockMilliseconds: Int32,
-        notifier: ServiceNotifier, boot: Boot, tell: @escaping (GuardEvent) -> Void
+        notifier: some StateReceiver, boot: Boot, prepare: @escaping (ClaimOptions) -> Void = { _ in },
+        tell: @escaping (GuardEvent) -> Void
     ) {
         self.address = address
         self.host = host
@@ -75,13 +81,16 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         self.lockMilliseconds = lockMilliseconds
         self.notifier = notifier
         self.boot = boot
+        self.prepare = prepare
         self.tell = tell
         check = ClaimCheck(host: host, address: address, options: options, tell: tell)
     }
 
     /// Runs until the guard ends. Every end is logged before this returns.
     package func run() -> GuardEnd {
+        defer { guardLock = nil }
         do {
+            try takeGuard()
             try start()
             try look()
             while true {
@@ -92,6 +101,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
                 case .change(let areEventsLost):
                     if areEventsLost { tell(.ueventsLost) }
                     try look()
+                case .poke: break
                 }
             }
         } catch let end as GuardEnd {
@@ -100,6 +110,19 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             tell(.failed("\(error)"))
             tellStatus("Failed: \(error)")
             return .failed
+        }
+    }
+
+    /// Makes this the card's one guard, until it ends.
+    private func takeGuard() throws {
+        let name = "\(host.ownUnit() ?? "apertured guard") (pid \(getpid()))"
+        do throws(RecordError) {
+            guardLock = try GuardLock(of: address, in: tree, as: name)
+        } catch {
+            guard case .locked(let holder) = error else { throw error }
+            tell(.guardedByOther(holder))
+            tellStatus("Refused: \(Refusal.guardedByOther(holder))")
+            throw GuardEnd.refused
         }
     }
 
@@ -117,7 +140,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         isReady = true
         tell(.guarding)
         do {
-            try notifier.tellSurely(.ready, .status(claimed), unless: { host.interruption() != nil })
+            try notifier.tellSurely([.ready, .status(claimed)], unless: { host.interruption() != nil })
         } catch {
             // A service manager that stops the unit does not wait for `ready`.
             guard host.interruption() != nil else { throw error }
@@ -126,7 +149,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
 
     private func stop() throws -> GuardEnd {
         tell(.stopped)
-        try notifier.tellSurely(.stopping)
+        try notifier.tellSurely([.stopping], unless: { false })
         return .stopped
     }
 
@@ -179,6 +202,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             tell(.claim(event))
         }
         source.notifyWatchdog()
+        prepare(options)
         let outcome = try host.locked(within: lockMilliseconds) { () throws(ReclaimError) in
             source.notifyWatchdog()
             return try Claimer(host: host, settings: settings, tell: tellClaim).claim(address)
@@ -267,7 +291,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         switch check.check() {
         case .end:
             // `post-stop` removes the record, and makes the unit start again if the card is back already.
-            try notifier.tellSurely(.stopping, .status("The GPU is gone."))
+            try notifier.tellSurely([.stopping, .status("The GPU is gone.")], unless: { false })
             throw GuardEnd.gone
         case .claimAgain: try claimAgain()
         case .lookAgain: source.lookAgain(afterMilliseconds: Self.recheckInterval)
@@ -313,15 +337,26 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         }
         check = newCheck()
         try look()
-        try notifier.tellSurely(.ready)
+        try notifier.tellSurely([.ready], unless: { false })
     }
 
     /// Sets the status line. A failure is only logged: the journal and the exit status say the same.
     private func tellStatus(_ text: String, else other: String = "") {
         do {
-            try notifier.tell(.status(text.isEmpty ? other : text))
+            try notifier.tell([.status(text.isEmpty ? other : text)])
         } catch {
             tell(.statusNotTold("\(error)"))
         }
+    }
+}
+
+extension Refusal {
+    /// The refusal of a card that another guard has.
+    package static func guardedByOther(_ name: String) -> Refusal {
+        Refusal(
+            .locked, "Another guard has the card: \(name).",
+            remedy:
+                "Leave the card to it, or stop it first. A card is guarded by its own unit or by apertured.service, "
+                + "and not by both.")
     }
 }

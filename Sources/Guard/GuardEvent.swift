@@ -10,6 +10,8 @@ package enum GuardEvent: Sendable {
     case recovered(Restoration)
     /// A line of the configuration was not understood.
     case configurationWarning(ConfigurationWarning)
+    /// Another guard has the card; with its name.
+    case guardedByOther(String)
     /// The configuration does not allow the card, or cannot be read.
     case configurationRefused(Refusal)
     /// A claim, a release or an undo reports its progress.
@@ -26,6 +28,12 @@ package enum GuardEvent: Sendable {
     case claimRefused(Refusal)
     /// The claim failed; `undo` is `nil` when there was nothing to undo, or when a stuck write forbids it.
     case claimFailed(ReclaimError, undo: Restoration?)
+    /// The card is the host's again.
+    case released
+    /// The release is refused; the claim stays.
+    case releaseRefused(Refusal)
+    /// The udev rule's reservation of a card that is not claimed was undone, as far as that was possible.
+    case ruleUndone(Restoration)
     /// The guard watches the card from now on.
     case guarding
     /// A signal ends the guard.

@@ -21,7 +21,11 @@ package final class GuardLoop: WakeupSource {
     /// Lost events are reported again only after this long without a loss, in milliseconds.
     private static let silence: Int64 = 60_000
 
-    private let card: PCIAddress
+    /// `nil` for every GPU.
+    private let card: PCIAddress?
+    private let poke: Poke?
+    /// Called with each message to the watchdog.
+    private let beat: () -> Void
     private var monitor: UeventMonitor
     private let signals: SignalDescriptor
     private let notifier: ServiceNotifier
@@ -46,13 +50,19 @@ package final class GuardLoop: WakeupSource {
     private var lossTold: Int64?
 
     /// Listens from now on. Blocks SIGTERM, SIGINT and SIGHUP in this thread and in those it starts later.
-    /// - Parameter monitor: Replaces the kernel's uevents, for a test.
+    /// - Parameters:
+    ///   - card: The card that the wake-ups are about; `nil` for every GPU.
+    ///   - poke: What other threads wake the loop with.
+    ///   - beat: Called with each message to the watchdog.
+    ///   - monitor: Replaces the kernel's uevents, for a test.
     /// - Throws: `Errno` or ``UdevError`` when a descriptor cannot be opened.
     package init(
-        card: PCIAddress, notifier: ServiceNotifier, watchdog: Watchdog? = Watchdog(),
-        monitor: consuming UeventMonitor? = nil
+        card: PCIAddress?, notifier: ServiceNotifier, watchdog: Watchdog? = Watchdog(), poke: Poke? = nil,
+        beat: @escaping () -> Void = {}, monitor: consuming UeventMonitor? = nil
     ) throws {
         self.card = card
+        self.poke = poke
+        self.beat = beat
         signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
         self.monitor = if let monitor { monitor } else { try UeventMonitor() }
         self.notifier = notifier
@@ -70,11 +80,13 @@ package final class GuardLoop: WakeupSource {
             let mayTake = restsUntil <= now
             var descriptors = [pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)]
             if mayTake { descriptors.append(pollfd(fd: monitor.descriptor, events: Int16(POLLIN), revents: 0)) }
+            if let poke { descriptors.append(pollfd(fd: poke.descriptor, events: Int16(POLLIN), revents: 0)) }
             let ready = unsafe poll(&descriptors, nfds_t(descriptors.count), timeout(now, mayTake))
             if ready < 0, errno != EINTR { throw UdevError(call: "poll", errno: Errno(rawValue: errno)) }
             if let signal = signals.take() { return signal == SIGHUP ? .reload : .stop }
             if ready > 0, mayTake { try takeEvents() }
             if let wakeup = dueWakeup() { return wakeup }
+            if let poke, poke.take() { return .poke }
         }
     }
 
@@ -89,6 +101,7 @@ package final class GuardLoop: WakeupSource {
     /// A service manager that is busy or restarting may miss the message. The loop then tries again within a second.
     package func notifyWatchdog() {
         guard let interval, nextSign <= Self.now else { return }
+        beat()
         do {
             try notifier.tell(.watchdog)
             nextSign = Self.now + interval
@@ -114,9 +127,9 @@ package final class GuardLoop: WakeupSource {
     }
 
     /// Whether the event can concern the claim: it is about a function of the slot, a framebuffer or a console.
-    private static func concerns(_ card: PCIAddress, _ event: Uevent) -> Bool {
+    private static func concerns(_ card: PCIAddress?, _ event: Uevent) -> Bool {
         switch event.subsystem {
-        case "pci": PCIAddress(event.name).map(card.sharesSlot) ?? false
+        case "pci": card.map { card in PCIAddress(event.name).map(card.sharesSlot) ?? false } ?? true
         case "platform": PlatformFramebuffer.isFramebuffer(name: event.name)
         case "graphics", "drm", "vtconsole": true
         default: false
@@ -176,6 +189,37 @@ package enum Wakeup: Hashable, Sendable {
     case reload
     /// SIGTERM or SIGINT: end the guard.
     case stop
+    /// Another thread of this process has something to tell.
+    case poke
+}
+
+/// Wakes a ``GuardLoop`` from another thread: an eventfd(2).
+package final class Poke: Sendable {
+    /// Readable after ``give()``.
+    let descriptor: CInt
+
+    /// - Throws: When no descriptor can be opened.
+    package init() throws(Errno) {
+        descriptor = clinux_event_open()
+        guard descriptor >= 0 else { throw Errno(rawValue: -descriptor) }
+    }
+
+    deinit {
+        // Nothing of what was written through it is lost with it.
+        _ = close(descriptor)
+    }
+
+    /// Makes the loop return ``Wakeup/poke``. Several before it does are one.
+    package func give() {
+        var one: UInt64 = 1
+        // It fails only when it is readable already.
+        _ = unsafe write(descriptor, &one, MemoryLayout<UInt64>.size)
+    }
+
+    func take() -> Bool {
+        var count: UInt64 = 0
+        return unsafe read(descriptor, &count, MemoryLayout<UInt64>.size) == MemoryLayout<UInt64>.size
+    }
 }
 
 /// The source of a guard's wake-ups: the kernel's events and signals, or a test's list.

@@ -24,6 +24,11 @@ package struct ServiceNotifier: Sendable {
     /// Sends these states in one datagram, so that the manager applies them together.
     /// - Throws: When the manager does not accept the datagram within a second.
     package func tell(_ states: ServiceState...) throws(JournalError) {
+        try tell(states)
+    }
+
+    /// ``tell(_:)`` for a list.
+    package func tell(_ states: [ServiceState]) throws(JournalError) {
         guard let socket else { return }
         try socket.send(Array(states.map(\.assignments).joined(separator: "\n").utf8))
     }
@@ -41,6 +46,13 @@ package struct ServiceNotifier: Sendable {
     package func tellSurely(
         _ states: ServiceState..., within deadline: Int64 = standardDeadline,
         unless interruption: () -> Bool = { false }
+    ) throws(JournalError) {
+        try tellSurely(states, within: deadline, unless: interruption)
+    }
+
+    /// ``tellSurely(_:within:unless:)`` for a list.
+    package func tellSurely(
+        _ states: [ServiceState], within deadline: Int64 = standardDeadline, unless interruption: () -> Bool
     ) throws(JournalError) {
         let end = Self.microseconds / 1000 + UInt64(deadline)
         let text = Array(states.map(\.assignments).joined(separator: "\n").utf8)

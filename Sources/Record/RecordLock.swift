@@ -92,3 +92,13 @@ package struct RecordLock: ~Copyable {
         return "\(command) (pid \(process))"
     }
 }
+
+/// A ``RecordLock`` that several owners can share: released with the last of them.
+package final class HeldLock: Sendable {
+    private let lock: RecordLock
+
+    /// Takes the lock over.
+    package init(_ lock: consuming RecordLock) {
+        self.lock = lock
+    }
+}

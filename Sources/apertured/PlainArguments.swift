@@ -1,4 +1,5 @@
 internal import Aperture
+internal import Guard
 internal import KernelFiles
 internal import SystemPackage
 
@@ -29,7 +30,7 @@ package struct PlainArguments {
             case "plan": ShowPlan(&rest)
             case "claim": Claim(&rest)
             case "release": Release(&rest)
-            case "guard": GuardCard(&rest)
+            case "guard": GuardVerb(&rest)
             case "post-stop": PostStop(&rest)
             case "vfio-driver": FindVFIODriver(&rest)
             case "complete": Complete(&rest)
@@ -170,11 +171,13 @@ extension Release {
     }
 }
 
-extension GuardCard {
+extension GuardVerb {
     fileprivate init?(_ arguments: inout PlainArguments) {
         let (verbose, locking, tree) = (arguments.flag("--verbose"), arguments.locking(), arguments.tree())
-        guard let address = arguments.address() else { return nil }
-        self.init(address: address, verbose: verbose, locking: locking, tree: tree)
+        let onStop: StopPolicy? = arguments.value("--on-stop", or: nil) { StopPolicy(rawValue: $0).map(Optional.some) }
+        let addresses = arguments.addresses()
+        guard Set(addresses).count == addresses.count else { return nil }
+        self.init(addresses: addresses, onStop: onStop, verbose: verbose, locking: locking, tree: tree)
     }
 }
 

@@ -20,7 +20,10 @@ struct PlainArgumentsTests {
             ["--keep"], ["--only-when-running"], ["--force"], ["--quiet"], ["--verbose"], ["--json"],
             ["--lock-wait", "30"],
         ],
-        "guard": [["--verbose"], ["--lock-wait", "30"], ["--write-deadline", "1"], ["--root", "/"]],
+        "guard": [
+            ["--verbose"], ["--lock-wait", "30"], ["--write-deadline", "1"], ["--root", "/"], ["--on-stop", "keep"],
+            ["02:00.0"],
+        ],
         "post-stop": [["--lock-wait", "30"], ["--write-deadline", "3600"]],
         "vfio-driver": [["--load"], ["--root", "/"]],
         "complete": [["--root", "/"]],
@@ -58,7 +61,8 @@ struct PlainArgumentsTests {
         ["plan", gpu, "--residue", "none"], ["plan", gpu, "--residue", "--json"], ["plan", gpu, "--json", "--json"],
         ["plan", gpu, "--root", "/nowhere"], ["plan", gpu, "--driver", "vfio-pci"], ["plan", gpu, "--help"],
         ["plan", gpu, "--"], ["claim", gpu, "-n"], ["claim", gpu, "--wait", "3601"], ["claim", gpu, "--wait", "x"],
-        ["claim", gpu, "--wait=3"], ["guard", gpu, "--lock-wait", "-1"], ["guard"], ["verify", gpu], ["recover"],
+        ["claim", gpu, "--wait=3"], ["guard", gpu, "--lock-wait", "-1"], ["verify", gpu], ["recover"],
+        ["guard", gpu, gpu], ["guard", "--on-stop", "leave"],
         ["log", gpu], ["complete"], ["complete", "verbs"], ["complete", "gpus", "drivers"], ["help"], ["--help"],
         ["status", "--ver"], ["status", "0000:01:00.0", "x"],
     ])

@@ -40,6 +40,22 @@ struct VerdictTests {
 
     private static let defaults = Configuration.Verdict.allowed(ClaimOptions())
 
+    @Test(arguments: [
+        ("", []), ("[GPU]\nAddress=01:00.0", []), ("[GPU]\nAddress=01:00.0\nEnabled=yes", ["01:00.0"]),
+        // Also one that is not there, and one that another card has replaced: that is to be said, not passed over.
+        ("[GPU]\nAddress=09:00.0\nEnabled=yes", ["09:00.0"]),
+        ("[GPU]\nAddress=01:00.0\nId=10de:2204\nEnabled=yes", ["01:00.0"]),
+        ("[GPU]\nId=10de:1c82\nEnabled=yes", ["01:00.0", "02:00.0"]),
+        ("[GPU]\nId=10de:1c82\nMultiple=yes\nEnabled=yes\n[GPU]\nAddress=02:00.0\nEnabled=no", ["01:00.0"]),
+        ("[GPU]\nAddress=02:00.0\nEnabled=yes\n[GPU]\nId=10de:1c82\nResidue=rescan", ["02:00.0"]),
+        ("[GPU]\nId=10de:2204\nEnabled=yes", []), ("[GPU]\nBootVGA=yes\nEnabled=perhaps", []),
+        ("[GPU]\nMultiple=yes\nEnabled=yes", ["00:02.0", "01:00.0", "02:00.0"]),
+    ])
+    func `the cards that are enabled are those that a section names or matches`(text: String, addresses: [String]) {
+        let configuration = Configuration([ConfigurationFile(path: "/etc/a.conf", text: text)])
+        #expect(configuration.enabled(among: Self.cards) == addresses.map(Self.address))
+    }
+
     @Test func `without sections any card is allowed, and nothing special`() {
         #expect(verdict("") == Self.defaults)
         #expect(verdict("", []) == Self.defaults)

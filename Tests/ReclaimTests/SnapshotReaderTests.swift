@@ -386,4 +386,28 @@ struct SnapshotReaderTests {
         try host.folder.remove("/sys/bus/pci")
         #expect(throws: SnapshotError.self) { try host.snapshot(withHolders: false) }
     }
+
+    @Test("A snapshot for several cards gives each of them the plan that its own would give")
+    func several() throws {
+        let host = try FixtureHost {
+            GPU("0000:01:00.0", bars: [BAR(0, 0xc000_0000...0xc0ff_ffff)], driver: "amdgpu", group: 1)
+            Function("0000:01:00.1", class: 0x040300, driver: "snd_hda_intel")
+            GPU("0000:02:00.0", bars: [BAR(0, 0xd000_0000...0xd0ff_ffff)], group: 2)
+            GPU("0000:03:00.0", bars: [BAR(0, 0xe000_0000...0xe0ff_ffff)], driver: "nouveau", group: nil)
+            FirmwareFramebuffer(.efifb, 0xd000_0000...0xd03e_7fff)
+            Process(812, "plymouthd", holds: "/dev/fb0")
+        }
+        let cards = try ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0"].map { try #require(PCIAddress($0)) }
+        let shared = try host.snapshot(.several(.claim, Set(cards)), withHolders: true)
+        for card in cards {
+            let own = try host.snapshot(.claim(card), withHolders: true)
+            let plan = Planner.plan(for: card, in: shared)
+            let alone = Planner.plan(for: card, in: own)
+            #expect(plan.steps == alone.steps)
+            #expect(plan.refusals == alone.refusals)
+            #expect(plan.functions.map(\.address) == alone.functions.map(\.address))
+            #expect(plan.warnings + plan.notices == alone.warnings + alone.notices)
+            #expect(plan.verdict == (card == cards[2] ? .refused : .claim))
+        }
+    }
 }

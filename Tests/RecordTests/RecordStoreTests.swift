@@ -332,4 +332,22 @@ struct RecordStoreTests {
         }
         #expect(try RecordCodec.decode(whole) == record)
     }
+
+    @Test("A card has one guard, which others learn the name of, and which is forgotten when it ends")
+    func oneGuard() throws {
+        let tree = FileTree(root: FilePath(folder.path))
+        #expect(!GuardLock.isHeld(for: gpu, in: tree))
+        let lock = try GuardLock(of: gpu, in: tree, as: "apertured.service (pid 7)")
+        #expect(GuardLock.isHeld(for: gpu, in: tree))
+        #expect(throws: RecordError.locked(by: "apertured.service (pid 7)")) {
+            _ = try GuardLock(of: gpu, in: tree, as: "another")
+        }
+        let other = try #require(PCIAddress("0000:02:00.0"))
+        #expect(!GuardLock.isHeld(for: other, in: tree))
+        _ = try GuardLock(of: other, in: tree, as: "another")
+        _ = consume lock
+        #expect(!GuardLock.isHeld(for: gpu, in: tree))
+        _ = try GuardLock(of: gpu, in: tree, as: "the next")
+        #expect(try store.recorded().isEmpty)
+    }
 }

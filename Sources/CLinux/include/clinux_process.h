@@ -33,4 +33,10 @@ int clinux_spawn_filter(
  */
 int clinux_process_wait(pid_t child, int milliseconds, struct clinux_tick tick, int *status);
 
+/*
+ * For a process of many threads: all of them share one heap. The C library would give each processor's threads a heap of
+ * their own (mallopt(3), M_ARENA_MAX), and none of them is busy enough for that.
+ */
+void clinux_share_heap(void);
+
 #endif

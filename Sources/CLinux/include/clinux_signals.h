@@ -34,4 +34,7 @@ int clinux_signals_open(const int *signals, int count);
 /* Takes the next pending signal; 0 when there is none. */
 int clinux_signals_take(int descriptor);
 
+/* An eventfd(2) that is closed at execve(2) and never blocks, or -errno. */
+int clinux_event_open(void);
+
 #endif

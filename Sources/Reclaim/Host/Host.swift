@@ -5,7 +5,7 @@ package import Units
 package import VFIO
 
 /// The machine as a claim uses it: reads, writes, records and the proof. Every write of the program goes through it.
-package protocol Host {
+package protocol Host: SendableMetatype {
     /// Reads the machine.
     /// - Parameter withHolders: Whether to look for the processes that have the devices' nodes open.
     func snapshot(_ scope: SnapshotScope, withHolders: Bool) throws(SnapshotError) -> Snapshot

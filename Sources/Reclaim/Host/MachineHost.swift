@@ -44,7 +44,7 @@ package struct MachineHost: Host {
     /// Reads the machine. A signal ends the waiting of a ``SnapshotScope/watch(_:)``.
     package func snapshot(_ scope: SnapshotScope, withHolders: Bool) throws(SnapshotError) -> Snapshot {
         // A guard that is told to stop does not need the rest of the snapshot.
-        let isWatching = if case .watch = scope { true } else { false }
+        let isWatching = scope.purpose == .watch
         let tick = { goOn() && (!isWatching || interruption() == nil) }
         return try SnapshotReader(tree: tree, lockDeadline: lockDeadline, aliases: aliases, tick: tick).read(
             scope, withHolders: withHolders)
@@ -184,19 +184,24 @@ package struct MachineHost: Host {
     package func locked<Outcome>(
         within milliseconds: Int32, _ work: () throws(ReclaimError) -> Outcome
     ) throws(ReclaimError) -> Outcome {
-        let lock: RecordLock
+        let lock = try lock(within: milliseconds)
+        let outcome = Result(catching: work)
+        // The lock is held until here.
+        _ = consume lock
+        return try outcome.get()
+    }
+
+    /// Takes the lock of ``locked(within:_:)``, which is held until it is destroyed. Only one at a time in a process: the
+    /// kernel does not tell its threads apart.
+    package func lock(within milliseconds: Int32) throws(ReclaimError) -> RecordLock {
         do {
-            lock = try records.lock(within: milliseconds) {
+            return try records.lock(within: milliseconds) {
                 whileLocked($0)
                 return interruption()
             }
         } catch {
             throw .record(error)
         }
-        let outcome = Result(catching: work)
-        // The lock is held until here.
-        _ = consume lock
-        return try outcome.get()
     }
 
     /// Proves through the kernel's VFIO below the root; see ``Prover``.

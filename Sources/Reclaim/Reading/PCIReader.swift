@@ -56,15 +56,15 @@ struct PCIReader {
     private func mayAskConfiguration(
         of address: PCIAddress, _ classes: [PCIAddress: PCIClass]
     ) throws(FileTreeError) -> Bool {
-        switch scope {
-        case .all: break
-        case .claim(let card):
-            if card.sharesSlot(with: address) { return true }
+        switch scope.purpose {
+        case nil: break
+        case .claim:
+            if scope.includes(address) { return true }
             // Another GPU's header shows whether that GPU is dead, and so whether the claim takes the last GPU.
             guard classes[address]?.isGPU == true else { return false }
-        case .release(let card): return card.sharesSlot(with: address)
-        case .watch(let card):
-            guard card.sharesSlot(with: address) else { return false }
+        case .release: return scope.includes(address)
+        case .watch:
+            guard scope.includes(address) else { return false }
             let power = try power(of: address)
             return !power.hasNoPower
         }

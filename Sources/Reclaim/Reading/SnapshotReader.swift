@@ -253,25 +253,51 @@ package enum SnapshotScope: Hashable, Sendable {
     case release(PCIAddress)
     /// To guard or show one GPU. In D3cold it is left asleep.
     case watch(PCIAddress)
+    /// The same for several GPUs, from one snapshot.
+    case several(Purpose, Set<PCIAddress>)
 
-    /// The one GPU; `nil` for ``all``.
+    /// What is to be done with the cards of a scope.
+    package enum Purpose: Hashable, Sendable {
+        /// As ``SnapshotScope/claim(_:)``.
+        case claim
+        /// As ``SnapshotScope/release(_:)``.
+        case release
+        /// As ``SnapshotScope/watch(_:)``.
+        case watch
+    }
+
+    /// What is to be done with the cards; `nil` for ``all``.
+    package var purpose: Purpose? {
+        switch self {
+        case .all: nil
+        case .claim: .claim
+        case .release: .release
+        case .watch: .watch
+        case .several(let purpose, _): purpose
+        }
+    }
+
+    /// The one GPU; `nil` for several, and for ``all``.
     package var card: PCIAddress? {
         switch self {
         case .all: nil
         case .claim(let card), .release(let card), .watch(let card): card
+        case .several(_, let cards): cards.count == 1 ? cards.first : nil
         }
     }
 
-    /// Whether the function's driver override is read. It stays `nil` for other functions.
-    func includes(_ address: PCIAddress) -> Bool { card?.sharesSlot(with: address) ?? true }
+    /// Whether the address is in the slot of a GPU that the purpose is about. The function's driver override is read then;
+    /// it stays `nil` for other functions.
+    func includes(_ address: PCIAddress) -> Bool {
+        switch self {
+        case .all: true
+        case .claim(let card), .release(let card), .watch(let card): card.sharesSlot(with: address)
+        case .several(_, let cards): cards.contains(address) || cards.contains { $0.sharesSlot(with: address) }
+        }
+    }
 
     /// Whether the plan depends on what the host uses below other functions of the slot and the group.
-    var needsHostDependencies: Bool {
-        switch self {
-        case .all, .claim: true
-        case .release, .watch: false
-        }
-    }
+    var needsHostDependencies: Bool { purpose == nil || purpose == .claim }
 }
 
 /// Why a snapshot could not be read. Without one nothing can be planned.

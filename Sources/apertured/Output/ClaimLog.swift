@@ -14,8 +14,12 @@ struct ClaimLog {
     private let address: PCIAddress
 
     init(address: PCIAddress, threshold: Priority = .info) {
+        self.init(address: address, log: Log.forProcess(threshold: threshold))
+    }
+
+    init(address: PCIAddress, log: Log) {
         self.address = address
-        log = Log.forProcess(threshold: threshold)
+        self.log = log
     }
 
     // MARK: - Claim, release and undo
@@ -173,6 +177,10 @@ struct ClaimLog {
         switch event {
         case .recovered(let result): recovered(result)
         case .configurationWarning(let warning): warn(warning)
+        case .guardedByOther(let name): refuse(.guardedByOther(name))
+        case .released: released()
+        case .releaseRefused(let refusal): refuseRelease(refusal)
+        case .ruleUndone(let result): undidRule(result)
         case .configurationRefused(let refusal): refuseByConfiguration(refusal)
         case .claim(let event): tell(event)
         case .waiting(let holders):

@@ -1,4 +1,5 @@
 internal import Aperture
+internal import Guard
 internal import Journal
 internal import KernelFiles
 internal import Reclaim
@@ -22,16 +23,24 @@ struct PostStop: Verb {
             if ServiceManager.isStopping() { return }
             // With apertured=off the administrator claims and releases by hand.
             if try GuardCard.isSwitchedOff(host.tree) { return }
+            // The unit's start was refused, because the card has another guard: that one puts it in order.
+            if GuardLock.isHeld(for: address, in: tree) { return }
             let run = UnitRun(of: address)
-            try cleanUp(host, log)
-            if run.result == "success" { try release(host, log) }
+            let aftermath = Aftermath(
+                address, host: host, lockMilliseconds: locking.lockMilliseconds, tell: log.tell)
+            if let result = try aftermath.cleanUp(), !result.isComplete { throw ExitStatus(result) }
+            // A unit that was stopped before it was ready. One that was ready has run ExecStop=, which released the card,
+            // or failed, and then the result is no success.
+            if run.result == "success" { try judge(try aftermath.release()) }
             // A device that appears starts its unit, but not while the unit still runs. So a card that came back before
             // the guard had ended would be missed; fail, and systemd starts the unit again.
             if run.hasCardGone, host.exists(KernelPath.device(address)) {
                 log.back()
                 throw ExitStatus.failed
             }
-            if run.isReservationOver, try host.record(of: address) == nil { try undoRule(host, log) }
+            if run.isReservationOver, let result = try aftermath.undoRule(), !result.isComplete {
+                throw ExitStatus(result)
+            }
         } catch let status as ExitStatus {
             throw status
         } catch {
@@ -40,44 +49,12 @@ struct PostStop: Verb {
         }
     }
 
-    /// Releases the claim of a unit that was stopped before it was ready. A unit that was ready has run ExecStop=,
-    /// which released the card, or failed, and then the result is no success.
-    private func release(_ host: MachineHost, _ log: ClaimLog) throws {
-        guard try host.loadRecord(of: address)?.state == .claimed else { return }
-        let outcome = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            try Releaser(host: host, tell: log.tell).release(address)
-        }
+    private func judge(_ outcome: ReleaseOutcome?) throws(ExitStatus) {
+        guard let outcome else { return }
         switch outcome.result {
-        case .released, .kept: log.released()
-        case .refused(let refusals):
-            refusals.forEach(log.refuseRelease)
-            throw ExitStatus.refused
+        case .released, .kept: break
+        case .refused: throw ExitStatus.refused
         case .failed: throw ExitStatus(outcome.restoration)
         }
-    }
-
-    private func undoRule(_ host: MachineHost, _ log: ClaimLog) throws {
-        let result = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            try Releaser(host: host, tell: log.tell).undoRule(of: address)
-        }
-        guard let result else { return }
-        log.undidRule(result)
-        if !result.isComplete { throw ExitStatus(result) }
-    }
-
-    private func cleanUp(_ host: MachineHost, _ log: ClaimLog) throws {
-        guard try host.loadRecord(of: address) != nil else { return }
-        let result = try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in
-            let result = try Releaser(host: host, tell: log.tell).recover(address)
-            // Remove the record of a card that is gone or was replaced.
-            let device = host.identity(ofDevice: KernelPath.device(address))
-            if let record = try host.loadRecord(of: address), device == nil || record.isStale(for: device) {
-                try Releaser(host: host, tell: log.tell).abandon(record)
-            }
-            return result
-        }
-        guard let result else { return }
-        log.recovered(result)
-        if !result.isComplete { throw ExitStatus(result) }
     }
 }

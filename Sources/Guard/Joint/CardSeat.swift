@@ -1,0 +1,211 @@
+internal import Aperture
+internal import Journal
+internal import Record
+internal import Reclaim
+
+/// One card of a joint guard: what its thread and the main thread tell each other.
+final class CardSeat: Sendable {
+    /// How a card stands.
+    enum Phase: Hashable {
+        /// It is being claimed.
+        case starting
+        /// It is claimed and guarded.
+        case ready
+        /// Its guard has ended, and does not begin again by itself.
+        case ended(GuardEnd)
+        /// Its guard has failed, and begins again soon.
+        case waiting(GuardEnd)
+        /// Its thread has ended.
+        case finished(GuardEnd)
+    }
+
+    private struct State {
+        var phase = Phase.starting
+        /// The last status line of its guard.
+        var text = ""
+        var isStopping = false
+        var isReloading = false
+        var hasChanged = false
+        var areEventsLost = false
+        /// A reload, or a card that has come back: the guard begins again.
+        var mayBegin = false
+        /// When its thread last did something, of ``GuardLoop/now``; `nil` while it waits for the main thread.
+        var lastSign: Int64?
+        var isSilenceTold = false
+    }
+
+    let address: PCIAddress
+    private let state = Monitor(State())
+    private let poke: @Sendable () -> Void
+
+    /// - Parameter poke: Wakes the main thread when the phase or the status line has changed.
+    init(_ address: PCIAddress, poke: @escaping @Sendable () -> Void) {
+        self.address = address
+        self.poke = poke
+    }
+
+    // MARK: - The main thread
+
+    var phase: Phase { state.read(\.phase) }
+
+    /// The last status line of the card's guard; empty before there is one.
+    var text: String { state.read(\.text) }
+
+    var isFinished: Bool { if case .finished = phase { true } else { false } }
+
+    /// Whether its first claim is over, whichever way.
+    var isSettled: Bool { phase != .starting }
+
+    var isStopping: Bool { state.read(\.isStopping) }
+
+    func change(areEventsLost: Bool) {
+        state.change { state in
+            state.hasChanged = true
+            state.areEventsLost = state.areEventsLost || areEventsLost
+        }
+    }
+
+    /// Reads the configuration again; a guard that has ended begins again.
+    func reload() {
+        state.change { state in
+            state.isReloading = true
+            state.mayBegin = true
+        }
+    }
+
+    /// The card is there: a guard that ended because it was gone begins again.
+    func appear() {
+        state.change { if $0.phase == .ended(.gone) { $0.mayBegin = true } }
+    }
+
+    func stop() { state.change { $0.isStopping = true } }
+
+    /// How long the thread has been at work without a sign, in milliseconds, once for each such time; `nil` otherwise.
+    func silence(longerThan limit: Int64) -> Int64? {
+        state.change { state in
+            guard let last = state.lastSign, GuardLoop.now - last > limit, !state.isSilenceTold else { return nil }
+            state.isSilenceTold = true
+            return GuardLoop.now - last
+        }
+    }
+
+    // MARK: - The card's thread
+
+    /// Tells that the thread is alive.
+    func sign() {
+        state.change { state in
+            state.lastSign = GuardLoop.now
+            state.isSilenceTold = false
+        }
+    }
+
+    func enter(_ phase: Phase) {
+        state.change { state in
+            state.phase = phase
+            state.lastSign = if case .starting = phase { GuardLoop.now } else { nil }
+        }
+        poke()
+    }
+
+    func show(_ text: String) {
+        let isNew = state.change { state in
+            defer { state.text = text }
+            return state.text != text
+        }
+        if isNew { poke() }
+    }
+
+    /// Waits until the guard may begin again.
+    /// - Parameter time: Of ``GuardLoop/now``: it may begin then anyway; `nil` to wait for a reload or for the card.
+    /// - Returns: False when the guard is to stop.
+    func waitToBegin(at time: Int64?) -> Bool {
+        let may = state.wait(until: time) { state -> Bool? in
+            if state.isStopping { return false }
+            guard state.mayBegin else { return nil }
+            (state.mayBegin, state.isReloading, state.hasChanged, state.areEventsLost) = (false, false, false, false)
+            return true
+        }
+        return may ?? true
+    }
+}
+
+/// The wake-ups of a card's guard, from the main thread. Like ``GuardLoop`` it keeps a distance between two looks.
+struct SeatSource: WakeupSource {
+    /// See ``GuardLoop``.
+    private static let idleShare: Int64 = 20
+    private static let longestIdle: Int64 = 1000
+
+    private let seat: CardSeat
+    private var due: Int64?
+    private var lookBegan: Int64?
+    private var nextLook: Int64 = 0
+
+    init(_ seat: CardSeat) { self.seat = seat }
+
+    mutating func next() -> Wakeup {
+        if let began = lookBegan {
+            nextLook = GuardLoop.now + min((GuardLoop.now - began) * Self.idleShare, Self.longestIdle)
+            lookBegan = nil
+        }
+        let (due, nextLook) = (due, nextLook)
+        let wakeup = seat.wakeup(due: due, nextLook: nextLook)
+        if case .change = wakeup { (self.due, lookBegan) = (nil, GuardLoop.now) }
+        return wakeup
+    }
+
+    mutating func lookAgain(afterMilliseconds milliseconds: Int64) { due = GuardLoop.now + milliseconds }
+
+    func notifyWatchdog() { seat.sign() }
+}
+
+extension CardSeat {
+    /// Waits for the next wake-up.
+    /// - Parameters:
+    ///   - due: When to look, event or not; events before it cause no wake-up of their own. `nil` for none.
+    ///   - nextLook: The earliest time of a look that an event causes.
+    fileprivate func wakeup(due: Int64?, nextLook: Int64) -> Wakeup {
+        state.change { $0.lastSign = nil }
+        defer { sign() }
+        while true {
+            let now = GuardLoop.now
+            let hasEvent = state.read { $0.hasChanged || $0.areEventsLost }
+            let time = due ?? (hasEvent ? nextLook : nil)
+            let wakeup = state.wait(until: time) { state -> Wakeup? in
+                if state.isStopping { return .stop }
+                if state.isReloading {
+                    (state.isReloading, state.mayBegin) = (false, false)
+                    return .reload
+                }
+                let isDue = due.map { $0 <= GuardLoop.now } ?? false
+                let isEvent = due == nil && nextLook <= GuardLoop.now && (state.hasChanged || state.areEventsLost)
+                if isDue || isEvent {
+                    defer { (state.hasChanged, state.areEventsLost) = (false, false) }
+                    return .change(areEventsLost: state.areEventsLost)
+                }
+                // An event that has just come sets another time.
+                return time == nil && (state.hasChanged || state.areEventsLost) ? .poke : nil
+            }
+            if let wakeup, wakeup != .poke { return wakeup }
+            if wakeup == nil, let due, due <= now { return .change(areEventsLost: false) }
+        }
+    }
+}
+
+/// The states of a card's guard, which the joint guard tells the service manager together.
+struct SeatReceiver: StateReceiver {
+    let seat: CardSeat
+
+    func tell(_ states: [ServiceState]) {
+        for state in states {
+            switch state {
+            case .status(let text): seat.show(text)
+            case .ready: seat.enter(.ready)
+            default: break
+            }
+        }
+    }
+
+    func tellSurely(_ states: [ServiceState], unless interruption: () -> Bool) { tell(states) }
+
+    func tellReloading() {}
+}

@@ -1,0 +1,227 @@
+package import Aperture
+package import Configuration
+package import Journal
+internal import KernelFiles
+package import Reclaim
+package import SystemPackage
+
+/// What a joint guard reports of itself; what happens to a card is a ``GuardEvent``.
+package enum JointEvent: Sendable {
+    /// A line of the configuration was not understood.
+    case configurationWarning(ConfigurationWarning)
+    /// The configuration cannot be read.
+    case configurationRefused(Refusal)
+    /// These cards are guarded from now on, as far as they can be claimed.
+    case begins([PCIAddress])
+    /// The card's thread could not be started.
+    case noThread(PCIAddress, Errno)
+    /// A card's thread has given no sign for so many milliseconds.
+    case silent(PCIAddress, Int64)
+    /// The socket overflowed and the kernel dropped events, so the guard reads everything again.
+    case ueventsLost
+    /// The cards could not be listed, or the service manager did not take a state.
+    case failed(String)
+    /// A signal ends the guard.
+    case stopped
+    /// These cards' threads have not ended in time.
+    case leftBehind([PCIAddress])
+}
+
+/// One guard for several cards: each card has a thread with a ``CardGuard`` of its own, so that one that hangs or fails
+/// delays no other. The main thread has the events and the signals, and tells the service manager how all cards stand.
+package final class JointGuard<H: Host, Source: WakeupSource> {
+    /// A thread that gives no sign for so long is told, in milliseconds: longer than any deadline.
+    private static var longestSilence: Int64 { 120_000 }
+    /// The time between two looks at the threads while cards are being claimed or released, in milliseconds.
+    private static var interval: Int64 { 200 }
+    /// How long a stop waits for the cards' threads, in milliseconds.
+    private static var stopPatience: Int64 { 75_000 }
+
+    private let addresses: [PCIAddress]
+    private let settings: JointSettings<H>
+    private let notifier: ServiceNotifier
+    private let tell: (JointEvent) -> Void
+    private let poke: @Sendable () -> Void
+    private var source: Source
+
+    private var seats: [PCIAddress: CardSeat] = [:]
+    /// The cards that are meant and not there.
+    private var absent: [PCIAddress] = []
+    private var isReady = false
+    private var text = ""
+    /// Why the last reload changed nothing.
+    private var reloadComplaint: String?
+    private let timeout: StartTimeout
+
+    /// Does nothing yet; ``run()`` starts the guard.
+    /// - Parameters:
+    ///   - addresses: The cards; empty for those that the configuration enables.
+    ///   - source: Wakes the guard. It must listen already, so that no event before the claims is missed.
+    ///   - poke: Makes the source return ``Wakeup/poke``; called by other threads.
+    ///   - tell: Receives each event; it logs.
+    package init(
+        _ addresses: [PCIAddress], settings: JointSettings<H>, source: Source, notifier: ServiceNotifier,
+        poke: @escaping @Sendable () -> Void, tell: @escaping (JointEvent) -> Void
+    ) {
+        self.addresses = addresses
+        self.settings = settings
+        self.source = source
+        self.notifier = notifier
+        self.poke = poke
+        self.tell = tell
+        timeout = StartTimeout(notifier: notifier)
+    }
+
+    /// Runs until a signal ends the guard. Every end is logged before this returns.
+    package func run() -> GuardEnd {
+        do {
+            guard try seatCards(isReload: false) else { return .refused }
+            tell(.begins(seats.keys.sorted()))
+            while true {
+                if !isReady { source.lookAgain(afterMilliseconds: Self.interval) }
+                try report()
+                switch try source.next() {
+                case .stop: return try stop()
+                case .reload: try reload()
+                case .change(let areEventsLost): look(areEventsLost)
+                case .poke: break
+                }
+            }
+        } catch {
+            tell(.failed("\(error)"))
+            // The cards stay claimed: the next guard takes them over.
+            return .failed
+        }
+    }
+
+    /// Tells of each card whose thread has been at work for long without a sign.
+    package func listen() {
+        for (address, seat) in seats {
+            if let silence = seat.silence(longerThan: Self.longestSilence) { tell(.silent(address, silence)) }
+        }
+    }
+
+    // MARK: - Which cards
+
+    /// Starts the threads of the cards that are meant, and stops those that no longer are.
+    /// - Returns: False when the configuration cannot be read.
+    private func seatCards(isReload: Bool) throws -> Bool {
+        let configuration: Configuration
+        do {
+            configuration = try ConfigurationReader(tree: settings.tree).read()
+        } catch {
+            tell(.configurationRefused(Refusal(unreadableConfiguration: error)))
+            return false
+        }
+        if !isReload || reloadComplaint == nil { configuration.warnings.forEach { tell(.configurationWarning($0)) } }
+        try seatCards(configuration)
+        return true
+    }
+
+    private func seatCards(_ configuration: Configuration) throws {
+        let cards = try SnapshotReader(tree: settings.tree).cards()
+        let meant = addresses.isEmpty ? configuration.enabled(among: cards) : addresses
+        let present = Set(cards.map(\.address))
+        absent = meant.filter { !present.contains($0) }
+        for address in meant where present.contains(address) {
+            if let seat = seats[address], !seat.isFinished {
+                seat.appear()
+                continue
+            }
+            let seat = CardSeat(address, poke: poke)
+            do throws(Errno) {
+                try SeatThread<H>.start(seat, settings)
+                seats[address] = seat
+            } catch {
+                tell(.noThread(address, error))
+            }
+        }
+        // A card that has gone is no longer matched by anything, and may come back.
+        for (address, seat) in seats where !meant.contains(address) && present.contains(address) {
+            if seat.isFinished { seats[address] = nil } else { seat.stop() }
+        }
+    }
+
+    private func look(_ areEventsLost: Bool) {
+        if areEventsLost { tell(.ueventsLost) }
+        for seat in seats.values { seat.change(areEventsLost: areEventsLost) }
+        do {
+            // A card may have come, or come back. Which cards are meant is as the last reload has said.
+            guard isReady else { return }
+            try seatCards(try ConfigurationReader(tree: settings.tree).read())
+        } catch {
+            tell(.failed("\(error)"))
+        }
+    }
+
+    private func reload() throws {
+        try notifier.tellReloading()
+        do {
+            reloadComplaint =
+                try seatCards(isReload: true) ? nil : "Not reloaded: the configuration cannot be used, see the journal."
+        } catch {
+            tell(.failed("\(error)"))
+            reloadComplaint = "Not reloaded: the cards could not be listed, see the journal."
+        }
+        if reloadComplaint == nil { seats.values.forEach { $0.reload() } }
+        try notifier.tellSurely(.ready)
+    }
+
+    // MARK: - The service manager
+
+    private func report() throws {
+        let isSettled = seats.values.allSatisfy(\.isSettled)
+        let line = summary
+        if !isReady, isSettled {
+            isReady = true
+            text = line
+            return try notifier.tellSurely(.ready, .status(line))
+        }
+        if !isReady { timeout.extend() }
+        guard text != line else { return }
+        text = line
+        do {
+            try notifier.tell(.status(line))
+        } catch {
+            // The journal says the same.
+            tell(.failed("\(error)"))
+        }
+    }
+
+    /// How all cards stand: how many are as they should be, and each of the others.
+    private var summary: String {
+        let seats = seats.values.sorted { $0.address < $1.address }
+        let gone = seats.filter { $0.phase == .ended(.gone) }.map(\.address)
+        let absent = Set(absent + gone).sorted()
+        let present = seats.filter { !gone.contains($0.address) }
+        guard !present.isEmpty || !absent.isEmpty else {
+            return "No card is enabled: Enabled=yes in a [GPU] section, apertured.conf(5)."
+        }
+        let good = present.filter { $0.phase == .ready && $0.text.hasPrefix("Claimed") }
+        let others = present.filter { seat in !good.contains { $0 === seat } }
+        var parts = ["\(good.count) of \(present.count + absent.count) claimed."]
+        parts += others.map { "\($0.address): \($0.text.isEmpty ? "Claiming." : $0.text)" }
+        if !absent.isEmpty { parts.append("Not there: \(absent.map(\.description).joined(separator: ", ")).") }
+        return (parts + [reloadComplaint].compactMap(\.self)).joined(separator: " ")
+    }
+
+    // MARK: - The end
+
+    private func stop() throws -> GuardEnd {
+        tell(.stopped)
+        try notifier.tellSurely(.stopping)
+        seats.values.forEach { $0.stop() }
+        let deadline = GuardLoop.now + Self.stopPatience
+        while !seats.values.allSatisfy(\.isFinished), GuardLoop.now < deadline {
+            // Also for the watchdog.
+            source.notifyWatchdog()
+            settings.pause(Int32(Self.interval / 4))
+        }
+        let left = seats.values.filter { !$0.isFinished }.map(\.address).sorted()
+        if !left.isEmpty {
+            tell(.leftBehind(left))
+            return .failed
+        }
+        return seats.values.contains { $0.phase == .finished(.notRestored) } ? .notRestored : .stopped
+    }
+}

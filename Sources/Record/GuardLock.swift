@@ -1,0 +1,89 @@
+package import Aperture
+internal import Glibc
+package import KernelFiles
+internal import SystemPackage
+
+/// What makes a process the one guard of a card: held for as long as the guard runs, and released by the kernel when its
+/// process ends, however that ends.
+///
+/// It is no ``RecordLock``: that one is for a change of the machine, and short. A file of its own for each card, with a lock
+/// of its open file description (fcntl(2), `F_OFD_SETLK`), which also keeps two guards of one process apart.
+package struct GuardLock: ~Copyable {
+    /// `F_OFD_SETLK` of <linux/fcntl.h>, which Swift does not import.
+    private static let setOpenLock: CInt = 37
+
+    private let file: FileDescriptor
+
+    /// Takes the lock of a card, without waiting.
+    /// - Parameter name: Who takes it, for the message to others: a unit's name or a command, and a process ID.
+    /// - Throws: ``RecordError/locked(by:)`` with the name of the guard that has it.
+    package init(of gpu: PCIAddress, in tree: FileTree, as name: String) throws(RecordError) {
+        let folder = try RecordFolder(tree: tree, makes: true)
+        let path = "\(folder.path)/\(gpu).guard"
+        guard let file = try folder.open("\(gpu).guard", O_RDWR | O_CREAT) else {
+            throw .file(operation: "open", path: path, errno: .noSuchFileOrDirectory)
+        }
+        do throws(RecordError) {
+            try Self.take(file, path)
+            try Self.sign(file, path, name)
+        } catch {
+            // The reason to give up is the one that counts.
+            try? file.close()
+            throw error
+        }
+        self.file = file
+    }
+
+    deinit {
+        // Closing the file releases the lock.
+        try? file.close()
+    }
+
+    /// Whether a guard has the card. False where that cannot be found out: the caller then goes on as if it were alone, and
+    /// the lock of the records decides.
+    package static func isHeld(for gpu: PCIAddress, in tree: FileTree) -> Bool {
+        guard tree.exists("\(RecordStore.folder)/\(gpu).guard") else { return false }
+        do throws(RecordError) {
+            let folder = try RecordFolder(tree: tree, makes: false)
+            guard let file = try folder.open("\(gpu).guard", O_RDWR) else { return false }
+            defer {
+                // It was only tried.
+                try? file.close()
+            }
+            try take(file, "")
+            return false
+        } catch {
+            if case .locked = error { return true }
+            return false
+        }
+    }
+
+    private static func take(_ file: FileDescriptor, _ path: String) throws(RecordError) {
+        var request = flock()
+        request.l_type = Int16(F_WRLCK)
+        guard unsafe fcntl(file.rawValue, setOpenLock, &request) != 0 else { return }
+        guard errno == EAGAIN || errno == EACCES else {
+            throw .file(operation: "lock", path: path, errno: Errno(rawValue: errno))
+        }
+        throw .locked(by: holder(file))
+    }
+
+    private static func sign(_ file: FileDescriptor, _ path: String, _ name: String) throws(RecordError) {
+        do {
+            let bytes = Array("\(name)\n".utf8)
+            guard ftruncate(file.rawValue, 0) == 0 else { throw Errno(rawValue: errno) }
+            try file.writeAll(toAbsoluteOffset: 0, bytes)
+        } catch {
+            throw .file(operation: "write", path: path, errno: error as? Errno ?? .ioError)
+        }
+    }
+
+    /// The name that the guard has written; it may not have come so far yet.
+    private static func holder(_ file: FileDescriptor) -> String {
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 256) { buffer, count in
+            count = max(0, unsafe pread(file.rawValue, buffer.baseAddress, buffer.count, 0))
+        }
+        let line = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).first
+        return line.map(String.init) ?? "another guard"
+    }
+}

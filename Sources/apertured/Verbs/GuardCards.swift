@@ -1,0 +1,76 @@
+internal import Aperture
+internal import CLinux
+internal import Guard
+internal import Journal
+internal import KernelFiles
+internal import Reclaim
+internal import Record
+
+/// Claims several GPUs and guards them, in one process.
+struct GuardCards: Verb {
+    /// Empty for those that the configuration enables.
+    var addresses: [PCIAddress]
+    var onStop = StopPolicy.release
+    var verbose = false
+    var locking = Locking()
+    var tree = FileTree()
+
+    func run() throws(ExitStatus) {
+        let log = Log.forProcess(threshold: Detail(quiet: false, verbose: verbose).threshold)
+        let joint = JointLog(log: log)
+        if let refusal = WritingVerb.begin(tree) {
+            joint.refuse(refusal)
+            throw ExitStatus.refused
+        }
+        let notifier: ServiceNotifier
+        let poke: Poke
+        let beats = Beats()
+        let loop: GuardLoop
+        do {
+            notifier = try ServiceNotifier()
+            if try GuardCard.isSwitchedOff(tree) {
+                joint.switchedOff()
+                try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
+                return try notifier.tellSurely(.stopping)
+            }
+            poke = try Poke()
+            // Listen before the claims, so that no event is missed. Threads inherit the signals that this blocks.
+            loop = try GuardLoop(card: nil, notifier: notifier, poke: poke, beat: { beats.give() })
+        } catch {
+            joint.fail(error)
+            throw ExitStatus.failed
+        }
+        clinux_share_heap()
+        let guardian = JointGuard(
+            addresses, settings: settings(log), source: loop, notifier: notifier, poke: { poke.give() },
+            tell: joint.tell)
+        beats.action = guardian.listen
+        if let status = ExitStatus(guardian.run()) { throw status }
+    }
+
+    private func settings(_ log: Log) -> JointSettings<MachineHost> {
+        let (tree, deadline) = (tree, Int32(locking.writeDeadline) * 1000)
+        let reads = JointReads(host: MachineHost(tree: tree, writeDeadline: deadline))
+        let shared = JointHost<MachineHost>.Shared(lock: JointLock(), reads: reads) {
+            (milliseconds) throws(ReclaimError) in
+            HeldLock(try MachineHost(tree: tree).lock(within: milliseconds))
+        }
+        return JointSettings(
+            shared: shared,
+            makeHost: { tick in
+                var host = MachineHost(tree: tree, writeDeadline: deadline)
+                host.tick = tick
+                return host
+            },
+            makeBoot: { Boot(isUnderWay: ServiceManager.isStarting, endSplash: ServiceManager.endSplash) },
+            tree: tree, lockMilliseconds: locking.lockMilliseconds, onStop: onStop,
+            tell: { address, event in ClaimLog(address: address, log: log).tell(event) })
+    }
+}
+
+/// What is done with each message to the watchdog, which is known later than the loop.
+private final class Beats {
+    var action: () -> Void = {}
+
+    func give() { action() }
+}

@@ -1,0 +1,308 @@
+import Aperture
+import Fixtures
+import Foundation
+import Guard
+import Journal
+import KernelFiles
+import Reclaim
+import Record
+import Synchronization
+import SystemPackage
+import Testing
+
+/// A wake-up, or nil while the stage is not yet as it wants it.
+private typealias Scene = () throws -> Wakeup?
+
+/// Wake-ups from a list; then a stop.
+private final class Script: WakeupSource {
+    private struct NeverComes: Error {}
+
+    var scenes: [Scene] = []
+    private var patience = 5000
+    let hasSettled: () -> Bool
+
+    init(hasSettled: @escaping () -> Bool) { self.hasSettled = hasSettled }
+
+    func next() throws -> Wakeup {
+        // While cards are being claimed the guard looks again and again.
+        guard hasSettled() else {
+            usleep(2000)
+            return .poke
+        }
+        guard let scene = scenes.first else { return .stop }
+        guard let wakeup = try scene() else {
+            patience -= 1
+            guard patience > 0 else { throw NeverComes() }
+            usleep(2000)
+            return .poke
+        }
+        scenes.removeFirst()
+        return wakeup
+    }
+
+    func lookAgain(afterMilliseconds milliseconds: Int64) {}
+
+    func notifyWatchdog() {}
+}
+
+/// A guard of several cards, their machine, the service manager, and what was told.
+private final class Stage: Sendable {
+    let machine: SharedMachine
+    let manager: Manager
+    let told = Mutex<[String]>([])
+    let errors = Mutex<[String]>([])
+
+    init(cards: Int, _ configuration: String? = nil) throws {
+        manager = try Manager()
+        machine = try SharedMachine { () -> [any Part] in
+            (0..<cards).map { number in
+                let base = 0xc000_0000 + UInt64(number) << 24
+                return GPU(
+                    Self.name(number), bars: [BAR(0, base...(base + 0xff_ffff))], driver: "amdgpu", group: number + 1)
+            }
+        }
+        if let configuration {
+            try machine.with { try $0.folder.write(configuration, to: "/etc/apertured.conf") }
+        }
+    }
+
+    static func name(_ number: Int) -> String { "0000:0\(number % 8):\(number / 8 + 10).0" }
+
+    static func address(_ number: Int) throws -> PCIAddress { try #require(PCIAddress(name(number))) }
+
+    func run(
+        _ addresses: [PCIAddress] = [], onStop: StopPolicy = .release, _ scenes: [Scene] = []
+    ) -> GuardEnd {
+        let tree = machine.with { FileTree(root: FilePath($0.folder.path)) }
+        let machine = machine
+        let told = Told { text in self.told.withLock { $0.append(text) } }
+        let shared = JointHost<SharedMachine>.Shared(lock: JointLock(), reads: JointReads(host: machine)) { _ in
+            machine
+        }
+        let settings = JointSettings(
+            shared: shared, makeHost: { _ in machine },
+            makeBoot: { Boot(isUnderWay: { false }, endSplash: { nil }) }, tree: tree, lockMilliseconds: 1000,
+            onStop: onStop, tell: { told.tell($0, $1) })
+        let script = Script { [manager] in
+            manager.texts.contains { $0.contains("READY=1") }
+        }
+        script.scenes = scenes
+        return JointGuard(
+            addresses, settings: settings, source: script, notifier: manager.notifier, poke: {},
+            tell: { event in
+                if case .failed(let reason) = event { self.errors.withLock { $0.append(reason) } }
+            }
+        ).run()
+    }
+
+    /// The last status line that the manager was told.
+    var status: String? {
+        manager.texts.flatMap { $0.split(separator: "\n") }.last { $0.hasPrefix("STATUS=") }
+            .map { String($0.dropFirst(7)) }
+    }
+
+    func driver(_ number: Int) throws -> String? {
+        try machine.driver(ofDevice: KernelPath.device(try Self.address(number)))
+    }
+
+    /// Waits until it is so; 10 seconds at most.
+    func wait(_ condition: () throws -> Bool) throws -> Bool {
+        for _ in 0..<2000 {
+            if try condition() { return true }
+            usleep(5000)
+        }
+        return false
+    }
+}
+
+private struct Told: Sendable {
+    let told: @Sendable (String) -> Void
+
+    func tell(_ card: PCIAddress, _ event: GuardEvent) {
+        switch event {
+        case .claimed: told("\(card) claimed")
+        case .claimRefused(let refusal), .configurationRefused(let refusal): told("\(card) \(refusal.code.rawValue)")
+        case .claimFailed: told("\(card) failed")
+        case .guardedByOther(let name): told("\(card) guarded by \(name)")
+        case .released: told("\(card) released")
+        case .failed(let reason): told("\(card) \(reason)")
+        default: break
+        }
+    }
+}
+
+@Suite("Joint guard", .serialized)
+struct JointGuardTests {
+    private static let both = "[GPU]\nAddress=0000:00:10.0\nEnabled=yes\n[GPU]\nAddress=0000:01:10.0\nEnabled=yes\n"
+
+    @Test("It claims each card that the configuration enables, is ready once, and gives all of them back")
+    func claims() throws {
+        let stage = try Stage(cards: 3, Self.both)
+        var status: String?
+        var drivers: [String?] = []
+        #expect(
+            stage.run(
+                [],
+                [
+                    {
+                        status = stage.status
+                        drivers = try (0..<3).map(stage.driver)
+                        return .stop
+                    }
+                ]) == .stopped)
+        #expect(status == "2 of 2 claimed.")
+        #expect(drivers == ["vfio-pci", "vfio-pci", "amdgpu"])
+        #expect(try (0..<3).map(stage.driver) == ["amdgpu", "amdgpu", "amdgpu"])
+        #expect(try stage.machine.recorded().isEmpty)
+        #expect(stage.manager.texts.count { $0.contains("READY=1") } == 1)
+        #expect(stage.manager.texts.contains { $0.contains("STOPPING=1") })
+        #expect(stage.errors.withLock(\.self).isEmpty)
+    }
+
+    @Test("With keep the cards stay claimed, and the next guard takes them over")
+    func keeps() throws {
+        let stage = try Stage(cards: 2, Self.both)
+        #expect(stage.run(onStop: .keep) == .stopped)
+        #expect(try stage.machine.recorded().count == 2)
+        #expect(try stage.driver(0) == "vfio-pci")
+        let before = stage.machine.with(\.writes.count)
+        #expect(
+            stage.run(onStop: .keep, [{ stage.machine.with(\.writes.count) == before ? .stop : .poke }]) == .stopped)
+        #expect(stage.machine.with(\.writes.count) == before)
+    }
+
+    @Test("A card that fails, and one that is refused, delay no other; the status line names both")
+    func fails() throws {
+        let stage = try Stage(cards: 3)
+        // The first card's override fails, again and again.
+        stage.machine.with { host in
+            host.faults = Dictionary(uniqueKeysWithValues: (0..<40).map { ($0, .fails(.ioError)) })
+            host.beforeWrite = { path, _ in if !path.contains("0000:00:10.0") { host.faults[host.writes.count] = nil } }
+        }
+        let cards = try (0..<3).map(Stage.address) + [try #require(PCIAddress("0000:09:00.0"))]
+        var status: String?
+        let end = stage.run(
+            cards,
+            [
+                {
+                    status = stage.status
+                    return .stop
+                }
+            ])
+        #expect(end == .stopped)
+        let line = try #require(status)
+        #expect(line.hasPrefix("2 of 4 claimed. 0000:00:10.0: Failed: "), "\(line)")
+        #expect(line.hasSuffix("Not there: 0000:09:00.0."), "\(line)")
+        #expect(try stage.driver(0) == "amdgpu")
+    }
+
+    @Test("A card whose write hangs keeps no other from being claimed")
+    func hangs() throws {
+        let stage = try Stage(cards: 4)
+        stage.machine.hang("drivers/amdgpu/unbind 0000:02:10.0")
+        let others = Mutex<[Bool]>([])
+        let watcher = Thread {
+            for number in [0, 1, 3] {
+                let isClaimed = try? stage.wait {
+                    try stage.machine.record(of: Stage.address(number))?.state == .claimed
+                }
+                others.withLock { $0.append(isClaimed ?? false) }
+            }
+            stage.machine.letGo()
+        }
+        watcher.start()
+        #expect(stage.run(try (0..<4).map(Stage.address)) == .stopped)
+        #expect(others.withLock(\.self) == [true, true, true])
+        #expect(try stage.machine.recorded().isEmpty)
+    }
+
+    @Test("A card that another guard has is left to it, also at the stop")
+    func others() throws {
+        let stage = try Stage(cards: 2, Self.both)
+        let tree = stage.machine.with { FileTree(root: FilePath($0.folder.path)) }
+        let lock = try GuardLock(of: Stage.address(1), in: tree, as: "apertured@0000:01:10.0.service (pid 7)")
+        #expect(stage.run() == .stopped)
+        #expect(GuardLock.isHeld(for: try Stage.address(1), in: tree))
+        _ = consume lock
+        #expect(!GuardLock.isHeld(for: try Stage.address(1), in: tree))
+        #expect(
+            stage.told.withLock(\.self).contains(
+                "0000:01:10.0 guarded by apertured@0000:01:10.0.service (pid 7)"))
+        #expect(
+            stage.machine.with(\.writes).allSatisfy { !$0.path.contains("0000:01:10.0") && $0.value != "0000:01:10.0" })
+    }
+
+    @Test("A card that goes is told as missing, its record goes, and it is claimed again when it comes back")
+    func returns() throws {
+        let stage = try Stage(cards: 2, "[GPU]\nId=1234:1111\nMultiple=yes\nEnabled=yes\n")
+        let card = try Stage.address(1)
+        let folder = KernelPath.device(card)
+        var records: [PCIAddress] = []
+        let wait = { (line: String, wakeup: Wakeup) in stage.status == line ? wakeup : nil }
+        let scenes: [Scene] = [
+            {
+                try stage.machine.with { try $0.folder.move(folder, to: "/away") }
+                return .change(areEventsLost: false)
+            },
+            { wait("1 of 2 claimed. Not there: \(card).", .poke) },
+            {
+                records = try stage.machine.recorded()
+                try stage.machine.with { try $0.folder.move("/away", to: folder) }
+                return .change(areEventsLost: false)
+            },
+            { wait("2 of 2 claimed.", .stop) },
+        ]
+        #expect(stage.run([], scenes) == .stopped)
+        #expect(records == [try Stage.address(0)])
+        #expect(stage.errors.withLock(\.self).isEmpty)
+    }
+
+    @Test("Without an enabled card it waits, and takes one that a reload enables")
+    func reloads() throws {
+        let stage = try Stage(cards: 2, "[GPU]\nAddress=0000:00:10.0\n")
+        var lines: [String?] = []
+        var isTaken = false
+        #expect(
+            stage.run(
+                onStop: .keep,
+                [
+                    {
+                        lines.append(stage.status)
+                        try stage.machine.with { try $0.folder.write(Self.both, to: "/etc/apertured.conf") }
+                        return .reload
+                    },
+                    {
+                        isTaken = try stage.wait {
+                            try (0..<2).allSatisfy { number in
+                                try stage.machine.record(of: Stage.address(number))?.state == .claimed
+                            }
+                        }
+                        try stage.machine.with {
+                            try $0.folder.write("[GPU]\nAddress=0000:00:10.0\nEnabled=yes\n", to: "/etc/apertured.conf")
+                        }
+                        return .reload
+                    },
+                ]) == .stopped)
+        #expect(lines == ["No card is enabled: Enabled=yes in a [GPU] section, apertured.conf(5)."])
+        #expect(isTaken)
+        #expect(try stage.machine.recorded().count == 2)
+    }
+
+    @Test("Cards that are claimed together share their snapshots")
+    func shares() throws {
+        let stage = try Stage(cards: 32)
+        var readings = 0
+        #expect(
+            stage.run(
+                try (0..<32).map(Stage.address), onStop: .keep,
+                [
+                    {
+                        readings = stage.machine.with(\.readings)
+                        return .stop
+                    }
+                ]) == .stopped)
+        #expect(try stage.machine.recorded().count == 32)
+        // Each card alone would take five.
+        #expect(readings < 64, "\(readings)")
+    }
+}
