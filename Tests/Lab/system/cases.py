@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, desktop, disturbed, drivers, everyday, hotplug, images, package, rootfs, splash, upheaval, virtualization
+from . import configured, desktop, disturbed, drivers, everyday, hotplug, images, joint, package, rootfs, splash, upheaval, virtualization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +71,10 @@ _CASES = (
     Case("hidepid", upheaval.hidepid),
     Case("kexec", upheaval.kexec),
     Case("many-cards", upheaval.many_cards),
+    # One guard for all cards.
+    Case("one-guard", joint.one_guard, configuration=joint.CONFIGURATION),
+    Case("one-guard-at-boot", joint.at_boot),
+    Case("one-guard-24-cards", joint.many_cards, configuration=joint.CONFIGURATION),
     # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.
     Case("start-hangs", drivers.start_hangs, modules=("lab_gpu",)),
     Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),
