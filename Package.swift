@@ -50,7 +50,8 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "PCIAccess", dependencies: ["CPCI"], swiftSettings: settings),
         .target(name: "Udev", dependencies: ["CLinux", systemPackage], swiftSettings: settings),
-        .target(name: "Journal", dependencies: ["CJournal", systemPackage], swiftSettings: settings),
+        .target(
+            name: "Journal", dependencies: ["CJournal", "JSONFormat", systemPackage], swiftSettings: settings),
         .target(name: "Units", dependencies: ["CLinux"], swiftSettings: settings),
         .target(
             name: "VFIO", dependencies: ["Aperture", "CLinux", "KernelFiles", systemPackage], swiftSettings: settings),

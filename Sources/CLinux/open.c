@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 _Static_assert(CLINUX_O_PATH == O_PATH, "clinux_open.h defines O_PATH for Swift");
 
@@ -44,4 +45,9 @@ int clinux_put(const char *root, const char *path, const char *value) {
     long written = call(SYS_write, file, value, strlen(value));
     close(file);
     return written < 0 ? (int)-written : 0;
+}
+
+long clinux_filesystem_type(const char *path) {
+    struct statfs found;
+    return statfs(path, &found) == 0 ? (long)found.f_type : -errno;
 }

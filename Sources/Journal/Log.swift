@@ -41,12 +41,19 @@ package struct Log: Sendable {
         }
     }
 
+    /// The log of this process as one JSON object a line on the standard output.
+    package static func json(threshold: Priority = .info) -> Log {
+        Log(to: .json, sender: nil, threshold: threshold, standardError: .standardOutput)
+    }
+
     /// Writes the entry. If journald does not accept it, its message is written as a line and its fields are lost.
     package func write(_ entry: JournalEntry) {
         guard entry.priority <= threshold else { return }
         switch destination {
         case .plainLines:
             put(entry.plainLines)
+        case .json:
+            put(entry.json(at: .now) + "\n")
         case .prefixedLines:
             put(entry.prefixedLines)
         case .journal:
@@ -76,6 +83,8 @@ package enum LogDestination: Hashable, Sendable {
     case prefixedLines
     /// The standard error: lines for a person.
     case plainLines
+    /// A descriptor, mostly the standard output: one JSON object a line, for what collects a container's output.
+    case json
 
     /// Chooses a destination:
     /// 1. the journal, if the caller wants it;

@@ -34,6 +34,14 @@ package struct FileTree: Sendable {
     /// Whether this is the machine itself.
     package var isMachine: Bool { enclosure == nil }
 
+    /// Whether the tree's `/sys` and `/proc` are this kernel's: those of the machine, or of a root that holds both, such as
+    /// the host's in a container (statfs(2), `SYSFS_MAGIC`, `PROC_SUPER_MAGIC`).
+    package var isOfKernel: Bool {
+        unsafe isMachine
+            || clinux_filesystem_type(root.appending("sys").string) == 0x6265_6572
+                && clinux_filesystem_type(root.appending("proc").string) == 0x9fa0
+    }
+
     /// Opens a file that exists. Below a root every link is resolved as if the root were `/`: see clinux_open.h.
     /// - Parameters:
     ///   - path: The kernel's path.

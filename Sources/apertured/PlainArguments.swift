@@ -175,9 +175,10 @@ extension GuardVerb {
     fileprivate init?(_ arguments: inout PlainArguments) {
         let (verbose, locking, tree) = (arguments.flag("--verbose"), arguments.locking(), arguments.tree())
         let onStop: StopPolicy? = arguments.value("--on-stop", or: nil) { StopPolicy(rawValue: $0).map(Optional.some) }
+        let log = arguments.value("--log", or: LogChoice.auto) { LogChoice(rawValue: $0) }
         let addresses = arguments.addresses()
         guard Set(addresses).count == addresses.count else { return nil }
-        self.init(addresses: addresses, onStop: onStop, verbose: verbose, locking: locking, tree: tree)
+        self.init(addresses: addresses, onStop: onStop, verbose: verbose, log: log, locking: locking, tree: tree)
     }
 }
 

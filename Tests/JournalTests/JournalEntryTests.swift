@@ -78,4 +78,16 @@ struct JournalEntryTests {
     func `a name that journald drops is no field name`(name: String) {
         #expect(FieldName(name) == nil)
     }
+
+    @Test func `as JSON an entry is one line, with the time, the level, the whole message and the journal's fields`() {
+        let entry = JournalEntry(
+            .claimRefused, .error, "no \"room\"\nat all", [.init(.gpu, "0000:01:00.0"), .init(.code, "locked")],
+            about: "0000:01:00.0", isRefusal: true)
+        let line = entry.json(at: WallClock(seconds: 1_790_000_000, milliseconds: 7))
+        #expect(
+            line == #"{"time": "2026-09-21T14:13:20.007Z","level": "error","#
+                + #""message": "0000:01:00.0: refused: no \"room\"\nat all","#
+                + #""MESSAGE_ID": "\#(MessageID.claimRefused.rawValue)","APERTURED_GPU": "0000:01:00.0","#
+                + #""APERTURED_CODE": "locked"}"#)
+    }
 }

@@ -1,5 +1,6 @@
 import Aperture
 import Fixtures
+import Foundation
 import KernelFiles
 import Reclaim
 import SystemPackage
@@ -135,6 +136,28 @@ struct ModuleLoaderTests {
         }
         #expect(error?.description == "cannot load module x: /bin/false ended with status 1")
         #expect(throws: ModuleError.self) { try ModuleLoader(program: "/nowhere", deadline: 5000).load("x") }
+    }
+
+    @Test("In a container the modules are the host's")
+    func root() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("#!/bin/sh\necho \"$@\" >\(folder.path)/words\n", to: "/modprobe")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o755], ofItemAtPath: "\(folder.path)/modprobe")
+        let program = "\(folder.path)/modprobe"
+        try ModuleLoader(program: program, deadline: 5000).load("vfio-pci")
+        #expect(try folder.text("/words") == "-- vfio-pci\n")
+        try ModuleLoader(program: program, root: "/host", deadline: 5000).load("vfio-pci")
+        #expect(try folder.text("/words") == "-d /host -- vfio-pci\n")
+    }
+
+    @Test("Only a root with this kernel's own sys and proc is the kernel's")
+    func kernel() throws {
+        #expect(FileTree().isOfKernel)
+        let folder = try TemporaryFolder()
+        try folder.makeFolder("/sys")
+        try folder.makeFolder("/proc")
+        #expect(!FileTree(root: FilePath(folder.path)).isOfKernel)
     }
 
     @Test("A module is unloaded without modprobe, and one that cannot be is told as such")

@@ -19,4 +19,7 @@ int clinux_open(const char *root, const char *path, int flags);
 /* Writes `value` to an attribute; a link is not followed. Returns 0 or errno. */
 int clinux_put(const char *root, const char *path, const char *value);
 
+/* The type of the file system that a path is on (statfs(2), f_type), or -errno. */
+long clinux_filesystem_type(const char *path);
+
 #endif

@@ -87,12 +87,14 @@ package struct MachineHost: Host {
     }
 
     private func loader(of module: String, isUnloading: Bool) throws(ModuleError) -> ModuleLoader {
-        guard tree.isMachine else {
+        guard tree.isOfKernel else {
             throw ModuleError(
                 module: module, reason: "modules belong to the machine itself, and not to another root",
                 isUnloading: isUnloading)
         }
-        return ModuleLoader(deadline: writeDeadline, tick: goOn)
+        // A container has modprobe, and the host has the modules.
+        let root = tree.isMachine ? HostRoot.path : tree.root.string
+        return ModuleLoader(root: root, deadline: writeDeadline, tick: goOn)
     }
 
     /// From the links in the folders of units, below the root.

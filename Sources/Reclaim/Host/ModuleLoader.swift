@@ -7,6 +7,8 @@ internal import SystemPackage
 /// them, and both can hang.
 package struct ModuleLoader {
     private let program: String
+    /// Where the modules are: the folder above `lib/modules`; `nil` for this process's own root.
+    private let root: String?
     private let deadline: Int32
     private let tick: () -> Bool
 
@@ -15,17 +17,21 @@ package struct ModuleLoader {
 
     /// - Parameters:
     ///   - program: Replaces modprobe, for a test.
+    ///   - root: The folder above `lib/modules` and `etc/modprobe.d`; `nil` for this process's own root.
     ///   - deadline: How long one call may take, in milliseconds.
     ///   - tick: Called several times a second meanwhile.
-    package init(program: String? = nil, deadline: Int32, tick: @escaping () -> Bool = { true }) {
+    package init(
+        program: String? = nil, root: String? = nil, deadline: Int32, tick: @escaping () -> Bool = { true }
+    ) {
+        self.root = root
         self.tick = tick
         self.program = program ?? KernelPath.modprobe
         self.deadline = deadline
     }
 
-    /// Loads the module with its dependencies: `modprobe -- MODULE`.
+    /// Loads the module with its dependencies: `modprobe [-d ROOT] -- MODULE`.
     package func load(_ module: String) throws(ModuleError) {
-        try run(["--", module], for: module)
+        try run((root.map { ["-d", $0] } ?? []) + ["--", module], for: module)
     }
 
     /// Unloads this module alone: `modprobe -r` would also unload the modules that it needs. A module that is not

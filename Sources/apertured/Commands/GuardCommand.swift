@@ -31,6 +31,12 @@ struct GuardCommand: ParsableCommand {
             valueName: "what"))
     var onStop: StopPolicy?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where the log goes: auto is the journal or the standard error, json one object a line on the standard output.",
+            valueName: "where"))
+    var log = LogChoice.auto
+
     @Flag(name: .shortAndLong, help: "Also print what helps to find a fault.")
     var verbose = false
 
@@ -47,8 +53,11 @@ struct GuardCommand: ParsableCommand {
 extension GuardCommand: VerbCommand {
     var verb: GuardVerb {
         GuardVerb(
-            addresses: addresses, onStop: onStop, verbose: verbose, locking: locking.plain, tree: machine.tree)
+            addresses: addresses, onStop: onStop, verbose: verbose, log: log, locking: locking.plain,
+            tree: machine.tree)
     }
 }
 
 extension StopPolicy: ExpressibleByArgument {}
+
+extension LogChoice: ExpressibleByArgument {}

@@ -11,12 +11,13 @@ internal import SystemPackage
 struct GuardCard: Verb {
     var address: PCIAddress
     var verbose = false
+    var log = LogChoice.auto
     var locking = Locking()
     var tree = FileTree()
 
     func run() throws(ExitStatus) {
         let detail = Detail(quiet: false, verbose: verbose)
-        let log = ClaimLog(address: address, threshold: detail.threshold)
+        let log = ClaimLog(address: address, log: log.log(detail.threshold))
         let notifier: ServiceNotifier
         let loop: GuardLoop
         if let refusal = WritingVerb.begin(tree) {

@@ -12,11 +12,12 @@ struct GuardCards: Verb {
     var addresses: [PCIAddress]
     var onStop = StopPolicy.release
     var verbose = false
+    var log = LogChoice.auto
     var locking = Locking()
     var tree = FileTree()
 
     func run() throws(ExitStatus) {
-        let log = Log.forProcess(threshold: Detail(quiet: false, verbose: verbose).threshold)
+        let log = log.log(Detail(quiet: false, verbose: verbose).threshold)
         let joint = JointLog(log: log)
         if let refusal = WritingVerb.begin(tree) {
             joint.refuse(refusal)
