@@ -49,6 +49,9 @@ RPM_LIBVIRT = $(RPM:.build/apertured-%=.build/apertured-libvirt-%)
 RPM_STAGE = .build/rpm
 ARCH = .build/apertured-$(VERSION)-1-$(shell uname -m).pkg.tar.zst
 ARCH_LIBVIRT = $(ARCH:.build/apertured-%=.build/apertured-libvirt-%)
+# The container image, of the .deb.
+IMAGE = .build/apertured-$(VERSION).oci.tar
+IMAGE_STAGE = .build/image
 # The oldest glibc that the package runs on: that of RHEL 9 and what is made of it.
 GLIBC = 2.34
 
@@ -80,7 +83,7 @@ COMPLETIONS_ZSH = $(PREFIX)/share/zsh/site-functions
 HOOKS = /etc/libvirt/hooks/qemu.d
 
 .PHONY: order program install install-libvirt uninstall uninstall-libvirt dist deb deb-check deb-packages rpm rpm-check rpm-packages arch arch-check \
-    arch-packages
+    arch-packages image image-check image-packages
 
 # Installing needs neither dpkg nor apt. The program is built first only if a source file is newer. pkg-config names a
 # missing C library.
@@ -218,3 +221,20 @@ arch-check: deb arch
 
 arch-packages:
 	@./.ci/packages binutils fakeroot libarchive-tools makepkg pacman-package-manager python3-minimal zstd
+
+# `podman load --input` takes it. The root file system that it is made from stays in IMAGE_STAGE: remove that for Debian's
+# newest packages. As root.
+image: deb image-packages $(IMAGE_STAGE)/base.list
+	packaging/build-image $(DEB) $(IMAGE_STAGE) $(VERSION) "$$(git rev-parse HEAD 2>/dev/null)" $(IMAGE)
+
+$(IMAGE_STAGE)/base.list: packaging/build-image
+	rm -rf $(IMAGE_STAGE)
+	mkdir -p $(IMAGE_STAGE)
+	touch $@
+
+# The list of its files, its size, and a run of its programs.
+image-check: image
+	Tests/Image/check $(IMAGE) $(DEB) $(VERSION)
+
+image-packages:
+	@./.ci/packages buildah dpkg-dev mmdebstrap
