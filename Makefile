@@ -21,12 +21,13 @@ SECONDS ?= 60
 FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 
 .PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units \
-    completions-check proxmox-check lint packages lab-packages clean
+    completions-check proxmox-check kubernetes-check lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
 
-test: lint unit completions-check proxmox-check fuzzers units deb-check rpm-check arch-check lab-packages
+test: lint unit completions-check proxmox-check kubernetes-check fuzzers units deb-check rpm-check arch-check image-check \
+    lab-packages
 	$(LAB) run --quick --package $(DEB) --jobs $(JOBS)
 
 # On bare kernels and, with the package, on a full Debian 12 with systemd and udev.
@@ -95,6 +96,12 @@ completions-check: build
 proxmox-check:
 	@./.ci/packages perl
 	Tests/Proxmox/check
+
+# The manifests for Kubernetes, against its published schemas. What is not there is named, and fails nothing (77).
+kubernetes-check:
+	@./.ci/packages python3-venv python3-yaml
+	@command -v kubectl >/dev/null || ./.ci/packages kubernetes-client
+	Tests/Kubernetes/check || [ $$? -eq 77 ]
 
 # The unit, the udev rule, the catalog and the manuals, by systemd's and groff's own tools.
 units:
