@@ -4,6 +4,8 @@ package import Aperture
 package struct Configuration: Hashable, Sendable {
     /// The `[GPU]` sections in the order of the files; a later one takes precedence.
     package var sections: [GPUSection]
+    /// The `[Metrics]` sections together.
+    package var metrics = MetricsSection()
     /// The lines that were not understood.
     package var warnings: [ConfigurationWarning]
 
@@ -18,6 +20,7 @@ package struct Configuration: Hashable, Sendable {
         var parser = ConfigurationParser()
         for file in files { parser.read(file) }
         self.init(sections: parser.sections, warnings: parser.warnings)
+        metrics = parser.metrics
     }
 
     /// Whether the configuration allows one card.

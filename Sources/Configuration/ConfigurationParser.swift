@@ -10,12 +10,15 @@ internal import Aperture
 package struct ConfigurationParser {
     /// The sections so far, in the order of their files.
     package private(set) var sections: [GPUSection] = []
+    /// What the sections `[Metrics]` say so far.
+    package private(set) var metrics = MetricsSection()
     /// The warnings so far, in the order of their lines.
     package private(set) var warnings: [ConfigurationWarning] = []
 
     private enum Context {
         case outside
         case gpu(keys: Set<String>)
+        case metrics
         /// A section that is not apertured's.
         case ignored
     }
@@ -50,6 +53,10 @@ package struct ConfigurationParser {
             sections.append(GPUSection(at: place))
             return
         }
+        if name == "Metrics" {
+            context = .metrics
+            return
+        }
         context = .ignored
         if !name.hasPrefix("X-") {
             warnings.append(ConfigurationWarning(place, "unknown section [\(name)], ignored"))
@@ -60,6 +67,12 @@ package struct ConfigurationParser {
         switch context {
         case .ignored:
             return
+        case .metrics:
+            guard let equals = line.firstIndex(of: "=") else {
+                return warn(place, "'\(line)' is neither a section nor Key=Value, ignored")
+            }
+            let (key, value) = (String(Self.trim(line[..<equals])), Self.trim(line[equals...].dropFirst()))
+            if let message = metrics.set(key, to: value) { warn(place, message) }
         case .outside:
             sections.append(GPUSection(at: place))
             context = .gpu(keys: [])

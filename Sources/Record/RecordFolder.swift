@@ -2,7 +2,8 @@ internal import Glibc
 package import KernelFiles
 internal import SystemPackage
 
-/// `/run/apertured`, or a folder in it, opened and checked: a folder, not a link, that only its owner can use.
+/// `/run/apertured`, or a folder in it, opened and checked: a folder, not a link, that only its owner can read and write.
+/// Others may pass through `/run/apertured` itself, to what is published in it.
 package struct RecordFolder: ~Copyable {
     private let descriptor: FileDescriptor
     /// The folder's path, for messages.
@@ -26,7 +27,7 @@ package struct RecordFolder: ~Copyable {
             // Nothing was written through it.
             try? outer.close()
         }
-        return try enter(name, in: outer, path, makes: makes)
+        return try enter(name, in: outer, path, forbidden: 0o077, makes: makes)
     }
 
     private static func enter(_ tree: FileTree, makes: Bool) throws(RecordError) -> FileDescriptor {
@@ -46,11 +47,12 @@ package struct RecordFolder: ~Copyable {
             // Nothing was written through it.
             try? run.close()
         }
-        return try enter(place.lastComponent?.string ?? "", in: run, RecordStore.folder, makes: makes)
+        return try enter(
+            place.lastComponent?.string ?? "", in: run, RecordStore.folder, forbidden: 0o066, makes: makes)
     }
 
     private static func enter(
-        _ name: String, in parent: FileDescriptor, _ path: String, makes: Bool
+        _ name: String, in parent: FileDescriptor, _ path: String, forbidden: mode_t, makes: Bool
     ) throws(RecordError) -> FileDescriptor {
         if makes, unsafe mkdirat(parent.rawValue, name, 0o700) != 0, errno != EEXIST {
             throw Self.failure("make", path)
@@ -61,13 +63,31 @@ package struct RecordFolder: ~Copyable {
         do throws(RecordError) {
             var status = stat()
             guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", path) }
-            try Self.check(status, path, forbidden: 0o077)
+            try Self.check(status, path, forbidden: forbidden)
             return descriptor
         } catch {
             // The reason to give up is the one that counts.
             try? descriptor.close()
             throw error
         }
+    }
+
+    /// Makes a folder in this one that everybody can read, and lets everybody pass through this one, which they still
+    /// cannot read. Other programs, and users other than root, read what is published there.
+    package func publish(_ name: String) throws(RecordError) {
+        let path = "\(path)/\(name)"
+        guard unsafe mkdirat(descriptor.rawValue, name, 0o755) == 0 || errno == EEXIST else {
+            throw Self.failure("make", path)
+        }
+        let opened = unsafe openat(descriptor.rawValue, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard opened >= 0 else { throw Self.failure("open", path) }
+        defer { _ = close(opened) }
+        var status = stat()
+        guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", path) }
+        try Self.check(status, path, forbidden: 0o022)
+        // The process's umask does not count.
+        guard fchmod(opened, 0o755) == 0 else { throw Self.failure("change the mode of", path) }
+        guard fchmod(descriptor.rawValue, 0o711) == 0 else { throw Self.failure("change the mode of", self.path) }
     }
 
     deinit {

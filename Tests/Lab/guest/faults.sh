@@ -40,7 +40,7 @@ end_holder() {
 expect_start() {
     if same /run/state state; then now=as-before; else now=drifted; fi
     expect "everything is as it was: links, overrides, consoles, framebuffers, iomem" [ $now = as-before ]
-    expect "no record is left" [ -z "$(ls /run/apertured 2>/dev/null | grep -v '^lock$')" ]
+    expect "no record is left" [ -z "$(ls /run/apertured 2>/dev/null | grep -Ev '^(lock|counters)$')" ]
     saw then "$now$1"
 }
 
@@ -49,7 +49,7 @@ given_back() {
     for words in "$@"; do said "$words"; done
     expect "$GPU has no driver" [ -z "$(driver_of $GPU)" ]
     expect "its override is cleared" [ "$(cat /sys/bus/pci/devices/$GPU/driver_override)" = '(null)' ]
-    expect "no record is left" [ -z "$(ls /run/apertured 2>/dev/null | grep -v '^lock$')" ]
+    expect "no record is left" [ -z "$(ls /run/apertured 2>/dev/null | grep -Ev '^(lock|counters)$')" ]
     # For the log: what exactly is not as it was.
     same /run/state state
 }
@@ -131,7 +131,7 @@ refused_for() {
     cp /run/claim.err /run/said
     for words in "$@"; do said "$words"; done
     expect "the card's configuration is as it was" same /run/header header
-    expect "no record is left" [ -z "$(ls /run/apertured 2>/dev/null | grep -v '^lock$')" ]
+    expect "no record is left" [ -z "$(ls /run/apertured 2>/dev/null | grep -Ev '^(lock|counters)$')" ]
 }
 
 # align_bars ORDER: the next scan gives every BAR of the card that alignment, and that size at least. It is the kernel's

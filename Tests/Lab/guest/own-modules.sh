@@ -29,7 +29,7 @@ load_nvidia() {
 
 parameter() { echo $3 >/sys/module/$1/parameters/$2; }
 
-records() { ls /run/apertured 2>/dev/null | grep -v '^lock$'; }
+records() { ls /run/apertured 2>/dev/null | grep -Ev '^(lock|counters)$'; }
 
 # stuck_in ACTION FUNCTION: the last apertured gave up waiting for a write that the kernel has not come back from, and
 # said so. Sets `stuck`, the write's process.
