@@ -85,6 +85,9 @@ _apertured_options() {
             --verbose "Show what each witness says of each framebuffer"
             --watch "Show it again after each change, until the program is ended"
             --map "Draw each BAR to scale, with the entries of /proc/iomem inside it"
+            --metrics "Print metrics for Prometheus, in its text format"
+            --nfd "Print labels for node-feature-discovery, in the format of its features.d"
+            --output "Write the metrics or the labels to this file, by a rename"
             "${root[@]}" "${json[@]}"
         )
         ;;

@@ -92,6 +92,9 @@ complete -c apertured -n '__apertured_verb status doctor plan claim verify relea
 complete -c apertured -n '__apertured_verb status' -s v -l verbose -d 'Show what each witness says of each framebuffer'
 complete -c apertured -n '__apertured_verb status' -l watch -d 'Show it again after each change, until the program is ended'
 complete -c apertured -n '__apertured_verb status' -l map -d 'Draw each BAR to scale, with the entries of /proc/iomem inside it'
+complete -c apertured -n '__apertured_verb status' -l metrics -d 'Print metrics for Prometheus, in its text format'
+complete -c apertured -n '__apertured_verb status' -l nfd -d 'Print labels for node-feature-discovery, in the format of its features.d'
+complete -c apertured -n '__apertured_verb status' -l output -r -F -d 'Write the metrics or the labels to this file, by a rename'
 
 set -l policy '__apertured_verb doctor plan claim'
 complete -c apertured -n $policy -l residue -x -k -a 'auto bounce rescan refuse' -d 'What may end a framebuffer\'s range that no unbind removes'

@@ -133,8 +133,14 @@ package struct PlainArguments {
 extension Status {
     fileprivate init?(_ arguments: inout PlainArguments) {
         let (verbose, map) = (arguments.flag("--verbose"), arguments.flag("--map"))
+        let (metrics, output) = (arguments.flag("--metrics"), arguments.value("--output"))
         let (json, tree) = (arguments.flag("--json"), arguments.tree())
-        self.init(addresses: arguments.addresses(), verbose: verbose, map: map, json: json, tree: tree)
+        // What contradicts itself is the parser's to say.
+        if metrics, verbose || map || json { return nil }
+        if output != nil, !metrics || output?.isEmpty == true { return nil }
+        self.init(
+            addresses: arguments.addresses(), verbose: verbose, map: map, json: json, metrics: metrics, output: output,
+            tree: tree)
     }
 }
 

@@ -6,8 +6,9 @@ final class LockHolder {
     private let input = Pipe()
 
     /// Returns when the lock is held, or, where somebody else has it, when this one is about to wait for it.
-    init(root: String, seconds: Int = 3600) throws {
-        let folder = "\(root)/run/apertured"
+    /// - Parameter inside: A folder in `/run/apertured` that has a lock of its own.
+    init(root: String, inside: String = "", seconds: Int = 3600) throws {
+        let folder = "\(root)/run/apertured\(inside)"
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let script = """

@@ -17,11 +17,32 @@ struct StatusCommand: VerbCommand {
     @Flag(help: "Show it again after each change, until the program is ended. With --json, a document per line.")
     var watch = false
 
+    @Flag(help: "Print metrics for Prometheus, in its text format.")
+    var metrics = false
+
+    @Flag(help: "Print labels for node-feature-discovery, in the format of its features.d.")
+    var nfd = false
+
+    @Option(help: ArgumentHelp("Write the metrics or the labels to this file, by a rename.", valueName: "file"))
+    var output: String?
+
     @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        let others = [("--json", common.json), ("--watch", watch), ("--map", map), ("--verbose", verbose)]
+        for (name, isGiven) in [("--metrics", metrics), ("--nfd", nfd)] where isGiven {
+            if let other = others.first(where: \.1)?.0 ?? (metrics && nfd ? "--nfd" : nil) {
+                throw ValidationError("\(name) and \(other) contradict each other.")
+            }
+        }
+        guard let output else { return }
+        if !metrics, !nfd { throw ValidationError("--output is for --metrics or --nfd.") }
+        if output.isEmpty { throw ValidationError("--output takes a file's name.") }
+    }
 
     var verb: Status {
         Status(
-            addresses: addresses, verbose: verbose, map: map, json: common.json, watches: watch,
-            tree: common.machine.tree)
+            addresses: addresses, verbose: verbose, map: map, json: common.json, watches: watch, metrics: metrics,
+            nodeFeatures: nfd, output: output, tree: common.machine.tree)
     }
 }

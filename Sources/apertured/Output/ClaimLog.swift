@@ -152,6 +152,9 @@ struct ClaimLog {
 
     func released() { write(.released, .notice, "released") }
 
+    /// For metrics or counters that could not be written.
+    func metricsMissing(_ reason: String) { write(nil, .warning, reason) }
+
     // MARK: - The guard
 
     func back() { write(nil, .notice, "the card is back already: the unit starts again") }

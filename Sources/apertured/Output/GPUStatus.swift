@@ -7,7 +7,7 @@ internal import Record
 
 /// One GPU as `status` shows it.
 struct GPUStatus {
-    enum State: String {
+    enum State: String, CaseIterable {
         /// apertured has a record of its claim, nothing is in its BARs, and nobody has it open.
         case claimed
         /// Someone else bound it to VFIO, nothing is in its BARs, and nobody has it open.

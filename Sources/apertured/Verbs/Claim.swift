@@ -34,11 +34,16 @@ struct Claim: Verb {
         }
         let log = ClaimLog(address: address, threshold: detail.threshold)
         if let refusal = WritingVerb.begin(tree) { throw refuse(refusal, log) }
+        let host = locking.host(tree, detail: detail)
+        let metrics = ClaimMetrics(address, on: host, warn: log.metricsMissing)
+        defer { metrics.refresh() }
         let outcome: ClaimOutcome
         do throws(ReclaimError) {
-            let host = locking.host(tree, detail: detail)
             unsafe Terminal.progress?.closeDeadline = settings.releaseDeadline
-            let claimer = Claimer(host: host, settings: settings, tell: log.tell)
+            let claimer = Claimer(host: host, settings: settings) { event in
+                log.tell(event)
+                metrics.follow(event)
+            }
             outcome =
                 if let refused = try refusal(claimer, host) {
                     refused
@@ -48,6 +53,7 @@ struct Claim: Verb {
                     }
                 }
         } catch {
+            if let code = error.code { metrics.fail(code) }
             if let refusal = WritingVerb.refusal(error) { throw refuse(refusal, log) }
             if json { Terminal.print(OutcomeDocument(failed: error, address).text) }
             log.fail(error)
@@ -55,6 +61,7 @@ struct Claim: Verb {
             if case .notRecovered = error { throw ExitStatus.notRestored }
             throw ExitStatus.failed
         }
+        metrics.count(outcome)
         if json { Terminal.print(OutcomeDocument(outcome).text) }
         try end(outcome, log)
     }

@@ -50,6 +50,7 @@ struct GuardCard: Verb {
             timeout.extend()
             whileLocked(left)
         }
+        let metrics = ClaimMetrics(address, on: host, warn: log.metricsMissing)
         let card = CardGuard(
             address, host: host, source: loop, tree: tree, lockMilliseconds: locking.lockMilliseconds,
             notifier: notifier, boot: Boot(isUnderWay: ServiceManager.isStarting, endSplash: ServiceManager.endSplash)
@@ -57,6 +58,7 @@ struct GuardCard: Verb {
             // A service that is stopped may take longer than the whole start may.
             if case .claim(.stepping(let step)) = event, step.rung == .stop { timeout.extend() }
             log.tell(event)
+            if metrics.follow(event) { metrics.refresh() }
         }
         if let status = ExitStatus(card.run()) { throw status }
     }

@@ -25,6 +25,7 @@ struct PostStop: Verb {
             if try GuardCard.isSwitchedOff(host.tree) { return }
             // The unit's start was refused, because the card has another guard: that one puts it in order.
             if GuardLock.isHeld(for: address, in: tree) { return }
+            defer { MetricsFiles(on: host, warn: log.metricsMissing).refresh() }
             let run = UnitRun(of: address)
             let aftermath = Aftermath(
                 address, host: host, lockMilliseconds: locking.lockMilliseconds, tell: log.tell)

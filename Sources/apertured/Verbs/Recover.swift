@@ -24,8 +24,9 @@ struct Recover: Verb {
             Terminal.refuse(refusal)
             throw ExitStatus.refused
         }
+        let host = locking.host(tree, detail: detail)
+        defer { MetricsFiles(on: host) { if !quiet { Terminal.warn($0) } }.refresh() }
         do throws(ReclaimError) {
-            let host = locking.host(tree, detail: detail)
             // Without records there is nothing to recover.
             if host.hasRecords {
                 try host.locked(within: locking.lockMilliseconds) { () throws(ReclaimError) in

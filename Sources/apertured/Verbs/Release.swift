@@ -23,11 +23,14 @@ struct Release: Verb {
         if onlyWhenRunning, ServiceManager.isStopping() { return }
         let log = ClaimLog(address: address, threshold: detail.threshold)
         var outcome: ReleaseOutcome
+        let notBegun = WritingVerb.begin(tree)
+        let host = locking.host(tree, detail: detail)
+        defer { if notBegun == nil { MetricsFiles(on: host, warn: log.metricsMissing).refresh() } }
         do throws(ReclaimError) {
-            if let refusal = WritingVerb.begin(tree) {
+            if let refusal = notBegun {
                 outcome = ReleaseOutcome(result: .refused([refusal]))
             } else {
-                guard let result = try release(locking.host(tree, detail: detail), log) else { return }
+                guard let result = try release(host, log) else { return }
                 outcome = result
             }
         } catch {

@@ -1,5 +1,5 @@
 internal import Aperture
-internal import Enabling
+internal import CLinux
 internal import JSONFormat
 internal import Journal
 internal import KernelFiles
@@ -15,10 +15,17 @@ struct Status: Verb {
     var json = false
     /// Whether to show it again after each change.
     var watches = false
+    /// Whether to print Prometheus' metrics.
+    var metrics = false
+    /// Whether to print the labels of node-feature-discovery.
+    var nodeFeatures = false
+    /// The file that gets the metrics or the labels; `nil` for the standard output.
+    var output: String?
     var tree = FileTree()
 
     func run() throws(ExitStatus) {
         if watches { return try watch() }
+        if let output { return try write(to: output) }
         let view = try look()
         Terminal.print(view.text, terminator: "")
         view.messages.forEach(Terminal.show)
@@ -44,14 +51,13 @@ struct Status: Verb {
             throw ExitStatus.failed
         }
         let wanted = addresses.isEmpty ? snapshot.gpus.map(\.address).sorted() : addresses
-        let enablements = EnablementReader(tree: tree)
-        let rows = wanted.map { address in
-            GPUStatus(
-                plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot,
-                claim: GPUStatus.Claim(of: address, on: host), enablement: enablements.read(address))
-        }
+        let rows = GPUStatus.rows(of: wanted, in: snapshot, on: host)
         var view = View()
-        if json {
+        if metrics {
+            view.text = MetricsText(rows, in: snapshot, isAll: addresses.isEmpty, on: tree, time: host.time()).text
+        } else if nodeFeatures {
+            view.text = try labels(rows, snapshot)
+        } else if json {
             let document = StatusDocument(rows).json
             view.text = (watches ? document.line : document.text) + "\n"
         } else if rows.isEmpty {
@@ -67,6 +73,39 @@ struct Status: Verb {
         }
         complain(snapshot, rows, &view)
         return view
+    }
+
+    private func labels(_ rows: [GPUStatus], _ snapshot: Snapshot) throws(ExitStatus) -> String {
+        let unreadable = addresses.isEmpty ? snapshot.unreadable.count : 0
+        do {
+            return try NodeFeatures(rows, unreadable: unreadable, expiry: host.time() + NodeFeatures.day).checked()
+        } catch {
+            Terminal.fail(error)
+            throw ExitStatus.failed
+        }
+    }
+
+    /// Writes the metrics or the labels to a file, which stays as it is when they cannot be told.
+    private func write(to path: String) throws(ExitStatus) {
+        clinux_hold_interruptions()
+        do {
+            // A run that keeps the same file new must not lose to this one, if this one has read earlier.
+            let store = CounterStore(tree: tree)
+            let lock =
+                store.exists && ReadingVerb.whatIsHidden(tree) == nil
+                ? try store.lock(within: MetricsFiles.lockDeadline) : nil
+            let view = try look()
+            view.messages.forEach(Terminal.show)
+            if view.isRefused { throw ExitStatus.refused }
+            try PublishedFile(path: path, tree: nil).write(view.text)
+            // The lock is held until here.
+            _ = consume lock
+        } catch let status as ExitStatus {
+            throw status
+        } catch {
+            Terminal.fail(error)
+            throw ExitStatus.failed
+        }
     }
 
     /// Shows the status again whenever it has changed, until a signal comes.
