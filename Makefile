@@ -20,14 +20,14 @@ JOBS ?= $(shell nproc)
 SECONDS ?= 60
 FUZZERS = $(patsubst Fuzz/%/Main.swift,%,$(wildcard Fuzz/*/Main.swift))
 
-.PHONY: demo test lab lab-table bench bench-table soak fuzz fuzzers sanitize build release unit units \
-    completions-check proxmox-check kubernetes-check lint packages lab-packages clean
+.PHONY: demo test lab lab-table bench bench-fleet bench-table soak fuzz fuzzers sanitize build release unit units \
+    completions-check proxmox-check prometheus-check kubernetes-check lint packages lab-packages clean
 
 demo: lab-packages release
 	$(LAB) demo
 
-test: lint unit completions-check proxmox-check kubernetes-check fuzzers units deb-check rpm-check arch-check image-check \
-    lab-packages
+test: lint unit completions-check proxmox-check prometheus-check kubernetes-check fuzzers units deb-check rpm-check \
+    arch-check image-check lab-packages
 	$(LAB) run --quick --package $(DEB) --jobs $(JOBS)
 
 # On bare kernels and, with the package, on a full Debian 12 with systemd and udev.
@@ -102,6 +102,15 @@ kubernetes-check:
 	@./.ci/packages python3-venv python3-yaml
 	@command -v kubectl >/dev/null || ./.ci/packages kubernetes-client
 	Tests/Kubernetes/check || [ $$? -eq 77 ]
+
+# The metrics, through a node_exporter and a Prometheus on loopback. Their packages are unpacked and not installed, which
+# would start services. 77: they cannot be had, and it says that it was not run.
+prometheus-check: build
+	Tests/Prometheus/check .build/debug/apertured || [ $$? -eq 77 ]
+
+# What the metrics cost a fleet, on generated machines.
+bench-fleet: release
+	Benchmarks/fleet
 
 # The unit, the udev rule, the catalog and the manuals, by systemd's and groff's own tools.
 units:

@@ -73,6 +73,8 @@ MANUALS = $(PREFIX)/share/man
 # The pages, in the folders that their links expect.
 PAGES = $(PREFIX)/share/doc/apertured
 SCHEMAS = $(PREFIX)/share/apertured/schema
+# For a Prometheus and a Grafana, wherever they run.
+PROMETHEUS = $(PREFIX)/share/apertured/prometheus
 PROXMOX = $(PREFIX)/share/apertured/proxmox-hookscript
 COMPLETIONS_BASH = $(PREFIX)/share/bash-completion/completions
 COMPLETIONS_FISH = $(PREFIX)/share/fish/vendor_completions.d
@@ -143,6 +145,8 @@ install: $(BINARY)
 	$(INSTALL) -m 644 docs/*.md $(DESTDIR)$(PAGES)/docs
 	$(INSTALL) -D -m 644 packaging/examples/50-apertured.rules $(DESTDIR)$(PAGES)/examples/50-apertured.rules
 	$(INSTALL) -D -m 755 packaging/examples/proxmox-hookscript $(DESTDIR)$(PROXMOX)
+	$(INSTALL) -d $(DESTDIR)$(PROMETHEUS)
+	$(INSTALL) -m 644 deploy/prometheus/apertured.rules.yml deploy/prometheus/apertured.dashboard.json $(DESTDIR)$(PROMETHEUS)
 	$(INSTALL) -d $(DESTDIR)$(SCHEMAS)
 	$(INSTALL) -m 644 schema/*.json $(DESTDIR)$(SCHEMAS)
 	$(INSTALL) -D -m 644 completions/apertured.bash $(DESTDIR)$(COMPLETIONS_BASH)/apertured
