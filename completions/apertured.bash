@@ -88,6 +88,7 @@ _apertured_options() {
             --metrics "Print metrics for Prometheus, in its text format"
             --nfd "Print labels for node-feature-discovery, in the format of its features.d"
             --output "Write the metrics or the labels to this file, by a rename"
+            --probe "Print nothing, and succeed if the guard of several GPUs is alive"
             "${root[@]}" "${json[@]}"
         )
         ;;
@@ -119,6 +120,7 @@ _apertured_options() {
     guard)
         options=(
             --on-stop "What becomes of the GPUs when the guard stops"
+            --log "Where the log goes"
             "${verbose[@]}" "${locking[@]}" "${root[@]}"
         )
         ;;
@@ -166,7 +168,7 @@ _apertured() {
             index=$((index + 1))
             ;;
         --root=*) root=("${words[index]}") ;;
-        --residue | --on-stop | --allow-native | --driver | --function | --stop | --wait | --lock-wait | --write-deadline | --output)
+        --residue | --on-stop | --log | --allow-native | --driver | --function | --stop | --wait | --lock-wait | --write-deadline | --output)
             index=$((index + 1))
             ;;
         -* | yes*) ;;
@@ -182,6 +184,10 @@ _apertured() {
     case $prev in
     --residue)
         _apertured_offer < <(printf '%s\n' auto bounce rescan refuse)
+        return
+        ;;
+    --log)
+        _apertured_offer < <(printf '%s\n' auto json)
         return
         ;;
     --on-stop)

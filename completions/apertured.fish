@@ -13,7 +13,7 @@ function __apertured_words
             case --
                 echo -- --
                 return
-            case --residue --on-stop --allow-native --driver --function --stop --wait --lock-wait --write-deadline --root --output
+            case --residue --on-stop --log --allow-native --driver --function --stop --wait --lock-wait --write-deadline --root --output
                 set skip 1
             case '-*'
             case '*'
@@ -95,6 +95,7 @@ complete -c apertured -n '__apertured_verb status' -l map -d 'Draw each BAR to s
 complete -c apertured -n '__apertured_verb status' -l metrics -d 'Print metrics for Prometheus, in its text format'
 complete -c apertured -n '__apertured_verb status' -l nfd -d 'Print labels for node-feature-discovery, in the format of its features.d'
 complete -c apertured -n '__apertured_verb status' -l output -r -F -d 'Write the metrics or the labels to this file, by a rename'
+complete -c apertured -n '__apertured_verb status' -l probe -d 'Print nothing, and succeed if the guard of several GPUs is alive'
 
 set -l policy '__apertured_verb doctor plan claim'
 complete -c apertured -n $policy -l residue -x -k -a 'auto bounce rescan refuse' -d 'What may end a framebuffer\'s range that no unbind removes'
@@ -127,6 +128,7 @@ set -l locking '__apertured_verb claim release recover guard'
 complete -c apertured -n $locking -l lock-wait -x -d 'Seconds to wait for another run of apertured, and for each that is waiting already'
 complete -c apertured -n $locking -l write-deadline -x -d 'Seconds that one write may take in the kernel before it is given up'
 
+complete -c apertured -n '__apertured_verb guard' -l log -x -k -a 'auto json' -d 'Where the log goes'
 complete -c apertured -n '__apertured_verb guard' -l on-stop -x -k -a 'release keep' -d 'What becomes of the GPUs when the guard stops'
 
 complete -c apertured -n '__apertured_verb report' -l output -r -F -d 'The file to write, such as report.tar.gz; - is the standard output'

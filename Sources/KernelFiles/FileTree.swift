@@ -262,6 +262,10 @@ package struct FileTree: Sendable {
     /// The inode number of the file that the path leads to; `nil` when there is none, or it could not be opened.
     package func identity(_ path: String) -> UInt64? { status(path).map { UInt64($0.st_ino) } }
 
+    /// When the content of the file that the path leads to last changed, in seconds since 1970-01-01T00:00:00Z; `nil` when
+    /// there is none, or it could not be opened.
+    package func modificationTime(_ path: String) -> Int64? { status(path).map { Int64($0.st_mtim.tv_sec) } }
+
     /// What stat(2) says of the file that the path leads to. A file that cannot be opened cannot be told from one that
     /// does not exist: `nil` for both.
     private func status(_ path: String) -> stat? {

@@ -9,7 +9,8 @@ internal import SystemPackage
 /// It is no ``RecordLock``: that one is for a change of the machine, and short. A file of its own for each card, with a lock
 /// of its open file description (fcntl(2), `F_OFD_SETLK`), which also keeps two guards of one process apart.
 package struct GuardLock: ~Copyable {
-    /// `F_OFD_SETLK` of <linux/fcntl.h>, which Swift does not import.
+    /// `F_OFD_GETLK` and `F_OFD_SETLK` of <linux/fcntl.h>, which Swift does not import.
+    private static let getOpenLock: CInt = 36
     private static let setOpenLock: CInt = 37
 
     private let file: FileDescriptor
@@ -18,9 +19,20 @@ package struct GuardLock: ~Copyable {
     /// - Parameter name: Who takes it, for the message to others: a unit's name or a command, and a process ID.
     /// - Throws: ``RecordError/locked(by:)`` with the name of the guard that has it.
     package init(of gpu: PCIAddress, in tree: FileTree, as name: String) throws(RecordError) {
+        try self.init("\(gpu)", in: tree, as: name)
+    }
+
+    /// Takes the lock of the process that guards several cards, and whose signs of life others can see.
+    package init(ofJointGuardIn tree: FileTree, as name: String) throws(RecordError) {
+        try self.init(Self.joint, in: tree, as: name)
+    }
+
+    private static let joint = "joint"
+
+    private init(_ subject: String, in tree: FileTree, as name: String) throws(RecordError) {
         let folder = try RecordFolder(tree: tree, makes: true)
-        let path = "\(folder.path)/\(gpu).guard"
-        guard let file = try folder.open("\(gpu).guard", O_RDWR | O_CREAT) else {
+        let path = "\(folder.path)/\(subject).guard"
+        guard let file = try folder.open("\(subject).guard", O_RDWR | O_CREAT) else {
             throw .file(operation: "open", path: path, errno: .noSuchFileOrDirectory)
         }
         do throws(RecordError) {
@@ -39,28 +51,49 @@ package struct GuardLock: ~Copyable {
         try? file.close()
     }
 
+    /// Shows that the guard is alive: the file's time of modification.
+    package func beat() {
+        // A sign that is not given shows as one that is missing.
+        _ = futimens(file.rawValue, nil)
+    }
+
+    /// When the guard of several cards gave its last sign of life, in seconds since 1970-01-01T00:00:00Z; `nil` when there is
+    /// no such guard.
+    package static func lastBeat(in tree: FileTree) -> Int64? {
+        guard isHeld(joint, in: tree) else { return nil }
+        return tree.modificationTime("\(RecordStore.folder)/\(joint).guard")
+    }
+
     /// Whether a guard has the card. False where that cannot be found out: the caller then goes on as if it were alone, and
     /// the lock of the records decides.
-    package static func isHeld(for gpu: PCIAddress, in tree: FileTree) -> Bool {
-        guard tree.exists("\(RecordStore.folder)/\(gpu).guard") else { return false }
+    package static func isHeld(for gpu: PCIAddress, in tree: FileTree) -> Bool { isHeld("\(gpu)", in: tree) }
+
+    private static func isHeld(_ subject: String, in tree: FileTree) -> Bool {
+        guard tree.exists("\(RecordStore.folder)/\(subject).guard") else { return false }
         do throws(RecordError) {
             let folder = try RecordFolder(tree: tree, makes: false)
-            guard let file = try folder.open("\(gpu).guard", O_RDWR) else { return false }
+            guard let file = try folder.open("\(subject).guard", O_RDWR) else { return false }
             defer {
-                // It was only tried.
+                // It was only looked at.
                 try? file.close()
             }
-            try take(file, "")
-            return false
+            // Asked, and not taken: a guard that begins at this moment must not find it held.
+            var request = request()
+            guard unsafe fcntl(file.rawValue, getOpenLock, &request) == 0 else { return false }
+            return request.l_type != Int16(F_UNLCK)
         } catch {
-            if case .locked = error { return true }
             return false
         }
     }
 
-    private static func take(_ file: FileDescriptor, _ path: String) throws(RecordError) {
+    private static func request() -> flock {
         var request = flock()
         request.l_type = Int16(F_WRLCK)
+        return request
+    }
+
+    private static func take(_ file: FileDescriptor, _ path: String) throws(RecordError) {
+        var request = request()
         guard unsafe fcntl(file.rawValue, setOpenLock, &request) != 0 else { return }
         guard errno == EAGAIN || errno == EACCES else {
             throw .file(operation: "lock", path: path, errno: Errno(rawValue: errno))

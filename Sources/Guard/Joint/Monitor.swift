@@ -1,12 +1,13 @@
 internal import Glibc
 
 /// A mutex with a condition, which any change of the guarded state signals.
-@safe final class Monitor<State>: @unchecked Sendable {
+@safe package final class Monitor<State>: @unchecked Sendable {
     private var state: State
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-    init(_ state: State) {
+    /// - Parameter state: What the mutex guards.
+    package init(_ state: State) {
         self.state = state
         unsafe mutex = .allocate(capacity: 1)
         unsafe condition = .allocate(capacity: 1)
@@ -28,7 +29,7 @@ internal import Glibc
 
     /// Reads or changes the state, and wakes every thread that waits in ``wait(until:_:)``.
     @discardableResult
-    func change<Outcome>(_ work: (inout State) -> Outcome) -> Outcome {
+    package func change<Outcome>(_ work: (inout State) -> Outcome) -> Outcome {
         unsafe pthread_mutex_lock(mutex)
         defer {
             unsafe pthread_cond_broadcast(condition)
@@ -38,7 +39,7 @@ internal import Glibc
     }
 
     /// Reads the state.
-    func read<Outcome>(_ work: (State) -> Outcome) -> Outcome {
+    package func read<Outcome>(_ work: (State) -> Outcome) -> Outcome {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         return work(state)
@@ -49,7 +50,7 @@ internal import Glibc
     ///   - deadline: Of ``GuardLoop/now``, in milliseconds; `nil` for none.
     ///   - work: Called with the state after each change, and once more at the deadline.
     /// - Returns: `nil` when the deadline came first.
-    func wait<Outcome>(until deadline: Int64? = nil, _ work: (inout State) -> Outcome?) -> Outcome? {
+    package func wait<Outcome>(until deadline: Int64? = nil, _ work: (inout State) -> Outcome?) -> Outcome? {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while true {

@@ -1,5 +1,4 @@
 package import Aperture
-internal import CLinux
 internal import Glibc
 internal import Journal
 package import KernelFiles
@@ -60,8 +59,6 @@ struct SeatThread<H: Host> {
     private static var reservedTries: Int { 3 }
     /// How long a release waits for another run of apertured, in milliseconds: a service manager waits for it.
     private static var longestLockWait: Int32 { 30_000 }
-    /// Of a thread's stack, in bytes: as much as it may use, and not what it uses.
-    private static var stack: Int { 1 << 20 }
 
     private let seat: CardSeat
     private let settings: JointSettings<H>
@@ -69,25 +66,7 @@ struct SeatThread<H: Host> {
     /// Starts the thread.
     /// - Throws: When the system has no room for one more.
     static func start(_ seat: CardSeat, _ settings: JointSettings<H>) throws(Errno) {
-        let box = ThreadWork { SeatThread(seat: seat, settings: settings).run() }
-        var attributes = pthread_attr_t()
-        unsafe pthread_attr_init(&attributes)
-        unsafe pthread_attr_setstacksize(&attributes, Self.stack)
-        unsafe pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        defer { unsafe pthread_attr_destroy(&attributes) }
-        var thread = pthread_t()
-        let context = unsafe Unmanaged.passRetained(box)
-        let error = unsafe pthread_create(
-            &thread, &attributes,
-            { context in
-                guard let context = unsafe context else { return nil }
-                unsafe Unmanaged<ThreadWork>.fromOpaque(context).takeRetainedValue().work()
-                return nil
-            }, context.toOpaque())
-        if error != 0 {
-            unsafe context.release()
-            throw Errno(rawValue: error)
-        }
+        try WorkerThread.start { SeatThread(seat: seat, settings: settings).run() }
     }
 
     private func run() {
@@ -188,11 +167,4 @@ struct SeatThread<H: Host> {
             return false
         }
     }
-}
-
-/// A thread's work.
-private final class ThreadWork: Sendable {
-    let work: @Sendable () -> Void
-
-    init(_ work: @escaping @Sendable () -> Void) { self.work = work }
 }

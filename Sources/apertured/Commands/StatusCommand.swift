@@ -26,9 +26,19 @@ struct StatusCommand: VerbCommand {
     @Option(help: ArgumentHelp("Write the metrics or the labels to this file, by a rename.", valueName: "file"))
     var output: String?
 
+    @Option(
+        defaultAsFlag: .ready,
+        help: ArgumentHelp(
+            "Print nothing, and succeed if the guard of several GPUs is alive; for ready, if all that are enabled are claimed.",
+            valueName: "what"))
+    var probe: ProbeKind?
+
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
+        if probe != nil, metrics || nfd || common.json || watch || map || verbose {
+            throw ValidationError("--probe prints nothing: give no other option with it.")
+        }
         let others = [("--json", common.json), ("--watch", watch), ("--map", map), ("--verbose", verbose)]
         for (name, isGiven) in [("--metrics", metrics), ("--nfd", nfd)] where isGiven {
             if let other = others.first(where: \.1)?.0 ?? (metrics && nfd ? "--nfd" : nil) {
@@ -43,6 +53,8 @@ struct StatusCommand: VerbCommand {
     var verb: Status {
         Status(
             addresses: addresses, verbose: verbose, map: map, json: common.json, watches: watch, metrics: metrics,
-            nodeFeatures: nfd, output: output, tree: common.machine.tree)
+            nodeFeatures: nfd, output: output, probe: probe, tree: common.machine.tree)
     }
 }
+
+extension ProbeKind: ExpressibleByArgument {}

@@ -45,6 +45,11 @@ struct JointLog {
         write(nil, .error, "\(refusal)", [.init(.code, refusal.code.rawValue)], isRefusal: true)
     }
 
+    /// For a guard that probes do not see.
+    func unseen(_ error: some Error) {
+        write(nil, .warning, "`apertured status --probe` does not tell of this guard: \(error)")
+    }
+
     func fail(_ error: some Error) { write(nil, .error, "\(error)") }
 
     func switchedOff() {

@@ -1,5 +1,6 @@
 internal import Aperture
 internal import CLinux
+internal import Glibc
 internal import Guard
 internal import Journal
 internal import KernelFiles
@@ -36,20 +37,45 @@ struct GuardCards: Verb {
             }
             poke = try Poke()
             // Listen before the claims, so that no event is missed. Threads inherit the signals that this blocks.
-            loop = try GuardLoop(card: nil, notifier: notifier, poke: poke, beat: { beats.give() })
+            loop = try GuardLoop(
+                card: nil, notifier: notifier, watchdog: Watchdog() ?? Self.heartbeat, poke: poke,
+                beat: { beats.give() })
         } catch {
             joint.fail(error)
             throw ExitStatus.failed
         }
         clinux_share_heap()
+        let alive = sign(joint)
+        let metrics = JointMetrics(
+            makeHost: { [tree] in MachineHost(tree: tree) }, warn: { log.write(JournalEntry(nil, .warning, $0)) })
+        metrics.start()
         let guardian = JointGuard(
-            addresses, settings: settings(log), source: loop, notifier: notifier, poke: { poke.give() },
+            addresses, settings: settings(log, metrics), source: loop, notifier: notifier, poke: { poke.give() },
             tell: joint.tell)
-        beats.action = guardian.listen
-        if let status = ExitStatus(guardian.run()) { throw status }
+        beats.action = {
+            alive?.lock.beat()
+            guardian.listen()
+        }
+        let end = guardian.run()
+        metrics.finish()
+        if let status = ExitStatus(end) { throw status }
     }
 
-    private func settings(_ log: Log) -> JointSettings<MachineHost> {
+    /// Without a service manager's watchdog a sign of life is given as often as this one would want it, for probes.
+    private static let heartbeat = Watchdog(environment: Environment(["WATCHDOG_USEC": "20000000"]))
+
+    /// Shows probes that this guard is alive. A second guard of several cards, for others, goes on without.
+    private func sign(_ log: JointLog) -> Alive? {
+        let name = "\(MachineHost(tree: tree).ownUnit() ?? "apertured guard") (pid \(getpid()))"
+        do throws(RecordError) {
+            return Alive(try GuardLock(ofJointGuardIn: tree, as: name))
+        } catch {
+            log.unseen(error)
+            return nil
+        }
+    }
+
+    private func settings(_ log: Log, _ metrics: JointMetrics) -> JointSettings<MachineHost> {
         let (tree, deadline) = (tree, Int32(locking.writeDeadline) * 1000)
         let reads = JointReads(host: MachineHost(tree: tree, writeDeadline: deadline))
         let shared = JointHost<MachineHost>.Shared(lock: JointLock(), reads: reads) {
@@ -65,8 +91,18 @@ struct GuardCards: Verb {
             },
             makeBoot: { Boot(isUnderWay: ServiceManager.isStarting, endSplash: ServiceManager.endSplash) },
             tree: tree, lockMilliseconds: locking.lockMilliseconds, onStop: onStop,
-            tell: { address, event in ClaimLog(address: address, log: log).tell(event) })
+            tell: { address, event in
+                ClaimLog(address: address, log: log).tell(event)
+                metrics.follow(address, event)
+            })
     }
+}
+
+/// The lock of the guard of several cards, as long as it runs.
+private final class Alive {
+    let lock: GuardLock
+
+    init(_ lock: consuming GuardLock) { self.lock = lock }
 }
 
 /// What is done with each message to the watchdog, which is known later than the loop.

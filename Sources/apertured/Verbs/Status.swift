@@ -21,15 +21,32 @@ struct Status: Verb {
     var nodeFeatures = false
     /// The file that gets the metrics or the labels; `nil` for the standard output.
     var output: String?
+    /// What a probe asks; `nil` without a probe.
+    var probe: ProbeKind?
     var tree = FileTree()
 
     func run() throws(ExitStatus) {
+        if let probe { return try answer(probe) }
         if watches { return try watch() }
         if let output { return try write(to: output) }
         let view = try look()
         Terminal.print(view.text, terminator: "")
         view.messages.forEach(Terminal.show)
         if view.isRefused { throw ExitStatus.refused }
+    }
+
+    private func answer(_ kind: ProbeKind) throws(ExitStatus) {
+        do {
+            if let complaint = try Probe(kind: kind, addresses: addresses, host: host).complaint() {
+                Terminal.fail(complaint)
+                throw ExitStatus.failed
+            }
+        } catch let status as ExitStatus {
+            throw status
+        } catch {
+            Terminal.fail(error)
+            throw ExitStatus.failed
+        }
     }
 
     /// What is to be shown.
