@@ -372,6 +372,20 @@ struct MetricsTests {
         #expect(waited >= .seconds(1))
     }
 
+    @Test func `a file that cannot be written keeps no other from it, and fails no claim`() throws {
+        let host = try FixtureHost { GPU(Self.gpu, driver: "vfio-pci", override: "vfio-pci") }
+        #expect(try host.claim().isClaimed == false)
+        try host.folder.makeFolder("/srv")
+        try host.folder.write("[Metrics]\nFile=/none/a.prom\nNodeFeatures=/srv/labels\n", to: "/etc/apertured.conf")
+        let result = try CommandLine.run("claim", Self.gpu, "--no-verify", "--root", host.folder.path)
+        #expect(result.status == 0)
+        #expect(
+            result.errors
+                == "apertured: \(Self.gpu): warning: cannot write /none/a.prom: No such file or directory (errno 2)\n")
+        #expect(try host.folder.text("/srv/labels").contains("apertured.gpu.count=1\n"))
+        #expect(!host.folder.exists("/none"))
+    }
+
     @Test func `without the section nothing is written but the counters`() throws {
         let host = try FixtureHost { GPU(Self.gpu, driver: "vfio-pci", override: "vfio-pci") }
         #expect(try host.claim().isClaimed == false)

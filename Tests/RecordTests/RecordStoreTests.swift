@@ -93,6 +93,17 @@ struct RecordStoreTests {
         #expect(throws: RecordError.self) { try store.save(record) }
     }
 
+    @Test("A folder that a kubelet has made for everybody to list is closed before anything is written into it")
+    func listedByAll() throws {
+        let path = folder.path + "/run/apertured"
+        try folder.makeFolder("/run/apertured")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        try store.save(record)
+        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+        #expect(mode == 0o711)
+        #expect(try store.load(gpu) == record)
+    }
+
     private var path: String { "/run/apertured/\(gpu).json" }
 
     private func error(_ operation: String, _ errno: Errno, at path: String) -> RecordError {

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A mutex with a condition, which any change of the guarded state signals.

@@ -11,13 +11,15 @@ struct ListReservations: Verb {
     func run() throws(ExitStatus) {
         do {
             let enablements = EnablementReader(tree: tree)
-            let addresses = try enablements.enabledInstances().filter(EnablementReader.isInstance).compactMap {
+            let units = try enablements.enabledInstances().filter(EnablementReader.isInstance).compactMap {
                 PCIAddress($0)
             }
+            let cards = try SnapshotReader(tree: tree).cards()
+            let joint = JointEnablement(tree: tree, among: cards, isRunning: false)
+            let addresses = Set(units).union(joint.cards.value ?? []).sorted()
             guard !addresses.isEmpty else { return }
             let configuration = try ConfigurationReader(tree: tree).read()
-            let cards = try SnapshotReader(tree: tree).cards()
-            for address in addresses where enablements.read(address).isEnabled == true {
+            for address in addresses where joint.adding(to: enablements.read(address)).isEnabled == true {
                 list(address, configuration, cards)
             }
         } catch {

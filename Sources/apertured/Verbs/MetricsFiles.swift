@@ -9,7 +9,7 @@ internal import Record
 /// The files that `[Metrics]` of apertured.conf names. A verb that writes keeps them as new as the cards.
 ///
 /// A run reads the machine and writes the files under a lock, so that of two runs the later one also has read later. No
-/// failure is the verb's: it is told once.
+/// failure is the verb's: it is told, and once for a row of them.
 final class MetricsFiles {
     /// How long to wait for another run that counts or writes, in milliseconds.
     static let lockDeadline: Int32 = 10_000
@@ -35,16 +35,14 @@ final class MetricsFiles {
             let snapshot = try host.snapshot(.all, withHolders: true)
             let rows = GPUStatus.rows(of: snapshot.gpus.map(\.address).sorted(), in: snapshot, on: host)
             let time = host.time()
-            if let path = section.file {
-                try PublishedFile(path: path, tree: host.tree).write(
-                    MetricsText(rows, in: snapshot, on: host.tree, time: time).text)
+            let isFileWritten = write(to: section.file) {
+                MetricsText(rows, in: snapshot, on: host.tree, time: time).text
             }
-            if let path = section.nodeFeatures {
-                try PublishedFile(path: path, tree: host.tree).write(
-                    NodeFeatures(
-                        rows, unreadable: snapshot.unreadable.count, expiry: time + NodeFeatures.year
-                    ).checked())
+            let areLabelsWritten = write(to: section.nodeFeatures) { () throws(PublishedFile.Failure) in
+                try NodeFeatures(rows, unreadable: snapshot.unreadable.count, expiry: time + NodeFeatures.year)
+                    .checked()
             }
+            if isFileWritten, areLabelsWritten { hasWarned = false }
             // The lock is held until here.
             _ = consume lock
         } catch {
@@ -52,7 +50,22 @@ final class MetricsFiles {
         }
     }
 
-    /// Tells the first failure alone.
+    /// Writes one file, which does not depend on the other.
+    /// - Returns: Whether it was written, or there is none.
+    private func write(
+        to path: String?, _ text: () throws(PublishedFile.Failure) -> String
+    ) -> Bool {
+        guard let path else { return true }
+        do {
+            try PublishedFile(path: path, tree: host.tree).write(text())
+            return true
+        } catch {
+            complain("\(error)")
+            return false
+        }
+    }
+
+    /// Tells a failure, and those behind it only after everything was written again.
     func complain(_ reason: String) {
         if !hasWarned { warn(reason) }
         hasWarned = true
@@ -179,10 +192,14 @@ extension GPUStatus {
     /// The status of these GPUs.
     static func rows(of addresses: [PCIAddress], in snapshot: Snapshot, on host: MachineHost) -> [GPUStatus] {
         let enablements = EnablementReader(tree: host.tree)
+        // Without the facts of the cards, those that a section matches are not known to be enabled.
+        let facts = (try? SnapshotReader(tree: host.tree).cards()) ?? []
+        let joint = JointEnablement(
+            tree: host.tree, among: facts, isRunning: GuardLock.lastBeat(in: host.tree) != nil)
         return addresses.map { address in
             GPUStatus(
                 plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, claim: Claim(of: address, on: host),
-                enablement: enablements.read(address))
+                enablement: joint.adding(to: enablements.read(address)))
         }
     }
 }

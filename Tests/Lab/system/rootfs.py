@@ -82,6 +82,8 @@ user = "_greetd"
 END
 """)
 
+PODMAN = Disk(packages=("podman", "crun", "conmon"), size="2G")
+
 
 def obtain(disk=BASE, refresh=False):
     """The path of the image; raises debian.NotAvailable with the reason if it can't be made."""
