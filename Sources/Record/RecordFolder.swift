@@ -63,9 +63,9 @@ package struct RecordFolder: ~Copyable {
         do throws(RecordError) {
             var status = stat()
             guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", path) }
-            // A kubelet makes the folder for a pod, and lets everybody list it. Nobody else can have written to it.
+            // A kubelet makes /run/apertured for a pod, and lets everybody list it. Nobody else can have written to it.
             let excess = status.st_mode & forbidden
-            if makes, status.st_uid == geteuid(), excess & 0o022 == 0, excess != 0 {
+            if makes, path == RecordStore.folder, status.st_uid == geteuid(), excess & 0o022 == 0, excess != 0 {
                 status.st_mode &= ~forbidden
                 guard fchmod(opened, status.st_mode & 0o7777) == 0 else {
                     throw Self.failure("change the mode of", path)

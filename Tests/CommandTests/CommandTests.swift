@@ -289,7 +289,7 @@ struct CommandTests {
         try host.folder.write("{}", to: "/run/apertured/\(gpu).json")
         let result = try CommandLine.run("claim", gpu, "--root", host.folder.path)
         #expect(result.status == 1)
-        #expect(result.errors.contains("/run/apertured is not trusted"))
+        #expect(result.errors.contains("/run/apertured/\(gpu).json is not trusted"))
         #expect(try host.folder.text("/sys/bus/pci/devices/\(gpu)/driver_override") == "(null)\n")
     }
 

@@ -60,6 +60,8 @@ struct MessageTests {
         let host = try machine()
         try host.folder.makeFolder("/run/apertured")
         try host.folder.write("{}", to: "/run/apertured/\(gpu).json")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o775], ofItemAtPath: host.folder.path + "/run/apertured")
         return host
     }
 

@@ -32,8 +32,10 @@ package enum JointEvent: Sendable {
 package final class JointGuard<H: Host, Source: WakeupSource> {
     /// A thread that gives no sign for so long is told, in milliseconds: longer than any deadline.
     private static var longestSilence: Int64 { 120_000 }
-    /// The time between two looks at the threads while cards are being claimed or released, in milliseconds.
-    private static var interval: Int64 { 200 }
+    /// How often the service manager is asked for more time while cards are being claimed, in milliseconds.
+    private static var startInterval: Int64 { 2000 }
+    /// The time between two looks at the threads while cards are being released, in milliseconds.
+    private static var stopInterval: Int32 { 50 }
     /// How long a stop waits for the cards' threads, in milliseconds.
     private static var stopPatience: Int64 { 75_000 }
 
@@ -78,13 +80,13 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
             guard try seatCards(isReload: false) else { return .refused }
             tell(.begins(seats.keys.sorted()))
             while true {
-                if !isReady { source.lookAgain(afterMilliseconds: Self.interval) }
+                if !isReady { source.lookAgain(afterMilliseconds: Self.startInterval) }
                 try report()
                 switch try source.next() {
                 case .stop: return try stop()
                 case .reload: try reload()
                 case .change(let areEventsLost): look(areEventsLost)
-                case .poke: break
+                case .poke: revive()
                 }
             }
         } catch {
@@ -154,6 +156,12 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
         }
     }
 
+    /// A card that went may be back before its guard had ended, and its event came too early then.
+    private func revive() {
+        guard isReady, seats.values.contains(where: { $0.phase == .ended(.gone) }) else { return }
+        look(false)
+    }
+
     private func reload() throws {
         try notifier.tellReloading()
         do {
@@ -175,6 +183,8 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
         if !isReady, isSettled {
             isReady = true
             text = line
+            // A card may have come meanwhile.
+            source.lookAgain(afterMilliseconds: 0)
             return try notifier.tellSurely(.ready, .status(line))
         }
         if !isReady { timeout.extend() }
@@ -215,7 +225,7 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
         while !seats.values.allSatisfy(\.isFinished), GuardLoop.now < deadline {
             // Also for the watchdog.
             source.notifyWatchdog()
-            settings.pause(Int32(Self.interval / 4))
+            settings.pause(Self.stopInterval)
         }
         let left = seats.values.filter { !$0.isFinished }.map(\.address).sorted()
         if !left.isEmpty {

@@ -80,6 +80,8 @@ struct SeatThread<H: Host> {
             var isOthers = false
             var isGuarding = false
             seat.enter(.starting)
+            // For the recovery, which comes first. A record that cannot be read is the guard's to tell.
+            company.isAlone = !((try? host.loadRecord(of: seat.address))?.keepsToItsCard ?? true)
             let tell = { [settings, seat] (event: GuardEvent) in
                 switch event {
                 // The joint guard tells these once for all cards.
