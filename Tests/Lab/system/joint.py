@@ -31,7 +31,7 @@ def one_guard(test):
         started = guest.run(f"systemctl start {SERVICE}", PATIENCE)
         test.saw["start"] = f"{guest.uptime() - begun:.1f} s"
         test.expect("the service starts", started.status == 0, lambda: status(guest))
-        expect_says(test, guest, "7 of 8 claimed.", f"{ADDRESS[1]}: Refused: Another guard has the card: {unit(1)}")
+        expect_says(test, guest, "7 of 8 claimed.", f"{ADDRESS[1]}: Refused: locked: Another guard has the card: {unit(1)}")
         test.expect_state(guest, 1, "active")
         test.expect_driver(guest, 2, "vfio-pci")
         # Its own unit gives the card back, and the one guard takes it when it is asked to look again.
