@@ -10,8 +10,7 @@ from .joint import records
 from .trial import unit
 
 PATIENCE = 420
-# In memory, and without a kernel that knows overlayfs.
-PODMAN = "podman --storage-driver vfs --cgroup-manager cgroupfs"
+PODMAN = "podman --cgroup-manager cgroupfs"
 NAME = "localhost/apertured:0.1.0"
 CONFIGURATION = "[GPU]\nAddress=0000:01:00.0\nEnabled=yes\n"
 # docs/container.md.

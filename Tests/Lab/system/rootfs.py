@@ -82,7 +82,17 @@ user = "_greetd"
 END
 """)
 
-PODMAN = Disk(packages=("podman", "crun", "conmon"), size="2G")
+# podman's own services would begin its database before the lab chooses where it keeps images.
+PODMAN = Disk(
+    packages=("podman", "crun", "conmon"), size="2G",
+    commands="""set -eu
+mkdir -p "$1/etc/systemd/system-preset" "$1/etc/containers"
+printf 'disable podman%s\\n' .service .socket -restart.service -auto-update.timer -auto-update.service \\
+    >"$1/etc/systemd/system-preset/00-lab.preset"
+find "$1/etc/systemd/system" -name 'podman*' -delete
+printf '[storage]\\ndriver = "vfs"\\nrunroot = "/run/containers/storage"\\ngraphroot = "/var/lib/containers/storage"\\n' \\
+    >"$1/etc/containers/storage.conf"
+""")
 
 
 def obtain(disk=BASE, refresh=False):
