@@ -253,6 +253,8 @@ struct HolderReaderTests {
         #expect((snapshot.holdersUnknown != nil) == isUnknown)
         #expect(snapshot.holders.map(\.pid) == [7], "who is seen is seen")
         #expect(try host.snapshot(withHolders: false).holdersUnknown == nil)
+        let refusal = Refusal.foreignProcesses(in: FileTree(root: FilePath(host.folder.path)))
+        #expect((refusal?.code == .holdersUnknown) == isUnknown, "a guard does not even begin")
     }
 
     @Test("Processes that cannot be listed leave everything unknown")

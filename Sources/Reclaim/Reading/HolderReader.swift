@@ -269,16 +269,21 @@ private struct ProcessTable {
     /// - Parameter processes: The listed processes.
     /// - Returns: Why there may be more processes; `nil` when there is no sign of that.
     func whatHides(from processes: [Int32], sparing spared: Int32?) -> String? {
-        // /proc belongs to the first namespace if this process is in that namespace, or if the /proc's process 1 is: a
-        // container may have the host's /proc.
-        let seen = [namespace(of: "self"), namespace(of: "1")]
-        if !seen.contains(Self.first), let other = seen.compactMap(\.self).first {
+        if let other = foreignNamespace {
             return "/proc shows the processes of another PID namespace than the host's (\(other))"
         }
         if tree.isMachine || hidesProcesses, !processes.contains(1), spared != 1 {
             return "/proc hides other users' processes (hidepid=)"
         }
         return nil
+    }
+
+    /// The namespace whose processes /proc shows, when it is not the first; `nil` when it is, or when nothing tells.
+    var foreignNamespace: String? {
+        // /proc belongs to the first namespace if this process is in that namespace, or if the /proc's process 1 is: a
+        // container may have the host's /proc.
+        let seen = [namespace(of: "self"), namespace(of: "1")]
+        return seen.contains(Self.first) ? nil : seen.compactMap(\.self).first
     }
 
     /// Whether a captured tree's /proc was mounted with `hidepid`. On the machine a hidden process 1 decides.
@@ -294,6 +299,18 @@ private struct ProcessTable {
     private func namespace(of process: String) -> String? {
         // Not everyone may read the link, and not every tree has it. Hidden processes then show one by one.
         try? tree.linkTarget("/proc/\(process)/ns/pid")
+    }
+}
+
+extension Refusal {
+    /// The refusal of a guard in a container that does not see the host's processes: it could never tell who has a card
+    /// open, nor that a late one has it. `nil` where /proc is the host's, or nothing tells.
+    package static func foreignProcesses(in tree: FileTree) -> Refusal? {
+        guard let other = ProcessTable(tree: tree).foreignNamespace else { return nil }
+        return Refusal(
+            .holdersUnknown, "/proc shows the processes of another PID namespace than the host's (\(other)).",
+            remedy: "Who has a card open is then not known. Run the container with the host's processes: --pid host, or "
+                + "hostPID: true.")
     }
 }
 

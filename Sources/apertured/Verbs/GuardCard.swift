@@ -20,7 +20,7 @@ struct GuardCard: Verb {
         let log = ClaimLog(address: address, log: log.log(detail.threshold))
         let notifier: ServiceNotifier
         let loop: GuardLoop
-        if let refusal = WritingVerb.begin(tree) {
+        if let refusal = WritingVerb.begin(tree) ?? Refusal.foreignProcesses(in: tree) {
             log.refuse(refusal)
             throw ExitStatus.refused
         }

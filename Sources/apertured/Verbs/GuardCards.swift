@@ -20,7 +20,7 @@ struct GuardCards: Verb {
     func run() throws(ExitStatus) {
         let log = log.log(Detail(quiet: false, verbose: verbose).threshold)
         let joint = JointLog(log: log)
-        if let refusal = WritingVerb.begin(tree) {
+        if let refusal = WritingVerb.begin(tree) ?? Refusal.foreignProcesses(in: tree) {
             joint.refuse(refusal)
             throw ExitStatus.refused
         }

@@ -31,7 +31,7 @@ def archive(package):
 
 def podman(test):
     """From EBUSY to mapped; a late framebuffer is evicted; killed and started again while a client has the card; stopped
-    with release and with keep; refused without the host's processes."""
+    with release and with keep, and a framebuffer that came between two guards is evicted; refused without the host's processes."""
     files = {"image.tar": archive(test.bench.package), "vfio-client": test.bench.client}
     with test.boot(cards=("bochs-display", None), arguments="modprobe.blacklist=bochs", files=files,
                    texts={"apertured.conf.d/lab.conf": CONFIGURATION}, deadline=2400, patience=600) as guest:
@@ -67,6 +67,13 @@ def podman(test):
         guest.run(f"{PODMAN} stop apertured && {PODMAN} rm apertured", PATIENCE)
         test.expect("with keep the claim stays", records(guest, 1))
         test.expect_driver(guest, 1, "vfio-pci")
+        # Between two guards nobody looks.
+        bind_framebuffer(guest)
+        test.expect("a framebuffer comes between two guards", framebuffer_is_bound(guest))
+        expect_runs(test, guest, "keep")
+        test.expect("and the second one evicts it at its start", not framebuffer_is_bound(guest))
+        test.expect_mapped(guest, 1)
+        guest.run(f"{PODMAN} stop apertured && {PODMAN} rm apertured", PATIENCE)
         released = guest.run(f"apertured release {ADDRESS[1]}", PATIENCE)
         test.expect("the host's own program gives the card back", released.status == 0, released.text)
         started = guest.run(RUN.replace("--pid host ", "") + "release", PATIENCE)
