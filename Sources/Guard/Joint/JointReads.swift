@@ -27,8 +27,8 @@ package final class JointReads<H: Host>: @unchecked Sendable {
         var members: [PCIAddress: Pace] = [:]
     }
 
-    /// How long a read waits for cards whose step is under way, in milliseconds.
-    private static var patience: Int64 { 250 }
+    /// How long a read waits for cards whose step is under way, in milliseconds. A card that hangs costs it once.
+    private static var patience: Int64 { 2000 }
 
     private let state = Monitor(State())
     /// Used by one thread at a time: see ``State/isReading``.
