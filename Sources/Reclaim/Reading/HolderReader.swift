@@ -309,7 +309,8 @@ extension Refusal {
         guard let other = ProcessTable(tree: tree).foreignNamespace else { return nil }
         return Refusal(
             .holdersUnknown, "/proc shows the processes of another PID namespace than the host's (\(other)).",
-            remedy: "Who has a card open is then not known. Run the container with the host's processes: --pid host, or "
+            remedy:
+                "Who has a card open is then not known. Run the container with the host's processes: --pid host, or "
                 + "hostPID: true.")
     }
 }
