@@ -115,9 +115,8 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
 
     /// Makes this the card's one guard, until it ends.
     private func takeGuard() throws {
-        let name = "\(host.ownUnit() ?? "apertured guard") (pid \(getpid()))"
         do throws(RecordError) {
-            guardLock = try GuardLock(of: address, in: tree, as: name)
+            guardLock = try GuardLock(of: address, in: tree, as: host.guardName)
         } catch {
             guard case .locked(let holder) = error else { throw error }
             tell(.guardedByOther(holder))
@@ -149,7 +148,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
 
     private func stop() throws -> GuardEnd {
         tell(.stopped)
-        try notifier.tellSurely([.stopping], unless: { false })
+        try notifier.tellSurely([.stopping])
         return .stopped
     }
 
@@ -291,7 +290,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         switch check.check() {
         case .end:
             // `post-stop` removes the record, and makes the unit start again if the card is back already.
-            try notifier.tellSurely([.stopping, .status("The GPU is gone.")], unless: { false })
+            try notifier.tellSurely([.stopping, .status("The GPU is gone.")])
             throw GuardEnd.gone
         case .claimAgain: try claimAgain()
         case .lookAgain: source.lookAgain(afterMilliseconds: Self.recheckInterval)
@@ -337,7 +336,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         }
         check = newCheck()
         try look()
-        try notifier.tellSurely([.ready], unless: { false })
+        try notifier.tellSurely([.ready])
     }
 
     /// Sets the status line. A failure is only logged: the journal and the exit status say the same.
@@ -348,6 +347,11 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             tell(.statusNotTold("\(error)"))
         }
     }
+}
+
+extension Host {
+    /// How this process signs as a guard: its unit, or its command, and its process ID.
+    package var guardName: String { "\(ownUnit() ?? "apertured guard") (pid \(getpid()))" }
 }
 
 extension Refusal {

@@ -14,10 +14,6 @@ package final class GuardLoop: WakeupSource {
     private static let mostEvents = 256
     /// The pause after a turn, in milliseconds. The events of the pause are read in the next turn.
     private static let rest: Int64 = 20
-    /// The pause after a look at the machine, as a multiple of the time that the look took.
-    private static let idleShare: Int64 = 20
-    /// The longest pause after a look, and the pause after lost events, in milliseconds.
-    private static let longestIdle: Int64 = 1000
     /// Lost events are reported again only after this long without a loss, in milliseconds.
     private static let silence: Int64 = 60_000
 
@@ -38,10 +34,7 @@ package final class GuardLoop: WakeupSource {
 
     /// When to look again, with or without an event.
     private var due: Int64?
-    /// When the look that is under way began.
-    private var lookBegan: Int64?
-    /// The earliest time of the next look that an event causes.
-    private var nextLook: Int64 = 0
+    private var pace = LookPace()
     /// The end of the pause in which no event is read.
     private var restsUntil: Int64 = 0
     /// When the next message to the watchdog is due.
@@ -73,7 +66,7 @@ package final class GuardLoop: WakeupSource {
     /// guard reads the machine again, which is right after lost events too.
     /// - Throws: ``UdevError`` when poll(2) or the monitor fails.
     package func next() throws -> Wakeup {
-        endLook()
+        pace.end()
         while true {
             notifyWatchdog()
             let now = Self.now
@@ -121,7 +114,7 @@ package final class GuardLoop: WakeupSource {
         if concerns { haveEventsCome = true }
         if taken.areEventsLost {
             areEventsLost = true
-            nextLook = max(nextLook, Self.now + Self.longestIdle)
+            pace.delay(to: Self.now + LookPace.longest)
         }
         restsUntil = Self.now + Self.rest
     }
@@ -141,23 +134,16 @@ package final class GuardLoop: WakeupSource {
         if let due {
             guard due <= now else { return nil }
         } else {
-            guard haveEventsCome || areEventsLost, nextLook <= now else { return nil }
+            guard haveEventsCome || areEventsLost, pace.next <= now else { return nil }
         }
         var isToTell = areEventsLost
         if areEventsLost {
             isToTell = lossTold.map { $0 + Self.silence <= now } ?? true
             lossTold = now
         }
-        (due, haveEventsCome, areEventsLost, lookBegan) = (nil, false, false, now)
+        (due, haveEventsCome, areEventsLost) = (nil, false, false)
+        pace.begin(at: now)
         return .change(areEventsLost: isToTell)
-    }
-
-    /// Delays the next look that an event causes, in proportion to the time that this one took.
-    private func endLook() {
-        guard let began = lookBegan else { return }
-        let now = Self.now
-        nextLook = now + min((now - began) * Self.idleShare, Self.longestIdle)
-        lookBegan = nil
     }
 
     // MARK: - Time
@@ -167,7 +153,7 @@ package final class GuardLoop: WakeupSource {
         var next: Int64?
         func wake(at time: Int64) { next = min(next ?? time, time) }
         if interval != nil { wake(at: nextSign) }
-        if let due { wake(at: due) } else if haveEventsCome || areEventsLost { wake(at: nextLook) }
+        if let due { wake(at: due) } else if haveEventsCome || areEventsLost { wake(at: pace.next) }
         if !mayTake { wake(at: restsUntil) }
         return next.map { Int32(clamping: max(0, $0 - now)) } ?? -1
     }

@@ -14,6 +14,11 @@ package protocol StateReceiver {
     func tellReloading() throws(JournalError)
 }
 
+extension StateReceiver {
+    /// ``tellSurely(_:unless:)``, which nothing ends before its time.
+    func tellSurely(_ states: [ServiceState]) throws(JournalError) { try tellSurely(states, unless: { false }) }
+}
+
 extension ServiceNotifier: StateReceiver {
     package func tellSurely(_ states: [ServiceState], unless interruption: () -> Bool) throws(JournalError) {
         try tellSurely(states, within: Self.standardDeadline, unless: interruption)

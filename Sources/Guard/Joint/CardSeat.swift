@@ -32,6 +32,8 @@ final class CardSeat: Sendable {
         /// When its thread last did something, of ``GuardLoop/now``; `nil` while it waits for the main thread.
         var lastSign: Int64?
         var isSilenceTold = false
+
+        var hasEvents: Bool { hasChanged || areEventsLost }
     }
 
     let address: PCIAddress
@@ -131,25 +133,19 @@ final class CardSeat: Sendable {
 
 /// The wake-ups of a card's guard, from the main thread. Like ``GuardLoop`` it keeps a distance between two looks.
 struct SeatSource: WakeupSource {
-    /// See ``GuardLoop``.
-    private static let idleShare: Int64 = 20
-    private static let longestIdle: Int64 = 1000
-
     private let seat: CardSeat
     private var due: Int64?
-    private var lookBegan: Int64?
-    private var nextLook: Int64 = 0
+    private var pace = LookPace()
 
     init(_ seat: CardSeat) { self.seat = seat }
 
     mutating func next() -> Wakeup {
-        if let began = lookBegan {
-            nextLook = GuardLoop.now + min((GuardLoop.now - began) * Self.idleShare, Self.longestIdle)
-            lookBegan = nil
+        pace.end()
+        let wakeup = seat.wakeup(due: due, nextLook: pace.next)
+        if case .change = wakeup {
+            due = nil
+            pace.begin(at: GuardLoop.now)
         }
-        let (due, nextLook) = (due, nextLook)
-        let wakeup = seat.wakeup(due: due, nextLook: nextLook)
-        if case .change = wakeup { (self.due, lookBegan) = (nil, GuardLoop.now) }
         return wakeup
     }
 
@@ -166,28 +162,18 @@ extension CardSeat {
     fileprivate func wakeup(due: Int64?, nextLook: Int64) -> Wakeup {
         state.change { $0.lastSign = nil }
         defer { sign() }
-        while true {
-            let now = GuardLoop.now
-            let hasEvent = state.read { $0.hasChanged || $0.areEventsLost }
-            let time = due ?? (hasEvent ? nextLook : nil)
-            let wakeup = state.wait(until: time) { state -> Wakeup? in
-                if state.isStopping { return .stop }
-                if state.isReloading {
-                    (state.isReloading, state.mayBegin) = (false, false)
-                    return .reload
-                }
-                let isDue = due.map { $0 <= GuardLoop.now } ?? false
-                let isEvent = due == nil && nextLook <= GuardLoop.now && (state.hasChanged || state.areEventsLost)
-                if isDue || isEvent {
-                    defer { (state.hasChanged, state.areEventsLost) = (false, false) }
-                    return .change(areEventsLost: state.areEventsLost)
-                }
-                // An event that has just come sets another time.
-                return time == nil && (state.hasChanged || state.areEventsLost) ? .poke : nil
+        let time = { (state: State) in due ?? (state.hasEvents ? nextLook : nil) }
+        let wakeup = state.wait(until: time) { state -> Wakeup? in
+            if state.isStopping { return .stop }
+            if state.isReloading {
+                (state.isReloading, state.mayBegin) = (false, false)
+                return .reload
             }
-            if let wakeup, wakeup != .poke { return wakeup }
-            if wakeup == nil, let due, due <= now { return .change(areEventsLost: false) }
+            guard let time = time(state), time <= GuardLoop.now else { return nil }
+            defer { (state.hasChanged, state.areEventsLost) = (false, false) }
+            return .change(areEventsLost: state.areEventsLost)
         }
+        return wakeup ?? .change(areEventsLost: false)
     }
 }
 

@@ -52,22 +52,29 @@ internal import Glibc
     ///   - work: Called with the state after each change, and once more at the deadline.
     /// - Returns: `nil` when the deadline came first.
     package func wait<Outcome>(until deadline: Int64? = nil, _ work: (inout State) -> Outcome?) -> Outcome? {
+        wait(until: { _ in deadline }, work)
+    }
+
+    /// The same with a deadline that depends on the state.
+    package func wait<Outcome>(until deadline: (State) -> Int64?, _ work: (inout State) -> Outcome?) -> Outcome? {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while true {
+            let time = deadline(state)
+            let isOver = time.map { $0 <= GuardLoop.now } ?? false
             if let outcome = work(&state) {
                 unsafe pthread_cond_broadcast(condition)
                 return outcome
             }
-            guard let deadline else {
+            if isOver { return nil }
+            guard let time else {
                 unsafe pthread_cond_wait(condition, mutex)
                 continue
             }
-            if deadline <= GuardLoop.now { return nil }
-            var time = timespec()
-            time.tv_sec = time_t(deadline / 1000)
-            time.tv_nsec = Int(deadline % 1000) * 1_000_000
-            _ = unsafe pthread_cond_timedwait(condition, mutex, &time)
+            var until = timespec()
+            until.tv_sec = time_t(time / 1000)
+            until.tv_nsec = Int(time % 1000) * 1_000_000
+            _ = unsafe pthread_cond_timedwait(condition, mutex, &until)
         }
     }
 }

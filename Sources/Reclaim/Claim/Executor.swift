@@ -106,17 +106,21 @@ package struct Executor<H: Host> {
         StepFailure(step: step, errno: errno, found: found)
     }
 
+    /// The machine, between two looks of a step that waits.
+    private func look(_ step: PlanStep) throws(StepFailure) -> Snapshot {
+        do {
+            return try host.snapshot(scope, withHolders: true)
+        } catch {
+            throw StepFailure(step: step, errno: nil, found: error.description)
+        }
+    }
+
     // MARK: - An entry that outlives its driver
 
     private func awaitRelease(of entry: IomemEntry, _ step: PlanStep) throws(StepFailure) {
         var waited: Int32 = 0
         while true {
-            let snapshot: Snapshot
-            do {
-                snapshot = try host.snapshot(scope, withHolders: true)
-            } catch {
-                throw StepFailure(step: step, errno: nil, found: error.description)
-            }
+            let snapshot = try look(step)
             guard case .entries(let tree) = snapshot.memoryMap else {
                 throw StepFailure(step: step, errno: nil, found: "\(KernelPath.iomem) can no longer be read")
             }
@@ -146,12 +150,7 @@ package struct Executor<H: Host> {
     private func awaitClose(of nodes: [String], _ step: PlanStep) throws(StepFailure) {
         var waited: Int32 = 0
         while true {
-            let snapshot: Snapshot
-            do {
-                snapshot = try host.snapshot(scope, withHolders: true)
-            } catch {
-                throw StepFailure(step: step, errno: nil, found: error.description)
-            }
+            let snapshot = try look(step)
             // Where not everybody is seen, the next plan decides.
             let holders = snapshot.holders.filter { nodes.contains($0.node) }
             if holders.isEmpty { return }

@@ -28,9 +28,7 @@ struct GuardCard: Verb {
             notifier = try ServiceNotifier()
             if try Self.isSwitchedOff(tree) {
                 log.switchedOff()
-                // Without `ready` the start would count as failed; without `stopping` systemd would run ExecStop=.
-                try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
-                return try notifier.tellSurely(.stopping)
+                return try notifier.tellSwitchedOff()
             }
             // Listen before the claim, so that no event is missed.
             loop = try GuardLoop(card: address, notifier: notifier)
@@ -67,5 +65,14 @@ struct GuardCard: Verb {
     static func isSwitchedOff(_ tree: FileTree) throws -> Bool {
         let line = try tree.textIfPresent("/proc/cmdline") ?? ""
         return line.split(whereSeparator: \.isWhitespace).contains("apertured=off")
+    }
+}
+
+extension ServiceNotifier {
+    /// Tells a guard's end that does nothing. Without `ready` the start would count as failed; without `stopping` systemd
+    /// would run ExecStop=.
+    func tellSwitchedOff() throws(JournalError) {
+        try tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
+        try tellSurely(.stopping)
     }
 }

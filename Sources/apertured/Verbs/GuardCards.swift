@@ -1,6 +1,5 @@
 internal import Aperture
 internal import CLinux
-internal import Glibc
 internal import Guard
 internal import Journal
 internal import KernelFiles
@@ -32,8 +31,7 @@ struct GuardCards: Verb {
             notifier = try ServiceNotifier()
             if try GuardCard.isSwitchedOff(tree) {
                 joint.switchedOff()
-                try notifier.tellSurely(.ready, .status("Off: apertured=off on the kernel command line."))
-                return try notifier.tellSurely(.stopping)
+                return try notifier.tellSwitchedOff()
             }
             poke = try Poke()
             // Listen before the claims, so that no event is missed. Threads inherit the signals that this blocks.
@@ -66,9 +64,8 @@ struct GuardCards: Verb {
 
     /// Shows probes that this guard is alive. A second guard of several cards, for others, goes on without.
     private func sign(_ log: JointLog) -> Alive? {
-        let name = "\(MachineHost(tree: tree).ownUnit() ?? "apertured guard") (pid \(getpid()))"
         do throws(RecordError) {
-            return Alive(try GuardLock(ofJointGuardIn: tree, as: name))
+            return Alive(try GuardLock(ofJointGuardIn: tree, as: MachineHost(tree: tree).guardName))
         } catch {
             log.unseen(error)
             return nil
