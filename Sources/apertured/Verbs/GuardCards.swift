@@ -45,7 +45,7 @@ struct GuardCards: Verb {
         clinux_share_heap()
         let alive = sign(joint)
         let metrics = JointMetrics(
-            makeHost: { [tree] in MachineHost(tree: tree) }, warn: { log.write(JournalEntry(nil, .warning, $0)) })
+            on: MachineHost(tree: tree), warn: { log.write(JournalEntry(nil, .warning, $0)) })
         metrics.start()
         let guardian = JointGuard(
             addresses, settings: settings(log, metrics), source: loop, notifier: notifier, poke: { poke.give() },

@@ -1,45 +1,55 @@
 internal import Aperture
 internal import Guard
-internal import KernelFiles
 internal import Reclaim
 internal import SystemPackage
 
-/// The metrics of a guard of several cards: each card's claims are counted by its own thread, and the files are written by
-/// one thread for all of them, so that neither a claim nor the guard's loop waits for that.
+/// The metrics of a guard of several cards. One thread counts the claims of all cards and writes the files, so that neither
+/// a claim nor the guard's loop waits for that. It is one, because the kernel's lock of the counters is the process's own
+/// and keeps none of its threads out.
 final class JointMetrics: @unchecked Sendable {
-    private struct State {
-        var isStale = false
-        var isWriting = false
+    private struct Happening {
+        let card: PCIAddress
+        let event: GuardEvent
+        /// Of ``GuardLoop/now``.
+        let time: Int64
     }
 
-    /// How long changes are gathered before the files are written, in milliseconds.
+    private struct State {
+        var happenings: [Happening] = []
+        /// Whether the thread is at work.
+        var isAtWork = false
+        /// Whether the guard has ended, and the thread takes nothing more.
+        var isOver = false
+    }
+
+    /// How long events are gathered before the files are written, in milliseconds.
     private static let gathering: Int32 = 200
-    /// How long the end of the guard waits for a write that is under way, in milliseconds.
+    /// How long the end of the guard waits for the thread, in milliseconds.
     private static let patience: Int64 = 15_000
 
     private let state = Monitor(State())
-    /// Used by the card's own thread alone, one at a time for each address.
-    private let cards = Monitor<[PCIAddress: ClaimMetrics]>([:])
-    private let makeHost: @Sendable () -> MachineHost
-    private let warn: @Sendable (String) -> Void
+    private let host: MachineHost
+    private let files: MetricsFiles
+    private let warn: (String) -> Void
+    /// Like the host and the files, the thread's own; after its end, of ``finish()``.
+    private var cards: [PCIAddress: ClaimMetrics] = [:]
 
-    init(makeHost: @escaping @Sendable () -> MachineHost, warn: @escaping @Sendable (String) -> Void) {
-        self.makeHost = makeHost
+    /// - Parameters:
+    ///   - host: For the thread alone.
+    ///   - warn: Tells why something is not counted or not written; called by the thread.
+    init(on host: MachineHost, warn: @escaping (String) -> Void) {
+        self.host = host
         self.warn = warn
+        files = MetricsFiles(on: host, warn: warn)
     }
 
-    /// Starts the thread that writes the files. Without it they are only written at the end.
+    /// Starts the thread. Without it everything is counted and written at the end.
     func start() {
         do throws(Errno) {
             try WorkerThread.start { [self] in
-                let host = makeHost()
-                let files = MetricsFiles(on: host, warn: warn)
-                while true {
-                    _ = state.wait { $0.isStale ? true : nil }
-                    host.pause(milliseconds: Self.gathering)
-                    state.change { ($0.isStale, $0.isWriting) = (false, true) }
-                    files.refresh()
-                    state.change { $0.isWriting = false }
+                while let happenings = take() {
+                    if count(happenings) { files.refresh() }
+                    state.change { $0.isAtWork = false }
                 }
             }
         } catch {
@@ -49,17 +59,40 @@ final class JointMetrics: @unchecked Sendable {
 
     /// Follows a card's guard; called by the card's thread.
     func follow(_ card: PCIAddress, _ event: GuardEvent) {
-        let metrics = cards.change { cards in
-            let known = cards[card] ?? ClaimMetrics(card, on: makeHost(), warn: warn)
-            cards[card] = known
-            return known
-        }
-        if metrics.follow(event) { state.change { $0.isStale = true } }
+        let happening = Happening(card: card, event: event, time: GuardLoop.now)
+        state.change { $0.happenings.append(happening) }
     }
 
-    /// Writes the files for the last time.
+    /// Counts what is left, and writes the files for the last time.
     func finish() {
-        _ = state.wait(until: GuardLoop.now + Self.patience) { $0.isWriting ? nil : true }
-        MetricsFiles(on: makeHost(), warn: warn).refresh()
+        let left = state.wait(until: GuardLoop.now + Self.patience) { state -> [Happening]? in
+            state.isOver = true
+            return state.isAtWork ? nil : state.happenings
+        }
+        guard let left else { return warn("the metrics are not written: the write before has not ended") }
+        _ = count(left)
+        files.refresh()
+    }
+
+    /// What has happened, when it is enough; `nil` when the guard has ended.
+    private func take() -> [Happening]? {
+        _ = state.wait { $0.isOver || !$0.happenings.isEmpty ? true : nil }
+        host.pause(milliseconds: Self.gathering)
+        return state.change { state in
+            guard !state.isOver else { return nil }
+            defer { (state.happenings, state.isAtWork) = ([], true) }
+            return state.happenings
+        }
+    }
+
+    /// - Returns: Whether the files are older than what happened.
+    private func count(_ happenings: [Happening]) -> Bool {
+        var isStale = false
+        for happening in happenings {
+            let metrics = cards[happening.card] ?? ClaimMetrics(happening.card, on: host, warn: warn)
+            cards[happening.card] = metrics
+            if metrics.follow(happening.event, at: happening.time) { isStale = true }
+        }
+        return isStale
     }
 }

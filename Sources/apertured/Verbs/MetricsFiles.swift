@@ -93,21 +93,23 @@ final class ClaimMetrics {
     func refresh() { files.refresh() }
 
     /// Follows a claim.
-    func follow(_ event: ClaimEvent) {
+    /// - Parameter time: When the event came, of ``GuardLoop/now``.
+    func follow(_ event: ClaimEvent, at time: Int64 = GuardLoop.now) {
         guard case .planned = event else { return }
-        began = GuardLoop.now
+        began = time
         isCounted = false
     }
 
     /// Follows a guard.
+    /// - Parameter time: When the event came, of ``GuardLoop/now``.
     /// - Returns: Whether the files are older than what happened.
-    func follow(_ event: GuardEvent) -> Bool {
+    func follow(_ event: GuardEvent, at time: Int64 = GuardLoop.now) -> Bool {
         switch event {
         case .claim(let event):
-            follow(event)
+            follow(event, at: time)
             return false
         case .claimed:
-            succeed()
+            succeed(at: time)
             // At the start `guarding` comes next.
             return isGuarding
         case .claimRefused(let refusal): return fail(refusal.code.rawValue)
@@ -141,9 +143,9 @@ final class ClaimMetrics {
         }
     }
 
-    /// Counts a claim that ended well.
-    private func succeed() {
-        let duration = began.map { Int(GuardLoop.now - $0) }
+    /// Counts a claim that ended well at this time, of ``GuardLoop/now``.
+    private func succeed(at time: Int64 = GuardLoop.now) {
+        let duration = began.map { Int(time - $0) }
         count { $0.succeed(after: duration) }
     }
 
