@@ -46,6 +46,8 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
     private let poke: @Sendable () -> Void
     private var source: Source
 
+    /// As it was read last, at the start or by a reload.
+    private var configuration = Configuration()
     private var seats: [PCIAddress: CardSeat] = [:]
     /// The cards that are meant and not there.
     private var absent: [PCIAddress] = []
@@ -77,7 +79,7 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
     /// Runs until a signal ends the guard. Every end is logged before this returns.
     package func run() -> GuardEnd {
         do {
-            guard try seatCards(isReload: false) else { return .refused }
+            guard try readConfiguration() else { return .refused }
             tell(.begins(seats.keys.sorted()))
             while true {
                 if !isReady { source.lookAgain(afterMilliseconds: Self.startInterval) }
@@ -105,22 +107,22 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
 
     // MARK: - Which cards
 
-    /// Starts the threads of the cards that are meant, and stops those that no longer are.
-    /// - Returns: False when the configuration cannot be read.
-    private func seatCards(isReload: Bool) throws -> Bool {
-        let configuration: Configuration
+    /// Reads the configuration, and seats the cards that it means.
+    /// - Returns: False when it cannot be read. The former one stays in force then.
+    private func readConfiguration() throws -> Bool {
         do {
             configuration = try ConfigurationReader(tree: settings.tree).read()
         } catch {
             tell(.configurationRefused(Refusal(unreadableConfiguration: error)))
             return false
         }
-        if !isReload || reloadComplaint == nil { configuration.warnings.forEach { tell(.configurationWarning($0)) } }
-        try seatCards(configuration)
+        configuration.warnings.forEach { tell(.configurationWarning($0)) }
+        try seatCards()
         return true
     }
 
-    private func seatCards(_ configuration: Configuration) throws {
+    /// Starts the threads of the cards that are meant, and stops those that no longer are.
+    private func seatCards() throws {
         let cards = try SnapshotReader(tree: settings.tree).cards()
         let meant = addresses.isEmpty ? configuration.enabled(among: cards) : addresses
         let present = Set(cards.map(\.address))
@@ -150,7 +152,7 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
         do {
             // A card may have come, or come back. Which cards are meant is as the last reload has said.
             guard isReady else { return }
-            try seatCards(try ConfigurationReader(tree: settings.tree).read())
+            try seatCards()
         } catch {
             tell(.failed("\(error)"))
         }
@@ -166,7 +168,7 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
         try notifier.tellReloading()
         do {
             reloadComplaint =
-                try seatCards(isReload: true) ? nil : "Not reloaded: the configuration cannot be used, see the journal."
+                try readConfiguration() ? nil : "Not reloaded: the configuration cannot be used, see the journal."
         } catch {
             tell(.failed("\(error)"))
             reloadComplaint = "Not reloaded: the cards could not be listed, see the journal."
