@@ -42,6 +42,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private let lockMilliseconds: Int32
     private let notifier: any StateReceiver
     private let boot: Boot
+    private let cards: CardsReading
     private let prepare: (ClaimOptions) -> Void
     private let tell: (GuardEvent) -> Void
     private var source: Source
@@ -67,12 +68,13 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     ///   - tree: The root below which the configuration is read.
     ///   - lockMilliseconds: How long to wait for another run of apertured.
     ///   - boot: Tells whether it is worth waiting for a process that has the card.
+    ///   - cards: Shared with other guards; `nil` for a reading of this guard's own.
     ///   - prepare: Called before each claim, with its options, and before the host's lock is taken.
     ///   - tell: Receives each event; it logs.
     package init(
         _ address: PCIAddress, host: H, source: Source, tree: FileTree, lockMilliseconds: Int32,
-        notifier: some StateReceiver, boot: Boot, prepare: @escaping (ClaimOptions) -> Void = { _ in },
-        tell: @escaping (GuardEvent) -> Void
+        notifier: some StateReceiver, boot: Boot, cards: CardsReading? = nil,
+        prepare: @escaping (ClaimOptions) -> Void = { _ in }, tell: @escaping (GuardEvent) -> Void
     ) {
         self.address = address
         self.host = host
@@ -81,6 +83,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         self.lockMilliseconds = lockMilliseconds
         self.notifier = notifier
         self.boot = boot
+        self.cards = cards ?? CardsReading(tree: tree)
         self.prepare = prepare
         self.tell = tell
         check = ClaimCheck(host: host, address: address, options: options, tell: tell)
@@ -180,7 +183,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
             throw GuardEnd.refused
         }
         configuration.warnings.forEach { tell(.configurationWarning($0)) }
-        switch configuration.verdict(for: address, among: try SnapshotReader(tree: tree).cards()) {
+        switch configuration.verdict(for: address, among: try cards.read()) {
         case .allowed(let options): return options
         case .refused(let refusals):
             refusals.forEach { tell(.configurationRefused($0)) }

@@ -14,11 +14,18 @@ final class Manager: Sendable {
     private let folder: TemporaryFolder
     private let descriptor: CInt
     private let heard = Mutex<[String]>([])
+    private let ready = Mutex(false)
 
     /// How many signs of life there were so far.
     var count: Int {
         forget()
         return heard.withLock(\.count)
+    }
+
+    /// Whether it was told that the service is ready.
+    var isReady: Bool {
+        forget()
+        return ready.withLock(\.self)
     }
 
     /// What it was told so far, one datagram each.
@@ -67,6 +74,7 @@ final class Manager: Sendable {
         guard count > 0 else { return false }
         let text = String(decoding: bytes.prefix(count), as: UTF8.self)
         heard.withLock { $0.append(text) }
+        if text.contains("READY=1") { ready.withLock { $0 = true } }
         return true
     }
 }

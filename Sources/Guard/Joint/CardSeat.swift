@@ -50,8 +50,8 @@ final class CardSeat: Sendable {
 
     var phase: Phase { state.read(\.phase) }
 
-    /// The last status line of the card's guard; empty before there is one.
-    var text: String { state.read(\.text) }
+    /// How the card stands, and the last status line of its guard, which is empty before there is one.
+    var standing: (phase: Phase, text: String) { state.read { ($0.phase, $0.text) } }
 
     var isFinished: Bool { if case .finished = phase { true } else { false } }
 

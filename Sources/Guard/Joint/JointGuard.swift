@@ -123,7 +123,7 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
 
     /// Starts the threads of the cards that are meant, and stops those that no longer are.
     private func seatCards() throws {
-        let cards = try SnapshotReader(tree: settings.tree).cards()
+        let cards = try settings.cards.read()
         let meant = addresses.isEmpty ? configuration.enabled(among: cards) : addresses
         let present = Set(cards.map(\.address))
         absent = meant.filter { !present.contains($0) }
@@ -202,18 +202,28 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
 
     /// How all cards stand: how many are as they should be, and each of the others.
     private var summary: String {
-        let seats = seats.values.sorted { $0.address < $1.address }
-        let gone = seats.filter { $0.phase == .ended(.gone) }.map(\.address)
-        let absent = Set(absent + gone).sorted()
-        let present = seats.filter { !gone.contains($0.address) }
-        guard !present.isEmpty || !absent.isEmpty else {
+        var missing = Set(absent)
+        var present = 0
+        var others: [(address: PCIAddress, text: String)] = []
+        for (address, seat) in seats {
+            let (phase, text) = seat.standing
+            if phase == .ended(.gone) {
+                missing.insert(address)
+                continue
+            }
+            present += 1
+            if phase != .ready || !text.hasPrefix("Claimed") {
+                others.append((address, text.isEmpty ? "Claiming." : text))
+            }
+        }
+        guard present > 0 || !missing.isEmpty else {
             return "No card is enabled: Enabled=yes in a [GPU] section, apertured.conf(5)."
         }
-        let good = present.filter { $0.phase == .ready && $0.text.hasPrefix("Claimed") }
-        let others = present.filter { seat in !good.contains { $0 === seat } }
-        var parts = ["\(good.count) of \(present.count + absent.count) claimed."]
-        parts += others.map { "\($0.address): \($0.text.isEmpty ? "Claiming." : $0.text)" }
-        if !absent.isEmpty { parts.append("Not there: \(absent.map(\.description).joined(separator: ", ")).") }
+        var parts = ["\(present - others.count) of \(present + missing.count) claimed."]
+        parts += others.sorted { $0.address < $1.address }.map { "\($0.address): \($0.text)" }
+        if !missing.isEmpty {
+            parts.append("Not there: \(missing.sorted().map(\.description).joined(separator: ", ")).")
+        }
         return (parts + [reloadComplaint].compactMap(\.self)).joined(separator: " ")
     }
 

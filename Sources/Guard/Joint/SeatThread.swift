@@ -23,7 +23,9 @@ package struct JointSettings<H: Host>: Sendable {
     /// Makes what a guard asks of the service manager while the machine boots.
     package var makeBoot: @Sendable () -> Boot
     /// The root below which the configuration is read.
-    package var tree: FileTree
+    package var tree: FileTree { cards.tree }
+    /// Reads what the configuration can say of every GPU, for all threads.
+    let cards: CardsReading
     /// How long to wait for another run of apertured, in milliseconds.
     package var lockMilliseconds: Int32
     /// What becomes of the cards when the guard stops.
@@ -43,7 +45,7 @@ package struct JointSettings<H: Host>: Sendable {
         self.shared = shared
         self.makeHost = makeHost
         self.makeBoot = makeBoot
-        self.tree = tree
+        cards = CardsReading(tree: tree)
         self.lockMilliseconds = lockMilliseconds
         self.onStop = onStop
         self.tell = tell
@@ -96,6 +98,7 @@ struct SeatThread<H: Host> {
                 seat.address, host: host, source: SeatSource(seat), tree: settings.tree,
                 lockMilliseconds: settings.lockMilliseconds, notifier: SeatReceiver(seat: seat),
                 boot: settings.makeBoot(),
+                cards: settings.cards,
                 prepare: { [seat] options in
                     company.isAlone = !Self.keepsToItsCard(host, seat.address, options)
                 }, tell: tell
