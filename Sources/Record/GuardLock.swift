@@ -13,6 +13,11 @@ package struct GuardLock: ~Copyable {
     private static let getOpenLock: CInt = 36
     private static let setOpenLock: CInt = 37
 
+    /// How often to open the file again that another guard has removed as it ended.
+    private static let mostTries = 100
+
+    private let folder: RecordFolder
+    private let name: String
     private let file: FileDescriptor
 
     /// Takes the lock of a card, without waiting.
@@ -31,24 +36,42 @@ package struct GuardLock: ~Copyable {
 
     private init(_ subject: String, in tree: FileTree, as name: String) throws(RecordError) {
         let folder = try RecordFolder(tree: tree, makes: true)
-        let path = "\(folder.path)/\(subject).guard"
-        guard let file = try folder.open("\(subject).guard", O_RDWR | O_CREAT) else {
-            throw .file(operation: "open", path: path, errno: .noSuchFileOrDirectory)
-        }
-        do throws(RecordError) {
-            try Self.take(file, path)
-            try Self.sign(file, path, name)
-        } catch {
-            // The reason to give up is the one that counts.
-            try? file.close()
-            throw error
-        }
+        let file = try Self.open("\(subject).guard", in: folder, as: name)
+        self.folder = folder
+        self.name = "\(subject).guard"
         self.file = file
     }
 
     deinit {
+        // A file that stays says nothing: nobody has its lock. While the lock is held the name can only be this file's.
+        try? folder.remove(name)
         // Closing the file releases the lock.
         try? file.close()
+    }
+
+    private static func open(
+        _ name: String, in folder: borrowing RecordFolder, as holder: String
+    ) throws(RecordError) -> FileDescriptor {
+        let path = "\(folder.path)/\(name)"
+        for _ in 0..<mostTries {
+            guard let file = try folder.open(name, O_RDWR | O_CREAT) else { continue }
+            do throws(RecordError) {
+                try take(file, path)
+                // The guard before this one may have removed the file between the opening and the lock.
+                var status = stat()
+                if unsafe fstat(file.rawValue, &status) == 0, status.st_nlink > 0 {
+                    try sign(file, path, holder)
+                    return file
+                }
+            } catch {
+                // The reason to give up is the one that counts.
+                try? file.close()
+                throw error
+            }
+            // Nothing was written to it.
+            try? file.close()
+        }
+        throw .file(operation: "open", path: path, errno: .resourceTemporarilyUnavailable)
     }
 
     /// Shows that the guard is alive: the file's time of modification.

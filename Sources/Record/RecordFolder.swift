@@ -103,8 +103,8 @@ package struct RecordFolder: ~Copyable {
         try? descriptor.close()
     }
 
-    /// Opens a file of the folder, never through a link; `nil` when it is not there. Throws for one that is not
-    /// trusted.
+    /// Opens a file of the folder, never through a link; `nil` when it is not there, or was removed meanwhile. Throws for
+    /// one that is not trusted.
     func open(_ name: String, _ flags: CInt) throws(RecordError) -> FileDescriptor? {
         let opened = unsafe openat(descriptor.rawValue, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
         if opened < 0 {
@@ -115,6 +115,11 @@ package struct RecordFolder: ~Copyable {
         do throws(RecordError) {
             var status = stat()
             guard unsafe fstat(opened, &status) == 0 else { throw Self.failure("examine", "\(path)/\(name)") }
+            if status.st_nlink == 0 {
+                // Nothing was written to it.
+                try? file.close()
+                return nil
+            }
             try Self.check(status, "\(path)/\(name)", forbidden: 0o077)
             guard status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1 else {
                 throw .untrusted(path: "\(path)/\(name)", reason: "it is not a regular file, or has another name too")

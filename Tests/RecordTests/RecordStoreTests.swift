@@ -3,6 +3,7 @@ import Fixtures
 import Foundation
 import KernelFiles
 import Record
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -360,5 +361,37 @@ struct RecordStoreTests {
         #expect(!GuardLock.isHeld(for: gpu, in: tree))
         _ = try GuardLock(of: gpu, in: tree, as: "the next")
         #expect(try store.recorded().isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + RecordStore.folder).isEmpty)
+    }
+
+    @Test("Guards that begin while others end, and remove the file, are never two")
+    func guardsInTurn() throws {
+        let tree = FileTree(root: FilePath(folder.path))
+        let gpu = gpu
+        let guards = Atomic(0)
+        let most = Mutex(0)
+        let ended = Atomic(0)
+        let unexpected = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: 8) { thread in
+            for _ in 0..<400 {
+                do {
+                    let lock = try GuardLock(of: gpu, in: tree, as: "thread \(thread)")
+                    let count = guards.add(1, ordering: .sequentiallyConsistent).newValue
+                    most.withLock { $0 = max($0, count) }
+                    sched_yield()
+                    guards.subtract(1, ordering: .sequentiallyConsistent)
+                    ended.add(1, ordering: .relaxed)
+                    _ = consume lock
+                } catch RecordError.locked {
+                    continue
+                } catch {
+                    unexpected.withLock { $0.append("\(error)") }
+                }
+            }
+        }
+        #expect(most.withLock(\.self) == 1)
+        #expect(ended.load(ordering: .relaxed) > 8)
+        #expect(unexpected.withLock(\.self).isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + RecordStore.folder).isEmpty)
     }
 }
