@@ -182,13 +182,9 @@ struct SeatReceiver: StateReceiver {
     let seat: CardSeat
 
     func tell(_ states: [ServiceState]) {
-        for state in states {
-            switch state {
-            case .status(let text): seat.show(text)
-            case .ready: seat.enter(.ready)
-            default: break
-            }
-        }
+        // First what is said: a card that is ready is shown with its own line.
+        for case .status(let text) in states { seat.show(text) }
+        for case .ready in states { seat.enter(.ready) }
     }
 
     func tellSurely(_ states: [ServiceState], unless interruption: () -> Bool) { tell(states) }
