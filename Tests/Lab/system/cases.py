@@ -7,7 +7,7 @@ holds the same card and is nobody's business unless a scenario says so.
 import dataclasses
 import typing
 
-from . import configured, container, desktop, disturbed, drivers, everyday, hotplug, images, joint, package, rootfs, splash, upheaval, virtualization
+from . import configured, container, desktop, disturbed, drivers, everyday, hotplug, images, joint, metrics, package, rootfs, splash, upheaval, virtualization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,10 @@ _CASES = (
     # One guard for all cards.
     Case("one-guard", joint.one_guard, configuration=joint.CONFIGURATION),
     Case("one-guard-at-boot", joint.at_boot),
+    Case("one-guard-beside-hang", joint.beside_hang, modules=("lab_gpu",)),
     Case("one-guard-24-cards", joint.many_cards, configuration=joint.CONFIGURATION),
+    # The files of [Metrics], kept by the units.
+    Case("metrics", metrics.metrics, configuration=metrics.CONFIGURATION),
     # The guard in a container. It needs the image, which make image makes.
     Case("container", container.podman, disk=rootfs.PODMAN, apart=True),
     # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.

@@ -1,6 +1,8 @@
 """Scenarios with one guard for several cards: apertured.service, beside or instead of the cards' own units."""
 
-from .expectations import LATE, bind_framebuffer, expect_active, expect_native, framebuffer_is_bound
+from .drivers import PARAMETERS, expect_stuck, give_to_lab_gpu, seconds_of
+from .expectations import (LATE, bind_framebuffer, expect_active, expect_native, expect_nothing_left,
+                           framebuffer_is_bound)
 from .guest import ADDRESS
 from .trial import unit
 
@@ -107,6 +109,53 @@ def at_boot(test):
         guest.run(f"systemctl stop {SERVICE}", PATIENCE)
         test.expect_driver(guest, 2, "vfio-pci")
         test.expect("with keep the record stays", records(guest, 2))
+
+
+# A write that hangs is told after 5 seconds.
+SHORT = ("[Service]\nExecStart=\nExecStart=/usr/bin/apertured guard --lock-wait 30 --write-deadline 5 --on-stop release\n"
+         "ExecStopPost=\nExecStopPost=-/usr/bin/apertured recover --quiet --lock-wait 30 --write-deadline 5\n")
+FIRST = f"[GPU]\nAddress={ADDRESS[1]}\nEnabled=yes\n"
+
+
+def beside_hang(test):
+    """A reload adds a card whose driver cannot let go: the other card stays proven, its late framebuffer is evicted, and
+    it is given back by a stop, as if it were alone. What hangs is named, and put in order when it comes back."""
+    with test.boot() as guest:
+        expect_active(test, guest)
+        guest.run(f"systemctl disable {unit(1)}; systemctl enable {SERVICE}; mkdir -p /etc/apertured.conf.d")
+        guest.run(f"printf '{FIRST}' >/etc/apertured.conf.d/lab.conf".replace("\n", "\\n"))
+        guest.power_off()
+    with test.boot(texts={f"systemd/system/{SERVICE}.d/lab.conf": SHORT}) as guest:
+        test.expect("the service is active", guest.until(f"systemctl -q is-active {SERVICE}", PATIENCE), lambda: status(guest))
+        expect_says(test, guest, "1 of 1 claimed.")
+        give_to_lab_gpu(test, guest)
+        guest.run(f"echo 1 >{PARAMETERS}/users")
+        second = f"[GPU]\nAddress={ADDRESS[2]}\nEnabled=yes\n"
+        guest.run(f"printf '{second}' >/etc/apertured.conf.d/second.conf".replace("\n", "\\n"))
+        reloaded = seconds_of(guest, f"systemctl reload {SERVICE}")
+        test.expect("a reload does not wait for it", reloaded < 5, f"{reloaded:.1f} s")
+        hangs = guest.until("grep -l gpu_remove /proc/[0-9]*/stack", 60)
+        test.expect("the second card's unbind hangs", hangs, lambda: status(guest))
+        process = expect_stuck(test, guest, "gpu_remove")
+        expect_says(test, guest, "1 of 2 claimed.", f"{ADDRESS[2]}: Failed: ")
+        test.expect_mapped(guest, 1)
+        bind_framebuffer(guest)
+        begun = guest.uptime()
+        test.expect("a late framebuffer is evicted", guest.until(f"! {FRAMEBUFFER_BOUND}", 30), lambda: status(guest))
+        test.saw["evicted after"] = f"{guest.uptime() - begun:.1f} s"
+        stopped = seconds_of(guest, f"systemctl stop {SERVICE}")
+        test.saw["stop"] = f"{stopped:.1f} s"
+        test.expect("a stop ends in time", stopped < 75, f"{stopped:.1f} s")
+        test.expect("the first card is given back", not records(guest, 1), lambda: status(guest))
+        expect_nothing_left(test, guest, 1)
+        override = guest.read(f"/sys/bus/pci/devices/{ADDRESS[1]}/driver_override")
+        test.expect("and has no override", override == "(null)", override)
+        test.expect("the second card's record stays", records(guest, 2))
+        guest.run(f"echo 0 >{PARAMETERS}/users")
+        test.expect("the write comes back", guest.until(f"[ ! -e /proc/{process} ]", 20))
+        recovered = guest.run("apertured recover")
+        test.expect("apertured recover does the rest", recovered.status == 0, recovered.text)
+        test.expect("no record is left", not records(guest, 2), records(guest, 2))
 
 
 FRAMEBUFFER_BOUND = "[ -e /sys/bus/platform/drivers/efi-framebuffer/efi-framebuffer.0 ]"
