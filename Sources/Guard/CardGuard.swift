@@ -48,8 +48,8 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     private var source: Source
 
     private var options = ClaimOptions()
-    /// What makes this the card's one guard.
-    private var guardLock: GuardLock?
+    private let hold: CardHold
+    private let keepsHold: Bool
     private var check: ClaimCheck<H>
     /// How the last claim ended, for the status line.
     private var claimed = ""
@@ -68,12 +68,13 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     ///   - tree: The root below which the configuration is read.
     ///   - lockMilliseconds: How long to wait for another run of apertured.
     ///   - boot: Tells whether it is worth waiting for a process that has the card.
+    ///   - hold: Holds the card also after the guard has ended, until its owner lets go; `nil` to hold it until then.
     ///   - cards: Shared with other guards; `nil` for a reading of this guard's own.
     ///   - prepare: Called before each claim, with its options, and before the host's lock is taken.
     ///   - tell: Receives each event; it logs.
     package init(
         _ address: PCIAddress, host: H, source: Source, tree: FileTree, lockMilliseconds: Int32,
-        notifier: some StateReceiver, boot: Boot, cards: CardsReading? = nil,
+        notifier: some StateReceiver, boot: Boot, hold: CardHold? = nil, cards: CardsReading? = nil,
         prepare: @escaping (ClaimOptions) -> Void = { _ in }, tell: @escaping (GuardEvent) -> Void
     ) {
         self.address = address
@@ -83,6 +84,8 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
         self.lockMilliseconds = lockMilliseconds
         self.notifier = notifier
         self.boot = boot
+        self.hold = hold ?? CardHold()
+        keepsHold = hold != nil
         self.cards = cards ?? CardsReading(tree: tree)
         self.prepare = prepare
         self.tell = tell
@@ -91,7 +94,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
 
     /// Runs until the guard ends. Every end is logged before this returns.
     package func run() -> GuardEnd {
-        defer { guardLock = nil }
+        defer { if !keepsHold { hold.letGo() } }
         do {
             try takeGuard()
             try start()
@@ -119,7 +122,7 @@ package final class CardGuard<H: Host, Source: WakeupSource> {
     /// Makes this the card's one guard, until it ends.
     private func takeGuard() throws {
         do throws(RecordError) {
-            guardLock = try GuardLock(of: address, in: tree, as: host.guardName)
+            try hold.take(address, in: tree, as: host.guardName)
         } catch {
             guard case .locked(let holder) = error else { throw error }
             tell(.guardedByOther(holder))

@@ -6,6 +6,8 @@ package import Reclaim
 package enum GuardEvent: Sendable {
     // MARK: What it does
 
+    /// The guard begins, for the first time or again.
+    case begins
     /// The guard undid or finished an interrupted run, as far as that was possible.
     case recovered(Restoration)
     /// A line of the configuration was not understood.

@@ -47,6 +47,27 @@ struct JointMetricsTests {
         }
         #expect(warnings.texts.isEmpty)
     }
+
+    @Test func `each try of a guard is counted, also after one that was guarding`() throws {
+        let host = try FixtureHost { GPU("0000:01:00.0", bars: [BAR(0, 0x40_0000_0000...0x40_00ff_ffff)], group: 1) }
+        let tree = FileTree(root: FilePath(host.folder.path))
+        let card = try #require(PCIAddress("0000:01:00.0"))
+        _ = try GuardLock(ofJointGuardIn: tree, as: "apertured guard (pid 1)")
+        let metrics = JointMetrics(on: MachineHost(tree: tree), warn: { _ in })
+        // A try that fails before it has a plan, again and again.
+        for _ in 0..<3 {
+            metrics.follow(card, .begins)
+            metrics.follow(card, .failed("The machine could not be read."))
+        }
+        metrics.follow(card, .begins)
+        metrics.follow(card, .guarding)
+        metrics.follow(card, .gone)
+        // Another card is in its place.
+        metrics.follow(card, .begins)
+        metrics.follow(card, .configurationRefused(Refusal(.configurationMismatch, "It is another.", remedy: "Look.")))
+        metrics.finish()
+        #expect(try CounterStore(tree: tree).load(card).failures == ["failed": 3, "configuration-mismatch": 1])
+    }
 }
 
 private final class Warnings: @unchecked Sendable {

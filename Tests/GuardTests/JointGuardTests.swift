@@ -1,7 +1,6 @@
 import Aperture
 import Fixtures
 import Foundation
-import Guard
 import Journal
 import KernelFiles
 import Reclaim
@@ -9,6 +8,8 @@ import Record
 import Synchronization
 import SystemPackage
 import Testing
+
+@testable import Guard
 
 /// A wake-up, or nil while the stage is not yet as it wants it.
 private typealias Scene = () throws -> Wakeup?
@@ -34,9 +35,13 @@ private final class Script: WakeupSource {
     private struct NeverComes: Error {}
 
     var scenes: [Scene] = []
+    /// What comes before the guard is ready.
+    var early: [Wakeup] = []
     private var patience = 5000
     private let bell: Bell
     private let hasSettled: () -> Bool
+    /// Called as a watchdog's message is.
+    var beat: () -> Void = {}
 
     init(bell: Bell, hasSettled: @escaping () -> Bool) {
         self.bell = bell
@@ -44,6 +49,8 @@ private final class Script: WakeupSource {
     }
 
     func next() throws -> Wakeup {
+        beat()
+        if !early.isEmpty { return early.removeFirst() }
         // While cards are being claimed the guard looks whenever one of them is farther.
         guard hasSettled() else {
             bell.wait()
@@ -91,27 +98,35 @@ private final class Stage: Sendable {
     static func address(_ number: Int) throws -> PCIAddress { try #require(PCIAddress(name(number))) }
 
     func run(
-        _ addresses: [PCIAddress] = [], onStop: StopPolicy = .release, _ scenes: [Scene] = []
+        _ addresses: [PCIAddress] = [], onStop: StopPolicy = .release, early: [Wakeup] = [],
+        longestSilence: Int64 = 120_000,
+        take: @escaping JointHost<SharedMachine>.Shared.Take = { _, _ in NSObject() }, _ scenes: [Scene] = []
     ) -> GuardEnd {
         let tree = machine.with { FileTree(root: FilePath($0.folder.path)) }
         let machine = machine
         let told = Told { text in self.told.withLock { $0.append(text) } }
-        let shared = JointHost<SharedMachine>.Shared(lock: JointLock(), reads: JointReads(host: machine)) { _ in
-            machine
-        }
-        let settings = JointSettings(
+        let shared = JointHost<SharedMachine>.Shared(lock: JointLock(), reads: JointReads(host: machine), take: take)
+        var settings = JointSettings(
             shared: shared, makeHost: { _ in machine },
             makeBoot: { Boot(isUnderWay: { false }, endSplash: { nil }) }, tree: tree, lockMilliseconds: 1000,
             onStop: onStop, tell: { told.tell($0, $1) })
+        settings.longestSilence = longestSilence
         let bell = Bell()
         let script = Script(bell: bell) { [manager] in manager.isReady }
         script.scenes = scenes
-        return JointGuard(
+        script.early = early
+        let joint = JointGuard(
             addresses, settings: settings, source: script, notifier: manager.notifier, poke: { bell.ring() },
             tell: { event in
-                if case .failed(let reason) = event { self.errors.withLock { $0.append(reason) } }
-            }
-        ).run()
+                switch event {
+                case .failed(let reason): self.errors.withLock { $0.append(reason) }
+                case .silent(let card, _): self.told.withLock { $0.append("\(card) silent") }
+                default: break
+                }
+            })
+        script.beat = joint.listen
+        defer { script.beat = {} }
+        return joint.run()
     }
 
     /// The last status line that the manager was told.
@@ -251,6 +266,157 @@ struct JointGuardTests {
             stage.machine.with(\.writes).allSatisfy { !$0.path.contains("0000:01:10.0") && $0.value != "0000:01:10.0" })
     }
 
+    @Test("A card that another guard has claimed since it was refused here stays that guard's at the stop")
+    func takenOver() throws {
+        let stage = try Stage(cards: 2, Self.both + "[GPU]\nAddress=0000:01:10.0\nId=10de:2204\n")
+        let (tree, card) = (stage.machine.with { FileTree(root: FilePath($0.folder.path)) }, try Stage.address(1))
+        let other = CardHold()
+        var line: String?
+        let end = stage.run(
+            [],
+            [
+                {
+                    line = stage.status
+                    try other.take(card, in: tree, as: "apertured@\(card).service (pid 7)")
+                    let outcome = try stage.machine.with { try $0.claim("\(card)") }
+                    return outcome.isClaimed ? .stop : nil
+                }
+            ])
+        #expect(end == .stopped)
+        #expect(line?.hasPrefix("1 of 2 claimed. \(card): Refused: ") == true, "\(line ?? "")")
+        #expect(try stage.machine.record(of: card)?.state == .claimed)
+        #expect(try stage.driver(1) == "vfio-pci")
+        #expect(try stage.driver(0) == "amdgpu")
+        other.letGo()
+    }
+
+    @Test("A card that is meant again before its release has ended is claimed again")
+    func meantAgain() throws {
+        let stage = try Stage(cards: 2, Self.both)
+        let first = "[GPU]\nAddress=0000:00:10.0\nEnabled=yes\n"
+        let scenes: [Scene] = [
+            {
+                stage.machine.hang("drivers/vfio-pci/unbind 0000:01:10.0")
+                try stage.machine.with { try $0.folder.write(first, to: "/etc/apertured.conf") }
+                return .reload
+            },
+            { stage.machine.hanging > 0 ? .poke : nil },
+            {
+                try stage.machine.with { try $0.folder.write(Self.both, to: "/etc/apertured.conf") }
+                return .reload
+            },
+            {
+                stage.machine.letGo()
+                return .poke
+            },
+            {
+                let told = stage.told.withLock(\.self)
+                guard told.contains("0000:01:10.0 released"), stage.status == "2 of 2 claimed." else { return nil }
+                return try stage.machine.record(of: Stage.address(1))?.state == .claimed ? .stop : nil
+            },
+        ]
+        #expect(stage.run([], scenes) == .stopped)
+        #expect(stage.told.withLock { $0.filter { $0 == "0000:01:10.0 claimed" }.count } == 2)
+    }
+
+    @Test("A refused card is tried again when another one comes into its place")
+    func replaced() throws {
+        let stage = try Stage(cards: 2, Self.both + "[GPU]\nAddress=0000:01:10.0\nId=10de:2204\n")
+        let card = try Stage.address(1)
+        let folder = KernelPath.device(card)
+        var line: String?
+        let scenes: [Scene] = [
+            {
+                line = stage.status
+                // Out and in between two looks.
+                try stage.machine.with { host in
+                    try host.write("1", to: "\(folder)/remove")
+                    try host.write("1", to: "/sys/bus/pci/rescan")
+                    try host.folder.write("0x10de\n", to: "\(folder)/vendor")
+                    try host.folder.write("0x2204\n", to: "\(folder)/device")
+                }
+                return .change(areEventsLost: false)
+            },
+            { stage.status == "2 of 2 claimed." ? .stop : nil },
+        ]
+        #expect(stage.run([], scenes) == .stopped)
+        #expect(line?.contains("1 of 2 claimed. \(card): Refused: ") == true, "\(line ?? "")")
+        #expect(stage.told.withLock { $0.contains("\(card) claimed") })
+        #expect(stage.errors.withLock(\.self).isEmpty)
+    }
+
+    @Test("A stop that comes before an interrupted claim was undone undoes it")
+    func stoppedEarly() throws {
+        let stage = try Stage(cards: 1)
+        let card = try Stage.address(0)
+        // A claim that was killed before its last step.
+        try stage.machine.with { host in
+            host.kill = FixtureHost.Kill(host.effects + 3, isAfter: true)
+            _ = try host.claim("\(card)")
+            host.revive()
+        }
+        #expect(try stage.machine.record(of: card)?.state == .claiming)
+        let tries = Mutex(0)
+        let end = stage.run(
+            [card], early: [.stop],
+            take: { _, signal throws(ReclaimError) in
+                if tries.withLock({
+                    $0 += 1; return $0
+                }) > 1 {
+                    return NSObject()
+                }
+                // Another run has the lock until the guard is stopped.
+                while true {
+                    if let signal = signal() {
+                        throw .record(.interrupted(by: signal, holder: "apertured claim (pid 7)"))
+                    }
+                    usleep(1000)
+                }
+            })
+        #expect(end == .stopped)
+        #expect(try stage.machine.recorded().isEmpty)
+        #expect(try stage.driver(0) == "amdgpu")
+    }
+
+    @Test("A reload before the guard is ready says nothing of it to the service manager")
+    func reloadedEarly() throws {
+        let stage = try Stage(cards: 2, Self.both)
+        var status: String?
+        #expect(
+            stage.run(
+                early: [.reload, .reload],
+                [
+                    {
+                        status = stage.status
+                        return .stop
+                    }
+                ]) == .stopped)
+        #expect(status == "2 of 2 claimed.")
+        #expect(stage.manager.texts.count { $0.contains("READY=1") } == 1)
+        #expect(!stage.manager.texts.contains { $0.contains("RELOADING=1") })
+    }
+
+    @Test("A card that hangs without a deadline is told, and keeps the guard from being ready no longer")
+    func silent() throws {
+        let stage = try Stage(cards: 2)
+        let card = try Stage.address(1)
+        stage.machine.hang("drivers/amdgpu/unbind \(card)")
+        var status: String?
+        #expect(
+            stage.run(
+                [try Stage.address(0), card], longestSilence: 4000,
+                [
+                    {
+                        status = stage.status
+                        stage.machine.letGo()
+                        return .poke
+                    },
+                    { stage.status == "2 of 2 claimed." ? .stop : nil },
+                ]) == .stopped)
+        #expect(status == "1 of 2 claimed. \(card): It gives no sign of life.")
+        #expect(stage.told.withLock { $0.contains("\(card) silent") })
+    }
+
     @Test("A card that goes is told as missing, its record goes, and it is claimed again when it comes back")
     func returns() throws {
         let stage = try Stage(cards: 2, "[GPU]\nId=1234:1111\nMultiple=yes\nEnabled=yes\n")
@@ -339,7 +505,8 @@ struct JointGuardTests {
         let (few, many) = (try Self.claim(8), try Self.claim(64))
         print(
             "joint guard: 8 cards: \(few.readings) snapshots, \(few.time); 64 cards: \(many.readings), \(many.time): "
-                + "\(many.time / few.time) times as long, \(many.processorTime / few.processorTime) times the processor's time")
+                + "\(many.time / few.time) times as long, \(many.processorTime / few.processorTime) times the processor's time"
+        )
         // Each card alone would take five.
         #expect(few.readings < 40)
         #expect(many.readings < 64)

@@ -32,6 +32,8 @@ final class CardSeat: Sendable {
         /// When its thread last did something, of ``GuardLoop/now``; `nil` while it waits for the main thread.
         var lastSign: Int64?
         var isSilenceTold = false
+        /// The card that the last guard was for, by its sysfs directory; `nil` for none.
+        var identity: UInt64?
 
         var hasEvents: Bool { hasChanged || areEventsLost }
     }
@@ -51,12 +53,14 @@ final class CardSeat: Sendable {
     var phase: Phase { state.read(\.phase) }
 
     /// How the card stands, and the last status line of its guard, which is empty before there is one.
-    var standing: (phase: Phase, text: String) { state.read { ($0.phase, $0.text) } }
+    var standing: (phase: Phase, text: String) {
+        state.read { ($0.phase, $0.isSilenceTold ? "It gives no sign of life." : $0.text) }
+    }
 
     var isFinished: Bool { if case .finished = phase { true } else { false } }
 
-    /// Whether its first claim is over, whichever way.
-    var isSettled: Bool { phase != .starting }
+    /// Whether its first claim is over, whichever way, or hangs where nothing ends it.
+    var isSettled: Bool { state.read { $0.phase != .starting || $0.isSilenceTold } }
 
     var isStopping: Bool { state.read(\.isStopping) }
 
@@ -75,9 +79,13 @@ final class CardSeat: Sendable {
         }
     }
 
-    /// The card is there: a guard that ended because it was gone begins again.
-    func appear() {
-        state.change { if $0.phase == .ended(.gone) { $0.mayBegin = true } }
+    /// The card is there: a guard that ended because it was gone, or that was for another card, begins again.
+    /// - Parameter identity: The card's own, by its sysfs directory.
+    func appear(_ identity: UInt64?) {
+        state.change { state in
+            guard case .ended(let end) = state.phase else { return }
+            if end == .gone || state.identity != identity { state.mayBegin = true }
+        }
     }
 
     func stop() { state.change { $0.isStopping = true } }
@@ -99,6 +107,13 @@ final class CardSeat: Sendable {
             state.lastSign = GuardLoop.now
             state.isSilenceTold = false
         }
+    }
+
+    /// The guard begins.
+    /// - Parameter identity: The card's, by its sysfs directory.
+    func begin(_ identity: UInt64?) {
+        state.change { $0.identity = identity }
+        enter(.starting)
     }
 
     func enter(_ phase: Phase) {

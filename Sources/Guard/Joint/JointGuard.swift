@@ -30,8 +30,6 @@ package enum JointEvent: Sendable {
 /// One guard for several cards: each card has a thread with a ``CardGuard`` of its own, so that one that hangs or fails
 /// delays no other. The main thread has the events and the signals, and tells the service manager how all cards stand.
 package final class JointGuard<H: Host, Source: WakeupSource> {
-    /// A thread that gives no sign for so long is told, in milliseconds: longer than any deadline.
-    private static var longestSilence: Int64 { 120_000 }
     /// How often the service manager is asked for more time while cards are being claimed, in milliseconds.
     private static var startInterval: Int64 { 2000 }
     /// The time between two looks at the threads while cards are being released, in milliseconds.
@@ -49,6 +47,8 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
     /// As it was read last, at the start or by a reload.
     private var configuration = Configuration()
     private var seats: [PCIAddress: CardSeat] = [:]
+    /// The cards that are meant, there or not.
+    private var meant: Set<PCIAddress> = []
     /// The cards that are meant and not there.
     private var absent: [PCIAddress] = []
     private var isReady = false
@@ -101,7 +101,7 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
     /// Tells of each card whose thread has been at work for long without a sign.
     package func listen() {
         for (address, seat) in seats {
-            if let silence = seat.silence(longerThan: Self.longestSilence) { tell(.silent(address, silence)) }
+            if let silence = seat.silence(longerThan: settings.longestSilence) { tell(.silent(address, silence)) }
         }
     }
 
@@ -125,11 +125,13 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
     private func seatCards() throws {
         let cards = try settings.cards.read()
         let meant = addresses.isEmpty ? configuration.enabled(among: cards) : addresses
+        self.meant = Set(meant)
         let present = Set(cards.map(\.address))
         absent = meant.filter { !present.contains($0) }
+        let host = settings.makeHost {}
         for address in meant where present.contains(address) {
             if let seat = seats[address], !seat.isFinished {
-                seat.appear()
+                seat.appear(host.identity(ofDevice: KernelPath.device(address)))
                 continue
             }
             let seat = CardSeat(address, poke: poke)
@@ -158,14 +160,18 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
         }
     }
 
-    /// A card that went may be back before its guard had ended, and its event came too early then.
+    /// A card that went may be back before its guard had ended, and its event came too early then. A card that was taken
+    /// out of the configuration may be meant again before its guard had ended.
     private func revive() {
-        guard isReady, seats.values.contains(where: { $0.phase == .ended(.gone) }) else { return }
-        look(false)
+        let isEarly = seats.contains { address, seat in
+            seat.phase == .ended(.gone) || seat.isFinished && meant.contains(address)
+        }
+        if isReady, isEarly { look(false) }
     }
 
     private func reload() throws {
-        try notifier.tellReloading()
+        // A service manager that waits for the start would take the end of a reload for it.
+        if isReady { try notifier.tellReloading() }
         do {
             reloadComplaint =
                 try readConfiguration() ? nil : "Not reloaded: the configuration cannot be used, see the journal."
@@ -174,7 +180,7 @@ package final class JointGuard<H: Host, Source: WakeupSource> {
             reloadComplaint = "Not reloaded: the cards could not be listed, see the journal."
         }
         if reloadComplaint == nil { seats.values.forEach { $0.reload() } }
-        try notifier.tellSurely(.ready)
+        if isReady { try notifier.tellSurely(.ready) }
     }
 
     // MARK: - The service manager

@@ -15,12 +15,16 @@ package struct JointHost<H: Host>: Host {
         /// The snapshots.
         let reads: JointReads<H>
         /// Takes the kernel's lock of the records, and returns what holds it.
-        let take: @Sendable (Int32) throws(ReclaimError) -> AnyObject
+        let take: Take
+        /// The IOMMU groups that a thread has open for its proof.
+        let groups = Monitor<Set<Int>>([])
 
-        /// - Parameter take: Takes the kernel's lock of the records within so many milliseconds, and returns what holds it.
-        package init(
-            lock: JointLock, reads: JointReads<H>, take: @escaping @Sendable (Int32) throws(ReclaimError) -> AnyObject
-        ) {
+        /// Takes the kernel's lock within so many milliseconds. The closure is called during the wait, and ends it with a
+        /// signal's name.
+        package typealias Take = @Sendable (Int32, () -> String?) throws(ReclaimError) -> AnyObject
+
+        /// - Parameter take: Takes the kernel's lock of the records, and returns what holds it.
+        package init(lock: JointLock, reads: JointReads<H>, take: @escaping Take) {
             self.lock = lock
             self.reads = reads
             self.take = take
@@ -70,12 +74,25 @@ package struct JointHost<H: Host>: Host {
         let alone = company.isAlone
         return try shared.lock.locked(
             alone: alone, within: milliseconds, unless: signal,
-            take: { () throws(ReclaimError) in try shared.take(milliseconds) },
+            take: { () throws(ReclaimError) in try shared.take(milliseconds, signal) },
             { () throws(ReclaimError) in
                 if !alone { shared.reads.join(card) }
                 defer { if !alone { shared.reads.leave(card) } }
                 return try work()
             })
+    }
+
+    /// One proof of a group at a time: only one process, and only once, may have a VFIO group open
+    /// (`vfio_group_fops_open()`).
+    package func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof] {
+        let groups = Set(targets.compactMap(\.group))
+        _ = shared.groups.wait { taken -> Bool? in
+            guard taken.isDisjoint(with: groups) else { return nil }
+            taken.formUnion(groups)
+            return true
+        }
+        defer { shared.groups.change { $0.subtract(groups) } }
+        return try base.prove(targets)
     }
 
     // MARK: - As the machine does it
@@ -124,7 +141,6 @@ package struct JointHost<H: Host>: Host {
 
     package func removeRecord(of gpu: PCIAddress) throws(RecordError) { try base.removeRecord(of: gpu) }
 
-    package func prove(_ targets: [ProofTarget]) throws(VFIOError) -> [RegionProof] { try base.prove(targets) }
 }
 
 extension Plan {

@@ -12,6 +12,10 @@ package final class JointLock: Sendable {
         var together = 0
         var isAlone = false
         var isTaking = false
+        /// How many threads wait to be alone. Meanwhile no other goes in, so that the last one inside is followed by them.
+        var waitingAlone = 0
+        /// How often a thread has come out.
+        var exits = 0
         /// What holds the kernel's lock, while it exists.
         var hold: AnyObject?
     }
@@ -32,7 +36,8 @@ package final class JointLock: Sendable {
     /// Does the work inside the lock.
     /// - Parameters:
     ///   - alone: Whether no other thread may be inside meanwhile.
-    ///   - milliseconds: How long to wait for threads of this process that exclude this one.
+    ///   - milliseconds: How long to wait for threads of this process that exclude this one: from the last time that one
+    ///     of them came out, as each of them has all of the time.
     ///   - interruption: Called during that wait: a signal's name ends it.
     ///   - take: Takes the kernel's lock, and returns what holds it.
     func locked<Outcome>(
@@ -43,6 +48,7 @@ package final class JointLock: Sendable {
         let outcome = Result(catching: work)
         state.change { state in
             if alone { state.isAlone = false } else { state.together -= 1 }
+            state.exits += 1
             if !state.isAlone, state.together == 0 { state.hold = nil }
         }
         return try outcome.get()
@@ -51,10 +57,18 @@ package final class JointLock: Sendable {
     private func enter(
         alone: Bool, within milliseconds: Int32, _ interruption: () -> String?
     ) throws(ReclaimError) -> Entry {
-        let deadline = GuardLoop.now + Int64(milliseconds)
+        var deadline = GuardLoop.now + Int64(milliseconds)
+        var exits = state.change { state in
+            if alone { state.waitingAlone += 1 }
+            return state.exits
+        }
+        defer { if alone { state.change { $0.waitingAlone -= 1 } } }
         while true {
             let entry = state.wait(until: min(deadline, GuardLoop.now + Self.slice)) { state -> Entry? in
-                guard !state.isAlone, !state.isTaking, !alone || state.together == 0 else { return nil }
+                if state.exits != exits { (exits, deadline) = (state.exits, GuardLoop.now + Int64(milliseconds)) }
+                guard !state.isAlone, !state.isTaking, alone ? state.together == 0 : state.waitingAlone == 0 else {
+                    return nil
+                }
                 if state.hold == nil {
                     state.isTaking = true
                     return .first

@@ -33,6 +33,11 @@ package struct JointSettings<H: Host>: Sendable {
     /// Receives each event of a card; it logs. Called by several threads.
     package var tell: @Sendable (PCIAddress, GuardEvent) -> Void
 
+    /// A thread that gives no sign for so long is told, and no longer waited for, in milliseconds: longer than any deadline.
+    package var longestSilence: Int64 = 120_000
+    /// How long a release waits for another run of apertured, or for another card of this guard, in milliseconds: longer
+    /// than one write may take, and not as long as a stop waits for the threads.
+    var releaseMilliseconds: Int32 = 60_000
     /// Waits between two looks at the threads, in milliseconds.
     var pause: @Sendable (Int32) -> Void = { _ = poll(nil, 0, $0) }
 
@@ -59,8 +64,8 @@ struct SeatThread<H: Host> {
     private static var mostTries: Int { 20 }
     /// The number of failures after which the card still stays reserved for the next try. See ``UnitRun``.
     private static var reservedTries: Int { 3 }
-    /// How long a release waits for another run of apertured, in milliseconds: a service manager waits for it.
-    private static var longestLockWait: Int32 { 30_000 }
+    /// How long the udev rule may take for a card that has just come, in milliseconds.
+    private static var rulePatience: Int64 { 5000 }
 
     private let seat: CardSeat
     private let settings: JointSettings<H>
@@ -75,13 +80,18 @@ struct SeatThread<H: Host> {
         let company = JointHost<H>.Company()
         let base = settings.makeHost { [seat] in seat.sign() }
         let host = JointHost(base, for: seat.address, shared: settings.shared, company: company) { [seat] in
-            seat.isStopping ? "SIGTERM" : nil
+            // Whoever waits asks this, and waiting is no hanging.
+            seat.sign()
+            return seat.isStopping ? "SIGTERM" : nil
         }
+        let hold = CardHold()
         var tries = 0
         while true {
             var isOthers = false
             var isGuarding = false
-            seat.enter(.starting)
+            seat.begin(host.identity(ofDevice: KernelPath.device(seat.address)))
+            settings.tell(seat.address, .begins)
+            awaitRule(host)
             // For the recovery, which comes first. A record that cannot be read is the guard's to tell.
             company.isAlone = !((try? host.loadRecord(of: seat.address))?.keepsToItsCard ?? true)
             let tell = { [settings, seat] (event: GuardEvent) in
@@ -97,8 +107,7 @@ struct SeatThread<H: Host> {
             let end = CardGuard(
                 seat.address, host: host, source: SeatSource(seat), tree: settings.tree,
                 lockMilliseconds: settings.lockMilliseconds, notifier: SeatReceiver(seat: seat),
-                boot: settings.makeBoot(),
-                cards: settings.cards,
+                boot: settings.makeBoot(), hold: hold, cards: settings.cards,
                 prepare: { [seat] options in
                     company.isAlone = !Self.keepsToItsCard(host, seat.address, options)
                 }, tell: tell
@@ -111,12 +120,24 @@ struct SeatThread<H: Host> {
                 ? false
                 : !putInOrder(
                     after: end, host, company, keepsReservation: mayTryAgain && tries <= Self.reservedTries, tell)
+            hold.letGo()
             let time = mayTryAgain ? GuardLoop.now + Self.pause : nil
             let told: GuardEnd = isLost ? .notRestored : end
             seat.enter(mayTryAgain ? .waiting(told) : .ended(told))
             guard end != .stopped, seat.waitToBegin(at: time) else {
-                return seat.enter(.finished(end == .stopped ? told : leave(host, company, isOthers, told, tell)))
+                return seat.enter(.finished(end == .stopped ? told : leave(host, company, hold, isOthers, told, tell)))
             }
+        }
+    }
+
+    /// Waits until udev has noted the card's VFIO driver and the override that its rule set. A card's own unit is only
+    /// started then; this guard hears of the card from the kernel, at the same time as udev.
+    private func awaitRule(_ host: JointHost<H>) {
+        guard host.exists("/run/udev/control") else { return }
+        let deadline = GuardLoop.now + Self.rulePatience
+        while !host.exists("/run/udev/data/+pci:\(seat.address)"), host.interruption() == nil, GuardLoop.now < deadline
+        {
+            settings.pause(50)
         }
     }
 
@@ -130,12 +151,21 @@ struct SeatThread<H: Host> {
         }
     }
 
-    /// For a guard that is stopped while it waits: a claim that an earlier guard has left is released too.
+    /// For a guard that is stopped while it waits: a claim that an earlier guard has left is released too, unless another
+    /// guard has the card by now.
     private func leave(
-        _ host: JointHost<H>, _ company: JointHost<H>.Company, _ isOthers: Bool, _ end: GuardEnd,
+        _ host: JointHost<H>, _ company: JointHost<H>.Company, _ hold: CardHold, _ isOthers: Bool, _ end: GuardEnd,
         _ tell: @escaping (GuardEvent) -> Void
     ) -> GuardEnd {
         guard !isOthers else { return end }
+        do throws(RecordError) {
+            try hold.take(seat.address, in: settings.tree, as: host.guardName)
+        } catch {
+            if case .locked = error { return end }
+            tell(.failed("\(error)"))
+            return .notRestored
+        }
+        defer { hold.letGo() }
         return putInOrder(after: .stopped, host, company, keepsReservation: false, tell) ? end : .notRestored
     }
 
@@ -148,10 +178,16 @@ struct SeatThread<H: Host> {
         if host.isStopping() { return true }
         let aftermath = Aftermath(
             seat.address, host: host.unstoppable,
-            lockMilliseconds: min(settings.lockMilliseconds, Self.longestLockWait), tell: tell)
+            lockMilliseconds: settings.releaseMilliseconds, tell: tell)
         do throws(ReclaimError) {
-            company.isAlone = !(try host.loadRecord(of: seat.address)?.keepsToItsCard ?? true)
+            let record = try host.loadRecord(of: seat.address)
+            company.isAlone = !(record?.keepsToItsCard ?? true)
             if end == .stopped, host.exists(KernelPath.device(seat.address)) {
+                // What an earlier guard has left half done, and this one was stopped too early for.
+                if let record, record.state != .claimed, let restored = try aftermath.cleanUp(), !restored.isComplete {
+                    seat.show("Not restored.")
+                    return false
+                }
                 guard settings.onStop == .release else { return true }
                 seat.show("Releasing.")
                 let outcome = try aftermath.release()

@@ -195,11 +195,14 @@ package struct MachineHost: Host {
 
     /// Takes the lock of ``locked(within:_:)``, which is held until it is destroyed. Only one at a time in a process: the
     /// kernel does not tell its threads apart.
-    package func lock(within milliseconds: Int32) throws(ReclaimError) -> RecordLock {
+    /// - Parameter ask: Called during the wait, beside ``interruption()``: a signal's name ends it.
+    package func lock(
+        within milliseconds: Int32, unless ask: () -> String? = { nil }
+    ) throws(ReclaimError) -> RecordLock {
         do {
             return try records.lock(within: milliseconds) {
                 whileLocked($0)
-                return interruption()
+                return ask() ?? interruption()
             }
         } catch {
             throw .record(error)

@@ -178,6 +178,8 @@ struct ClaimLog {
 
     func tell(_ event: GuardEvent) {
         switch event {
+        // What it does comes next.
+        case .begins: break
         case .recovered(let result): recovered(result)
         case .configurationWarning(let warning): warn(warning)
         case .guardedByOther(let name): refuse(.guardedByOther(name))

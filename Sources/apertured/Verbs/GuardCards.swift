@@ -55,6 +55,8 @@ struct GuardCards: Verb {
             guardian.listen()
         }
         let end = guardian.run()
+        // It refers to the guard, which refers to the loop, which refers to it.
+        beats.action = {}
         metrics.finish()
         if let status = ExitStatus(end) { throw status }
     }
@@ -76,8 +78,8 @@ struct GuardCards: Verb {
         let (tree, deadline) = (tree, Int32(locking.writeDeadline) * 1000)
         let reads = JointReads(host: MachineHost(tree: tree, writeDeadline: deadline))
         let shared = JointHost<MachineHost>.Shared(lock: JointLock(), reads: reads) {
-            (milliseconds) throws(ReclaimError) in
-            HeldLock(try MachineHost(tree: tree).lock(within: milliseconds))
+            (milliseconds, signal) throws(ReclaimError) in
+            HeldLock(try MachineHost(tree: tree).lock(within: milliseconds, unless: signal))
         }
         return JointSettings(
             shared: shared,

@@ -105,6 +105,9 @@ final class ClaimMetrics {
     /// - Returns: Whether the files are older than what happened.
     func follow(_ event: GuardEvent, at time: Int64 = GuardLoop.now) -> Bool {
         switch event {
+        case .begins:
+            (began, isCounted, isGuarding) = (nil, false, false)
+            return false
         case .claim(let event):
             follow(event, at: time)
             return false
