@@ -17,7 +17,7 @@ CONFIGURATION = "[GPU]\nAddress=0000:01:00.0\nEnabled=yes\n"
 RUN = (f"{PODMAN} run --detach --name apertured --privileged --pid host --network none --read-only "
        "--volume /sys:/sys --volume /dev:/dev --volume /run/apertured:/run/apertured "
        "--volume /:/host:ro,rslave --env APERTURED_HOST_ROOT=/host "
-       f"--volume /run/apertured.conf.d:/etc/apertured.conf.d:ro --stop-timeout 90 {NAME} guard --log json --on-stop ")
+       f"--volume /run/apertured.conf.d:/etc/apertured.conf.d:ro --stop-timeout 120 {NAME} guard --log json --on-stop ")
 PROBE = f"{PODMAN} exec apertured /usr/bin/apertured status --probe"
 
 
