@@ -1,4 +1,5 @@
 internal import Aperture
+internal import Glibc
 package import KernelFiles
 internal import Record
 internal import Units
@@ -7,22 +8,33 @@ internal import Units
 package struct Hook<Manager: UnitManager> {
     /// How long to wait for the hooks of other domains, in milliseconds: one may be waiting for its cards.
     private static var lockMilliseconds: Int32 { 300_000 }
+    /// How long to wait for another guard's claim, in milliseconds: as long as a unit's own start may take.
+    private static var claimMilliseconds: Int32 { 90_000 }
+    /// The time between two looks at that claim, in milliseconds.
+    private static var lookInterval: Int32 { 1000 }
     /// Of what the guard says, in bytes.
     private static var longestWords: Int { 2000 }
+    /// Of the file that a guard has locked, in bytes.
+    private static var longestName: Int { 256 }
+
+    /// Waits so many milliseconds.
+    package var pause: (Int32) -> Void = { _ = poll(nil, 0, $0) }
 
     private let manager: Manager
+    private let tree: FileTree
     private let cards: DomainCards
     private let started: StartedUnits
 
     /// - Parameter tree: The root of `/sys` and `/run`.
     package init(manager: Manager, tree: FileTree) {
         self.manager = manager
+        self.tree = tree
         cards = DomainCards(tree: tree)
         started = StartedUnits(tree: tree)
     }
 
-    /// Starts the units of the domain's GPUs. A unit that runs already is left to whoever started it. When one fails,
-    /// those are stopped again that this call has started.
+    /// Starts the units of the domain's GPUs. A unit that runs already is left to whoever started it, and a card that
+    /// another guard has to that guard. When one fails, those are stopped again that this call has started.
     /// - Throws: ``HookError``, with the refusal's sentence.
     package func prepare(_ domain: Domain) throws(HookError) {
         try caught { () throws in
@@ -71,17 +83,62 @@ package struct Hook<Manager: UnitManager> {
             for address in card.all where try manager.state(of: address).isActive { return }
             // Somebody else's start is waited for, and nothing of it is undone.
             if try !manager.state(of: card.address).isStarting {
+                // A unit would be refused.
+                if try isClaimedByOther(card) { return }
                 try started.save(earlier + (begun + [card.address]).filter { !earlier.contains($0) }, of: domain.uuid)
                 begun.append(card.address)
             }
         } catch {
-            throw HookError("\(card.address): \(error).")
+            throw error as? HookError ?? HookError("\(card.address): \(error).")
         }
         do throws(UnitError) {
             try manager.start(card.address)
         } catch {
             throw HookError("\(card.address) is not claimed. \(reason(card.address, error))")
         }
+    }
+
+    /// Whether another guard than the card's own unit has claimed it: that of several cards, apertured.service, or one
+    /// in a container. One that has not come so far is waited for.
+    private func isClaimedByOther(_ card: Card) throws -> Bool {
+        var waited: Int32 = 0
+        while true {
+            let guarded = try card.all.filter { try isGuarded($0) }
+            guard let first = guarded.first else { return false }
+            if try guarded.contains(where: { try isClaimed($0) }) { return true }
+            guard waited < Self.claimMilliseconds else { throw lateClaim(of: first, for: card) }
+            pause(Self.lookInterval)
+            waited += Self.lookInterval
+        }
+    }
+
+    /// Whether a guard has the GPU. That of a unit which is about to end is none.
+    private func isGuarded(_ gpu: PCIAddress) throws(UnitError) -> Bool {
+        guard GuardLock.isHeld(for: gpu, in: tree) else { return false }
+        return try !manager.state(of: gpu).isEnding
+    }
+
+    /// Whether the GPU's claim is complete, and about the device that is there now.
+    private func isClaimed(_ gpu: PCIAddress) throws(RecordError) -> Bool {
+        guard let record = try RecordStore(tree: tree).load(gpu), record.state == .claimed else { return false }
+        return !record.isStale(for: tree.identity(KernelPath.device(gpu)))
+    }
+
+    private func lateClaim(of gpu: PCIAddress, for card: Card) -> HookError {
+        let name = guardName(of: gpu)
+        let unit = name.flatMap { $0.split(separator: " ").first }.flatMap { $0.hasSuffix(".service") ? $0 : nil }
+        let advice = unit.map { "`systemctl status \($0)` has more" } ?? "`apertured status \(gpu)` shows it"
+        return HookError(
+            "\(card.address) is not claimed. Another guard has it, and has not claimed it within "
+                + "\(Self.claimMilliseconds / 1000) seconds: \(name ?? "its name is not known"). \(advice).")
+    }
+
+    /// Who has the GPU, as the file says that a guard has locked: `apertured.service (pid 4711)`.
+    private func guardName(of gpu: PCIAddress) -> String? {
+        // The sentence can do without it.
+        let bytes = try? RecordFolder(tree: tree, makes: false).read("\(gpu).guard", atMost: Self.longestName)
+        let line = bytes.map { String(decoding: $0, as: UTF8.self) }?.split(whereSeparator: \.isNewline).first
+        return line.map { printable(String($0)) }
     }
 
     /// Why a unit did not start, in the guard's own words where it has said something.

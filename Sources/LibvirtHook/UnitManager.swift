@@ -22,6 +22,9 @@ package struct UnitState: Hashable, Sendable {
 
     /// Whether somebody else has started the unit, and it is not ready yet.
     var isStarting: Bool { activity == "activating" }
+
+    /// Whether the unit is being stopped: its guard gives the card back.
+    var isEnding: Bool { activity == "deactivating" }
 }
 
 /// Starts and stops the units of GPUs. ``Systemctl`` does it on a machine.

@@ -66,12 +66,34 @@ struct HookBed {
         }
     }
 
+    /// The record of a card's claim in this state.
+    /// - Parameter device: The inode number of the claim's device; that of the device that is there, without.
+    func record(_ gpu: String, _ state: ClaimRecord.State, device: UInt64? = nil) throws {
+        let prior = PriorState(functions: [], framebuffers: [], consoles: [])
+        let present = tree.identity("/sys/bus/pci/devices/\(gpu)")
+        try RecordStore(tree: tree).save(
+            ClaimRecord(
+                gpu: try #require(PCIAddress(gpu)), state: state, prior: prior, start: prior, device: device ?? present)
+        )
+    }
+
     /// Makes the hook's folder, with this file in it.
     func remember(_ text: String, mode: Int = 0o600) throws {
         try StartedUnits(tree: tree).save([], of: Self.uuid)
         try folder.write(text, to: Self.memory)
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder.path + Self.memory)
     }
+}
+
+/// Another guard, which has a card until it lets go or is gone.
+final class OtherGuard {
+    private var lock: GuardLock?
+
+    init(of gpu: String, in tree: FileTree, as name: String = "apertured.service (pid 7)") throws {
+        lock = try GuardLock(of: try #require(PCIAddress(gpu)), in: tree, as: name)
+    }
+
+    func letGo() { lock = nil }
 }
 
 struct HookTests {
@@ -140,6 +162,129 @@ struct HookTests {
         try bed.hook.prepare(bed.domain(["0000:05:00.0"]))
         #expect(bed.manager.calls.isEmpty)
     }
+
+    // MARK: - Other guards
+
+    /// Where another guard's claim stands when the hook begins.
+    enum Claim: CaseIterable {
+        case none, underWay, goingBack
+        /// Complete, and of a card that was there before.
+        case ofAnother
+
+        func write(_ gpu: String, _ bed: HookBed) throws {
+            switch self {
+            case .none: break
+            case .underWay: try bed.record(gpu, .claiming)
+            case .goingBack: try bed.record(gpu, .releasing)
+            case .ofAnother: try bed.record(gpu, .claimed, device: 1)
+            }
+        }
+    }
+
+    /// What has happened when the hook has waited so often.
+    private final class Pauses {
+        private(set) var count = 0
+        private(set) var milliseconds = 0
+
+        func pause(_ milliseconds: Int32) {
+            count += 1
+            self.milliseconds += Int(milliseconds)
+        }
+    }
+
+    @Test(
+        "A card that another guard has claimed is left to that guard",
+        arguments: [("0000:01:00.0", "0000:01:00.0"), ("0000:05:00.0", "0000:05:00.1")])
+    func claimedByOther(_ gpu: String, _ guarded: String) throws {
+        let bed = try HookBed(
+            ("0000:01:00.0", Self.vga, 1), ("0000:05:00.0", Self.vga, 7), ("0000:05:00.1", Self.vga, 7))
+        let other = try OtherGuard(of: guarded, in: bed.tree)
+        try bed.record(guarded, .claimed)
+        try bed.hook.prepare(bed.domain([gpu]))
+        #expect(bed.manager.calls.isEmpty)
+        #expect(bed.remembered == nil)
+        try bed.hook.release(bed.domain([gpu]))
+        #expect(bed.manager.calls.isEmpty)
+        // A record without a guard is nobody's to look after the card.
+        other.letGo()
+        try bed.hook.prepare(bed.domain([gpu]))
+        #expect(bed.manager.calls == ["start \(gpu)"])
+    }
+
+    @Test("Another guard's claim is waited for", arguments: Claim.allCases, [true, false])
+    func waitsForOther(_ claim: Claim, _ succeeds: Bool) throws {
+        let bed = try HookBed(("0000:01:00.0", Self.vga, 1))
+        let other = try OtherGuard(of: "0000:01:00.0", in: bed.tree)
+        try claim.write("0000:01:00.0", bed)
+        let pauses = Pauses()
+        var hook = bed.hook
+        hook.pause = { milliseconds in
+            pauses.pause(milliseconds)
+            guard pauses.count == 3 else { return }
+            // Without the record the hook waits on, and the number of pauses tells.
+            if succeeds { try? bed.record("0000:01:00.0", .claimed) } else { other.letGo() }
+        }
+        try hook.prepare(bed.domain(["0000:01:00.0"]))
+        #expect(pauses.count == 3)
+        #expect(bed.manager.calls == (succeeds ? [] : ["start 0000:01:00.0"]))
+        other.letGo()
+    }
+
+    @Test("The wait for another guard's claim has an end", arguments: Claim.allCases)
+    func otherIsLate(_ claim: Claim) throws {
+        let bed = try HookBed(("0000:01:00.0", Self.vga, 1), ("0000:04:00.0", Self.vga, 2))
+        let other = try OtherGuard(of: "0000:04:00.0", in: bed.tree)
+        try claim.write("0000:04:00.0", bed)
+        let pauses = Pauses()
+        var hook = bed.hook
+        hook.pause = { pauses.pause($0) }
+        let error = #expect(throws: HookError.self) { try hook.prepare(bed.domain(["0000:01:00.0", "0000:04:00.0"])) }
+        #expect(
+            error?.description
+                == "0000:04:00.0 is not claimed. Another guard has it, and has not claimed it within 90 seconds: "
+                + "apertured.service (pid 7). `systemctl status apertured.service` has more.")
+        #expect(pauses.milliseconds == 90_000)
+        #expect(bed.manager.calls == ["start 0000:01:00.0", "stop 0000:01:00.0"])
+        #expect(bed.remembered == nil)
+        other.letGo()
+    }
+
+    @Test("A guard that is no service is named as it names itself, in printable letters")
+    func otherIsNoService() throws {
+        let bed = try HookBed(("0000:01:00.0", Self.vga, 1))
+        let other = try OtherGuard(of: "0000:01:00.0", in: bed.tree, as: "apertured guard (pid 7)\u{1b}[2J")
+        var hook = bed.hook
+        hook.pause = { _ in }
+        let error = #expect(throws: HookError.self) { try hook.prepare(bed.domain(["0000:01:00.0"])) }
+        #expect(
+            error?.description.hasSuffix(": apertured guard (pid 7)?[2J. `apertured status 0000:01:00.0` shows it.")
+                == true)
+        other.letGo()
+    }
+
+    @Test("The guard of a unit that is being stopped is no other guard: the start waits for the stop")
+    func unitThatEnds() throws {
+        let bed = try HookBed(("0000:01:00.0", Self.vga, 1))
+        let own = try OtherGuard(of: "0000:01:00.0", in: bed.tree, as: "apertured@0000:01:00.0.service (pid 7)")
+        try bed.record("0000:01:00.0", .claimed)
+        bed.manager.states["0000:01:00.0"] = UnitState(activity: "deactivating")
+        try bed.hook.prepare(bed.domain(["0000:01:00.0"]))
+        #expect(bed.manager.calls == ["start 0000:01:00.0"])
+        own.letGo()
+    }
+
+    @Test("A record that cannot be read does not tell that the card is claimed, and the hook fails at once")
+    func unreadableRecord() throws {
+        let bed = try HookBed(("0000:01:00.0", Self.vga, 1))
+        let other = try OtherGuard(of: "0000:01:00.0", in: bed.tree)
+        try bed.folder.makeFolder("/run/apertured/0000:01:00.0.json")
+        let error = #expect(throws: HookError.self) { try bed.hook.prepare(bed.domain(["0000:01:00.0"])) }
+        #expect(error?.description.contains("/run/apertured/0000:01:00.0.json") == true)
+        #expect(bed.manager.calls.isEmpty)
+        other.letGo()
+    }
+
+    // MARK: - The end
 
     @Test("Units are stopped at the domain's end, the last one first, and once")
     func stops() throws {
