@@ -19,7 +19,11 @@ package struct JointEnablement: Sendable {
     ///   - isRunning: Whether such a guard runs, in a container perhaps, where systemd has no link for it.
     package init(tree: FileTree, among facts: [CardFacts], isRunning: Bool) {
         do {
-            let found = try Self.links.first { path throws(FileTreeError) in try tree.linkTarget(path) != nil }
+            let isMasked = try EnablementLink.folders.contains { folder throws(FileTreeError) in
+                try tree.linkTarget("\(folder)/apertured.service") == "/dev/null"
+            }
+            let links = isMasked ? [] : Self.links
+            let found = try links.first { path throws(FileTreeError) in try tree.linkTarget(path) != nil }
             let isGuarded = found != nil || isRunning
             let enabled = isGuarded ? try ConfigurationReader(tree: tree).read().enabled(among: facts) : []
             (link, cards) = (found, .known(Set(enabled)))
@@ -28,12 +32,21 @@ package struct JointEnablement: Sendable {
         }
     }
 
-    /// The enablement of a card that has a guard in common with others: as good as a unit of its own.
+    /// Nothing could be read, for this reason.
+    package init(unknown reason: String) { (link, cards) = (nil, .unknown(reason)) }
+
+    /// The enablement of a card that has a guard in common with others: as good as a unit of its own. Where it is not known
+    /// which cards these are, a card without a unit that is enabled is not known to have no guard.
     package func adding(to enablement: Enablement) -> Enablement {
-        guard let cards = cards.value, cards.contains(enablement.address) else { return enablement }
         var joint = enablement
-        joint.links = .known((enablement.links.value ?? []) + [link ?? "apertured guard"])
-        joint.mask = .known(nil)
+        switch cards {
+        case .known(let cards) where cards.contains(enablement.address):
+            joint.links = .known((enablement.links.value ?? []) + [link ?? "apertured guard"])
+            joint.mask = .known(nil)
+        case .known: break
+        case .unknown(let reason):
+            if enablement.isEnabled != true { joint.links = .unknown(reason) }
+        }
         return joint
     }
 }

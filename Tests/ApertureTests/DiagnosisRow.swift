@@ -586,6 +586,20 @@ struct DiagnosisRow: CustomStringConvertible {
         DiagnosisRow(name: .unit, description: "enabled", mark: .ok) {
             $0.links = .known([EnablementLink(path: "/etc/x.wants/u", instance: "0000:01:00.0")])
         },
+        DiagnosisRow(name: .unit, description: "of a guard of several", mark: .ok, says: ["apertured.service guards"]) {
+            guard let gpu else { return }
+            $0.links = .known([])
+            $0.jointlyGuarded = .known([gpu: "apertured.service"])
+        },
+        DiagnosisRow(name: .unit, description: "beside a guard of others", mark: .note, says: ["is not enabled"]) {
+            guard let other = PCIAddress("0000:02:00.0") else { return }
+            $0.links = .known([])
+            $0.jointlyGuarded = .known([other: "apertured.service"])
+        },
+        DiagnosisRow(name: .unit, description: "of an unread guard", mark: .unknown, says: ["not known: EACCES"]) {
+            $0.links = .known([])
+            $0.jointlyGuarded = .unknown("EACCES")
+        },
         DiagnosisRow(name: .record, description: "none", mark: .ok, says: ["no claim"]) {
             guard let gpu else { return }
             $0.records[gpu] = .known(false)

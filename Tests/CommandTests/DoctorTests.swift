@@ -65,6 +65,23 @@ struct DoctorTests {
         #expect(result.output.matches(of: #/(?m)^✗/#).count == 2)
     }
 
+    @Test("A card that the guard of several cards has needs no unit of its own")
+    func jointlyGuarded() throws {
+        let host = try Self.free()
+        #expect(try run(host, gpu).output.contains("! Unit: apertured@\(gpu).service is not enabled"))
+        try host.folder.makeFolder("/etc/systemd/system/multi-user.target.wants")
+        try host.folder.link(
+            "/etc/systemd/system/multi-user.target.wants/apertured.service",
+            to: "/usr/lib/systemd/system/apertured.service")
+        #expect(try run(host, gpu).output.contains("! Unit: apertured@\(gpu).service is not enabled"))
+        try host.folder.write("[GPU]\nAddress=\(gpu)\nEnabled=yes\n", to: "/etc/apertured.conf.d/50.conf")
+        let output = try run(host, gpu).output
+        #expect(output.contains("✓ Unit: apertured.service guards it.\n"))
+        #expect(!output.contains("apertured enable"))
+        try host.folder.makeFolder("/etc/apertured.conf")
+        #expect(try run(host, gpu).output.contains("– Unit: Whether a guard of several cards has it is not known: "))
+    }
+
     @Test("A device that is not there is an obstacle, and so is one that is no GPU")
     func absent() throws {
         let absent = try run(Self.free(), "0000:09:00.0")

@@ -101,4 +101,18 @@ struct EnableTests {
         #expect(result.output.isEmpty)
         #expect(result.errors.contains("no GPU is reserved in the initramfs"))
     }
+
+    @Test func `nor where the configuration decides which GPUs are enabled`() throws {
+        try host.folder.makeFolder("/etc/systemd/system/multi-user.target.wants")
+        try host.folder.link(
+            "/etc/systemd/system/multi-user.target.wants/apertured.service",
+            to: "/usr/lib/systemd/system/apertured.service")
+        try host.folder.write("[GPU]\nAddress=\(Self.gpu)\nEnabled=yes\n", to: "/etc/apertured.conf.d/50.conf")
+        #expect(try run("reservations").output.hasPrefix("gpu=\(Self.gpu) "))
+        try host.folder.makeFolder("/etc/apertured.conf")
+        let result = try run("reservations")
+        #expect(result.status == 1)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.contains("no GPU is reserved in the initramfs"))
+    }
 }

@@ -171,6 +171,26 @@ struct MetricsTests {
         #expect(metrics.of("apertured_claim_failures_total").isEmpty)
     }
 
+    @Test func `a configuration that cannot be read does not tell that the common guard has no card`() throws {
+        let host = try Self.machine()
+        let enabled = "apertured_gpu_enabled{gpu=\"\(Self.gpu)\"}"
+        let unreadable = "apertured_gpu_unreadable{gpu=\"\(Self.gpu)\",what=\"enablement\"}"
+        let wants = "/etc/systemd/system/multi-user.target.wants"
+        try host.folder.makeFolder("/etc/apertured.conf.d/50.conf")
+        // There is no such guard, whatever the configuration says.
+        #expect(try metrics(host)[enabled] == "0")
+        try host.folder.link("\(wants)/apertured.service", to: "/usr/lib/systemd/system/apertured.service")
+        var found = try metrics(host)
+        #expect(found.of("apertured_gpu_enabled").isEmpty)
+        #expect(found[unreadable] == "1")
+        // A unit of its own is enough.
+        try host.folder.link(
+            "\(wants)/apertured@\(Self.gpu).service", to: "/usr/lib/systemd/system/apertured@.service")
+        found = try metrics(host)
+        #expect(found.of("apertured_gpu_enabled") == [enabled: "1"])
+        #expect(found[unreadable] == nil)
+    }
+
     @Test func `a device that cannot be read has no series but the one that says so`() throws {
         let host = try Self.machine()
         try host.folder.write("nonsense\n", to: "/sys/bus/pci/devices/0000:03:00.0/resource")

@@ -37,5 +37,27 @@ struct JointEnablementTests {
         try folder.makeFolder("/etc/apertured.conf.d/50.conf")
         let joint = JointEnablement(tree: tree, among: [], isRunning: true)
         #expect(joint.cards.value == nil)
+        #expect(enablement(isRunning: true).isEnabled == nil)
+        // Without such a guard the file is not asked.
+        #expect(enablement().isEnabled == false)
+        // A unit of its own enables the card, whatever the file says.
+        try folder.makeFolder("/etc/systemd/system/multi-user.target.wants")
+        try folder.link(
+            "/etc/systemd/system/multi-user.target.wants/apertured@\(gpu).service",
+            to: "/usr/lib/systemd/system/apertured@.service")
+        #expect(enablement(isRunning: true).isEnabled == true)
+    }
+
+    @Test(arguments: EnablementLink.folders)
+    func `a masked service guards nothing, and a guard in a container does`(folder place: String) throws {
+        try folder.makeFolder("/etc/systemd/system/multi-user.target.wants")
+        try folder.link(
+            "/etc/systemd/system/multi-user.target.wants/apertured.service",
+            to: "/usr/lib/systemd/system/apertured.service")
+        #expect(enablement().isEnabled == true)
+        try folder.makeFolder(place)
+        try folder.symlink("\(place)/apertured.service", destination: "/dev/null")
+        #expect(enablement().isEnabled == false)
+        #expect(enablement(isRunning: true).isEnabled == true)
     }
 }

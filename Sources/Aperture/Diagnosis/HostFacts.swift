@@ -40,6 +40,8 @@ package struct HostFacts: Sendable {
     package var libvirt: Fact<[LibvirtDevice]> = .unknown("not read")
     /// The links that enable units of this package.
     package var links: Fact<[EnablementLink]> = .unknown("not read")
+    /// The cards that one guard of several has by the configuration, and that guard, as a sentence begins with it.
+    package var jointlyGuarded: Fact<[PCIAddress: String]> = .known([:])
     /// Whether systemd can find `apertured@.service`.
     package var isUnitInstalled: Fact<Bool> = .unknown("not read")
     /// Whether a function is at each address that a link names. A function that is not there is a card that was moved.

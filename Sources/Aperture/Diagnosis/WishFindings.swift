@@ -236,6 +236,14 @@ struct WishFindings {
         case .known(let links) where links.contains { PCIAddress($0.instance) == gpu.address }:
             return [Finding(.unit, .ok, "Unit", "\(unit) is enabled.")]
         case .known:
+            switch facts.jointlyGuarded {
+            case .known(let guarded):
+                if let name = guarded[gpu.address] { return [Finding(.unit, .ok, "Unit", "\(name) guards it.")] }
+            case .unknown(let reason):
+                return [
+                    Finding(.unit, .unknown, "Unit", "Whether a guard of several cards has it is not known: \(reason).")
+                ]
+            }
             return [
                 Finding(
                     .unit, .note, "Unit", "\(unit) is not enabled: a claim lasts until the next boot.",

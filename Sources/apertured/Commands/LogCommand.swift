@@ -20,6 +20,8 @@ struct LogCommand: ParsableCommand {
             "APERTURED_GPU=\(address)", "+", "_KERNEL_DEVICE=+pci:\(address)", "+", "UNIT=apertured@\(address).service",
             // The last output of a crashed guard has no APERTURED_GPU=.
             "+", "_SYSTEMD_UNIT=apertured@\(address).service",
+            // What the guard of several cards itself says of a card has the card's address.
+            "+", "UNIT=apertured.service",
         ]
     }
 

@@ -24,7 +24,7 @@ struct MetricsText {
         case claim
         /// The processes that have it open.
         case users
-        /// Whether its unit is enabled.
+        /// Whether its unit is enabled, or the guard of several GPUs has it.
         case enablement
         /// The counters of its claims.
         case counters
@@ -65,7 +65,8 @@ struct MetricsText {
         add("apertured_gpu_state", "The state of the GPU: 1 for the one that it is in.") { card, gpu in
             GPUStatus.State.allCases.map { .init(["gpu": gpu, "state": $0.rawValue], card.row.state == $0) }
         }
-        add("apertured_gpu_enabled", "Whether the GPU's unit is enabled.") { card, gpu in
+        add("apertured_gpu_enabled", "Whether the GPU's unit is enabled, or the guard of several GPUs has it.") {
+            card, gpu in
             card.row.enablement.isEnabled.map { [.init(["gpu": gpu], $0)] } ?? []
         }
         add("apertured_gpu_claimed_timestamp_seconds", "Since when the GPU is claimed.") { card, gpu in

@@ -1,5 +1,6 @@
 internal import Aperture
 internal import Configuration
+internal import Enabling
 internal import JSONFormat
 internal import KernelFiles
 internal import Reclaim
@@ -26,6 +27,7 @@ struct Doctor: Verb {
         var facts = DoctorReader(tree: tree).read(for: snapshot)
         readConfiguration(of: wanted, into: &facts)
         for address in wanted { facts.records[address] = record(of: address) }
+        facts.jointlyGuarded = jointlyGuarded
         let cards = wanted.map { address in
             let plan = Planner.plan(for: address, in: snapshot, options: options)
             return DiagnosedCard(plan: plan, findings: Diagnosis.findings(on: plan, in: snapshot, facts))
@@ -45,6 +47,16 @@ struct Doctor: Verb {
     private static func cards(of snapshot: Snapshot) -> [PCIAddress] {
         let unreadable = snapshot.unreadable.map(\.address).filter { snapshot.classes[$0]?.isGPU ?? true }
         return Set(snapshot.gpus.map(\.address) + unreadable).sorted()
+    }
+
+    private var jointlyGuarded: Fact<[PCIAddress: String]> {
+        let joint = JointEnablement(of: tree)
+        // A guard in a container has no link of systemd's.
+        let name = joint.link == nil ? "The guard of several cards" : "apertured.service"
+        switch joint.cards {
+        case .known(let cards): return .known(Dictionary(uniqueKeysWithValues: cards.map { ($0, name) }))
+        case .unknown(let reason): return .unknown(reason)
+        }
     }
 
     private func record(of address: PCIAddress) -> Fact<Bool> {

@@ -16,6 +16,7 @@ struct ListReservations: Verb {
             }
             let cards = try SnapshotReader(tree: tree).cards()
             let joint = JointEnablement(tree: tree, among: cards, isRunning: false)
+            if case .unknown(let reason) = joint.cards { throw Unknown(description: reason) }
             let addresses = Set(units).union(joint.cards.value ?? []).sorted()
             guard !addresses.isEmpty else { return }
             let configuration = try ConfigurationReader(tree: tree).read()
@@ -26,6 +27,11 @@ struct ListReservations: Verb {
             Terminal.fail("no GPU is reserved in the initramfs: \(error)")
             throw ExitStatus.failed
         }
+    }
+
+    /// Which cards are enabled is not known.
+    private struct Unknown: Error, CustomStringConvertible {
+        let description: String
     }
 
     private func list(_ address: PCIAddress, _ configuration: Configuration, _ cards: [CardFacts]) {

@@ -197,14 +197,23 @@ extension GPUStatus {
     /// The status of these GPUs.
     static func rows(of addresses: [PCIAddress], in snapshot: Snapshot, on host: MachineHost) -> [GPUStatus] {
         let enablements = EnablementReader(tree: host.tree)
-        // Without the facts of the cards, those that a section matches are not known to be enabled.
-        let facts = (try? SnapshotReader(tree: host.tree).cards()) ?? []
-        let joint = JointEnablement(
-            tree: host.tree, among: facts, isRunning: GuardLock.lastBeat(in: host.tree) != nil)
+        let joint = JointEnablement(of: host.tree)
         return addresses.map { address in
             GPUStatus(
                 plan: Planner.plan(for: address, in: snapshot), snapshot: snapshot, claim: Claim(of: address, on: host),
                 enablement: joint.adding(to: enablements.read(address)))
+        }
+    }
+}
+
+extension JointEnablement {
+    /// What the machine below the root has.
+    init(of tree: FileTree) {
+        do {
+            let cards = try SnapshotReader(tree: tree).cards()
+            self.init(tree: tree, among: cards, isRunning: GuardLock.lastBeat(in: tree) != nil)
+        } catch {
+            self.init(unknown: "\(error)")
         }
     }
 }

@@ -55,10 +55,11 @@ struct WriteReport: Verb {
 
     private func status(_ survey: Survey) -> Survey.Document {
         let enablements = EnablementReader(tree: survey.noted)
+        let joint = JointEnablement(of: survey.noted)
         let rows = survey.gpus.map { gpu in
             GPUStatus(
                 plan: Planner.plan(for: gpu, in: survey.shown), snapshot: survey.shown,
-                claim: GPUStatus.Claim(of: gpu, on: host), enablement: enablements.read(gpu))
+                claim: GPUStatus.Claim(of: gpu, on: host), enablement: joint.adding(to: enablements.read(gpu)))
         }
         return Survey.Document(path: "status.json", text: StatusDocument(rows).json.text + "\n")
     }
