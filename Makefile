@@ -30,8 +30,8 @@ test: lint unit completions-check proxmox-check prometheus-check kubernetes-chec
     arch-check image-check lab-packages
 	$(LAB) run --quick --package $(DEB) --jobs $(JOBS)
 
-# On bare kernels and, with the package, on a full Debian 12 with systemd and udev.
-lab: lab-packages deb
+# On bare kernels and, with the package and its image, on a full Debian with systemd and udev.
+lab: lab-packages deb image
 	$(LAB) run $(SCENARIO) --package $(DEB) --jobs $(JOBS)
 
 # The tables of the last run of each scenario, into their page.

@@ -21,7 +21,6 @@ class Case:
     modules: tuple = ()  # of the lab's own (modules/), by name: can be loaded, and found by their aliases
     disk: rootfs.Disk = rootfs.BASE  # that it starts from
     quick: bool = False
-    apart: bool = False  # only when it is asked for by name
 
 
 # Without a word from the administrator no rung would end what is left behind there.
@@ -78,8 +77,8 @@ _CASES = (
     Case("one-guard-24-cards", joint.many_cards, configuration=joint.CONFIGURATION),
     # The files of [Metrics], kept by the units.
     Case("metrics", metrics.metrics, configuration=metrics.CONFIGURATION),
-    # The guard in a container. It needs the image, which make image makes.
-    Case("container", container.podman, disk=rootfs.PODMAN, apart=True),
+    # The guard in a container. It needs the image, which make lab makes beside the package.
+    Case("container", container.podman, disk=rootfs.PODMAN),
     # A kernel that really hangs, a card that is dead, a variant driver of VFIO's.
     Case("start-hangs", drivers.start_hangs, modules=("lab_gpu",)),
     Case("stop-hangs", drivers.stop_hangs, modules=("lab_gpu",)),
@@ -127,12 +126,12 @@ _CASES = (
 )
 
 # All of Debian 12's on Debian 13 as well, with the kernel that it comes with; initramfs-tools makes a disk of its own. And
-# some on the newest. They double the lab's time, and have not all been run yet.
+# some on the newest.
 _DEBIAN_13 = tuple(
-    dataclasses.replace(case, name=f"{case.name}-debian13", kernel="6.12", disk=rootfs.DEBIAN_13, quick=False, apart=True)
+    dataclasses.replace(case, name=f"{case.name}-debian13", kernel="6.12", disk=rootfs.DEBIAN_13, quick=False)
     for case in _CASES if case.kernel == "6.1" and case.disk == rootfs.BASE and case.name not in ("initramfs-tools", "dracut"))
 _NEWEST = tuple(
-    dataclasses.replace(case, name=f"{case.name}-newest", kernel="7.x", disk=rootfs.DEBIAN_NEWEST, quick=False, apart=True)
+    dataclasses.replace(case, name=f"{case.name}-newest", kernel="7.x", disk=rootfs.DEBIAN_NEWEST, quick=False)
     for case in _CASES
     if case.name in ("enabled-at-boot", "start-and-stop", "shut-down", "hotplug", "plugged-again", "hotplug-pciehp",
                      "removed-and-back", "disable-and-uninstall", "removed"))
