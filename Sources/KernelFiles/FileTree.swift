@@ -42,6 +42,13 @@ package struct FileTree: Sendable {
                 && clinux_filesystem_type(root.appending("proc").string) == 0x9fa0
     }
 
+    /// The tree that holds `/lib/modules`: this one, or, on the machine itself, the host's root that a container has.
+    /// - Parameter hostRoot: See ``HostRoot``.
+    package func withModules(of hostRoot: String? = HostRoot.path) -> FileTree {
+        guard isMachine, let hostRoot else { return self }
+        return FileTree(root: FilePath(hostRoot), log: log)
+    }
+
     /// Opens a file that exists. Below a root every link is resolved as if the root were `/`: see clinux_open.h.
     /// - Parameters:
     ///   - path: The kernel's path.

@@ -380,6 +380,31 @@ struct SnapshotReaderTests {
         #expect(try host.snapshot(withHolders: false).vfioDriver == .loadable)
     }
 
+    @Test("In a container the modules are those of the host's root")
+    func modulesOfHost() throws {
+        let host = try FixtureHost {
+            VFIODriver(.missing)
+            GPU(gpu)
+        }
+        let tree = FileTree(root: FilePath(host.folder.path))
+        let kernel = try #require(try host.snapshot(withHolders: false).kernel).text
+        let root = try TemporaryFolder()
+        try root.write("kernel/drivers/vfio/pci/vfio-pci.ko:\n", to: "/usr/lib/modules/\(kernel)/modules.dep")
+        try root.write(
+            "alias vfio_pci:v00001234d00001111sv*sd*bc*sc*i* my_vfio_pci\n",
+            to: "/usr/lib/modules/\(kernel)/modules.alias")
+        // As distributions have it, and some with a whole path.
+        try root.symlink("/lib", destination: "/usr/lib")
+        #expect(FileTree().withModules(of: root.path).root == FilePath(root.path))
+        #expect(FileTree().withModules(of: nil).isMachine)
+        // Another root has its own.
+        #expect(tree.withModules(of: root.path).root == tree.root)
+        let modules = FileTree().withModules(of: root.path)
+        let snapshot = try SnapshotReader(tree: tree, lockDeadline: nil, modules: modules).read()
+        #expect(snapshot.vfioDriver == .loadable)
+        #expect(snapshot.vfioDrivers.aliases.map(\.module) == ["my_vfio_pci"])
+    }
+
     @Test("Without a PCI bus there is nothing to plan from")
     func noBus() throws {
         let host = try FixtureHost { GPU(gpu) }

@@ -9,6 +9,7 @@ package struct SnapshotReader {
     package static let standardDeadline: Int32 = 10_000
 
     private let tree: FileTree
+    private let modules: FileTree
     private let reader: DeadlineReader
     private let tick: () -> Bool
     private let aliases: AliasCache
@@ -16,14 +17,22 @@ package struct SnapshotReader {
     /// - Parameters:
     ///   - lockDeadline: How long all reads that need a lock in the kernel may take together, in milliseconds. What has
     ///     not been read by then counts as unreadable. `nil` only for a tree in which no read can hang.
+    ///   - modules: The tree that holds `/lib/modules`; `nil` for that of ``FileTree/withModules(of:)``.
     ///   - tick: Called several times a second while something hangs; returns false to stop waiting.
-    package init(tree: FileTree, lockDeadline: Int32? = standardDeadline, tick: @escaping () -> Bool = { true }) {
-        self.init(tree: tree, lockDeadline: lockDeadline, aliases: AliasCache(), tick: tick)
+    package init(
+        tree: FileTree, lockDeadline: Int32? = standardDeadline, modules: FileTree? = nil,
+        tick: @escaping () -> Bool = { true }
+    ) {
+        self.init(tree: tree, lockDeadline: lockDeadline, modules: modules, aliases: AliasCache(), tick: tick)
     }
 
     /// - Parameter aliases: Of readers before this one.
-    init(tree: FileTree, lockDeadline: Int32?, aliases: AliasCache, tick: @escaping () -> Bool) {
+    init(
+        tree: FileTree, lockDeadline: Int32?, modules: FileTree? = nil, aliases: AliasCache,
+        tick: @escaping () -> Bool
+    ) {
         self.tree = tree
+        self.modules = modules ?? tree.withModules()
         self.tick = tick
         self.aliases = aliases
         reader = DeadlineReader(tree: tree, deadline: lockDeadline, tick: tick)
@@ -36,7 +45,7 @@ package struct SnapshotReader {
         var snapshot = Snapshot()
         do {
             snapshot.kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
-            snapshot.vfioDrivers = try VFIODriverReader(tree: tree, cache: aliases).read(snapshot.kernel)
+            snapshot.vfioDrivers = try vfioDrivers(of: snapshot.kernel)
             let pci = PCIReader(tree: tree, scope: scope)
             let survey = try pci.survey()
             let platform = try platformFramebuffers()
@@ -108,10 +117,14 @@ package struct SnapshotReader {
     package func vfioDrivers() throws(SnapshotError) -> VFIODrivers {
         do {
             let kernel = try tree.textIfPresent(KernelPath.osRelease).flatMap(KernelRelease.init)
-            return try VFIODriverReader(tree: tree, cache: aliases).read(kernel)
+            return try vfioDrivers(of: kernel)
         } catch {
             throw .unreadable(error)
         }
+    }
+
+    private func vfioDrivers(of kernel: KernelRelease?) throws(FileTreeError) -> VFIODrivers {
+        try VFIODriverReader(tree: tree, modules: modules, cache: aliases).read(kernel)
     }
 
     /// Reads /proc/iomem. A failure is part of the evidence, and no error.
@@ -235,11 +248,11 @@ package struct SnapshotReader {
     private func vfioDriver(_ kernel: KernelRelease?) throws(FileTreeError) -> Snapshot.VFIODriver {
         if tree.exists("\(KernelPath.pciDrivers)/\(KernelPath.vfioDriver)") { return .registered }
         guard
-            let kernel, let modules = try tree.textIfPresent("/lib/modules/\(kernel.text)/modules.dep")
+            let kernel, let list = try modules.textIfPresent("/lib/modules/\(kernel.text)/modules.dep")
         else { return .missing }
         // A module's name has no hyphen and its file may have one: modprobe takes the two for the same.
         let files = ["/vfio-pci.ko", "/vfio_pci.ko"]
-        return files.contains { modules.containsText($0) } ? .loadable : .missing
+        return files.contains { list.containsText($0) } ? .loadable : .missing
     }
 }
 

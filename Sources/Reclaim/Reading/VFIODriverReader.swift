@@ -12,6 +12,8 @@ final class AliasCache {
 /// Reads which VFIO drivers the running kernel has, from depmod's files.
 struct VFIODriverReader {
     let tree: FileTree
+    /// The tree that holds `/lib/modules`.
+    let modules: FileTree
     let cache: AliasCache
 
     private static let prefix = Array("vfio_pci:".utf8)
@@ -29,11 +31,11 @@ struct VFIODriverReader {
     }
 
     private func aliases(in folder: String) throws(FileTreeError) -> [VFIODrivers.Alias] {
-        let stamps = [tree.stamp("\(folder)/modules.alias"), tree.stamp("\(folder)/modules.builtin.modinfo")]
+        let stamps = [modules.stamp("\(folder)/modules.alias"), modules.stamp("\(folder)/modules.builtin.modinfo")]
         if stamps == cache.stamps { return cache.aliases }
         // The first file has lines `alias PATTERN MODULE`, the second NUL-terminated strings `MODULE.alias=PATTERN`.
-        let loadable = try tree.bytesIfPresent("\(folder)/modules.alias") ?? []
-        let builtIn = try tree.bytesIfPresent("\(folder)/modules.builtin.modinfo") ?? []
+        let loadable = try modules.bytesIfPresent("\(folder)/modules.alias") ?? []
+        let builtIn = try modules.bytesIfPresent("\(folder)/modules.builtin.modinfo") ?? []
         var aliases: [VFIODrivers.Alias] = []
         for line in Self.entries(of: loadable, endingWith: UInt8(ascii: "\n"), lead: UInt8(ascii: " ")) {
             let words = line.split(separator: " ")
