@@ -67,15 +67,20 @@ package struct EnablementReader {
 
     private func mask(_ address: PCIAddress) -> Fact<String?> {
         do {
-            for name in [Self.unit(address), "apertured@.service"] {
-                for folder in EnablementLink.folders where try tree.linkTarget("\(folder)/\(name)") == "/dev/null" {
-                    return .known("\(folder)/\(name)")
-                }
-            }
-            return .known(nil)
+            return .known(try Self.mask(of: [Self.unit(address), "apertured@.service"], in: tree))
         } catch {
             return .unknown("\(error)")
         }
+    }
+
+    /// The link to /dev/null that masks one of these units, by path; `nil` when nothing does.
+    static func mask(of units: [String], in tree: FileTree) throws(FileTreeError) -> String? {
+        for name in units {
+            for folder in EnablementLink.folders where try tree.linkTarget("\(folder)/\(name)") == "/dev/null" {
+                return "\(folder)/\(name)"
+            }
+        }
+        return nil
     }
 
     private func pins(_ address: PCIAddress) -> Fact<[ConfigurationPlace]> {

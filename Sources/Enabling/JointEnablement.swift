@@ -19,9 +19,7 @@ package struct JointEnablement: Sendable {
     ///   - isRunning: Whether such a guard runs, in a container perhaps, where systemd has no link for it.
     package init(tree: FileTree, among facts: [CardFacts], isRunning: Bool) {
         do {
-            let isMasked = try EnablementLink.folders.contains { folder throws(FileTreeError) in
-                try tree.linkTarget("\(folder)/apertured.service") == "/dev/null"
-            }
+            let isMasked = try EnablementReader.mask(of: ["apertured.service"], in: tree) != nil
             let links = isMasked ? [] : Self.links
             let found = try links.first { path throws(FileTreeError) in try tree.linkTarget(path) != nil }
             let isGuarded = found != nil || isRunning

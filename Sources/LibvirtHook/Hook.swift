@@ -14,8 +14,6 @@ package struct Hook<Manager: UnitManager> {
     private static var lookInterval: Int32 { 1000 }
     /// Of what the guard says, in bytes.
     private static var longestWords: Int { 2000 }
-    /// Of the file that a guard has locked, in bytes.
-    private static var longestName: Int { 256 }
 
     /// Waits so many milliseconds.
     package var pause: (Int32) -> Void = { _ = poll(nil, 0, $0) }
@@ -125,20 +123,13 @@ package struct Hook<Manager: UnitManager> {
     }
 
     private func lateClaim(of gpu: PCIAddress, for card: Card) -> HookError {
-        let name = guardName(of: gpu)
+        // It names itself, as it likes.
+        let name = GuardLock.holder(of: gpu, in: tree).map { printable($0) }
         let unit = name.flatMap { $0.split(separator: " ").first }.flatMap { $0.hasSuffix(".service") ? $0 : nil }
         let advice = unit.map { "`systemctl status \($0)` has more" } ?? "`apertured status \(gpu)` shows it"
         return HookError(
             "\(card.address) is not claimed. Another guard has it, and has not claimed it within "
                 + "\(Self.claimMilliseconds / 1000) seconds: \(name ?? "its name is not known"). \(advice).")
-    }
-
-    /// Who has the GPU, as the file says that a guard has locked: `apertured.service (pid 4711)`.
-    private func guardName(of gpu: PCIAddress) -> String? {
-        // The sentence can do without it.
-        let bytes = try? RecordFolder(tree: tree, makes: false).read("\(gpu).guard", atMost: Self.longestName)
-        let line = bytes.map { String(decoding: $0, as: UTF8.self) }?.split(whereSeparator: \.isNewline).first
-        return line.map { printable(String($0)) }
     }
 
     /// Why a unit did not start, in the guard's own words where it has said something.

@@ -91,6 +91,21 @@ package struct GuardLock: ~Copyable {
     /// the lock of the records decides.
     package static func isHeld(for gpu: PCIAddress, in tree: FileTree) -> Bool { isHeld("\(gpu)", in: tree) }
 
+    /// The name that the card's guard has written; `nil` when there is none, or it cannot be read.
+    package static func holder(of gpu: PCIAddress, in tree: FileTree) -> String? {
+        do throws(RecordError) {
+            let folder = try RecordFolder(tree: tree, makes: false)
+            guard let file = try folder.open("\(gpu).guard", O_RDONLY) else { return nil }
+            defer {
+                // It was only read.
+                try? file.close()
+            }
+            return name(in: file)
+        } catch {
+            return nil
+        }
+    }
+
     private static func isHeld(_ subject: String, in tree: FileTree) -> Bool {
         guard tree.exists("\(RecordStore.folder)/\(subject).guard") else { return false }
         do throws(RecordError) {
@@ -121,7 +136,7 @@ package struct GuardLock: ~Copyable {
         guard errno == EAGAIN || errno == EACCES else {
             throw .file(operation: "lock", path: path, errno: Errno(rawValue: errno))
         }
-        throw .locked(by: holder(file))
+        throw .locked(by: name(in: file) ?? "another guard")
     }
 
     private static func sign(_ file: FileDescriptor, _ path: String, _ name: String) throws(RecordError) {
@@ -135,11 +150,10 @@ package struct GuardLock: ~Copyable {
     }
 
     /// The name that the guard has written; it may not have come so far yet.
-    private static func holder(_ file: FileDescriptor) -> String {
+    private static func name(in file: FileDescriptor) -> String? {
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 256) { buffer, count in
             count = max(0, unsafe pread(file.rawValue, buffer.baseAddress, buffer.count, 0))
         }
-        let line = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).first
-        return line.map(String.init) ?? "another guard"
+        return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).first.map(String.init)
     }
 }

@@ -140,7 +140,6 @@ package struct JointHost<H: Host>: Host {
     package func save(_ record: ClaimRecord) throws(RecordError) { try base.save(record) }
 
     package func removeRecord(of gpu: PCIAddress) throws(RecordError) { try base.removeRecord(of: gpu) }
-
 }
 
 extension Plan {
